@@ -1,0 +1,16 @@
+DROP TABLE events;
+DROP TABLE links;
+DROP TABLE flows;
+DROP TABLE keys;
+DROP TABLE revoked_tokens;
+DROP TABLE refresh_tokens;
+DROP TABLE codes;
+DROP TABLE grants;
+DROP TABLE consents;
+DROP TABLE clients;
+DROP TABLE sessions;
+DROP TABLE members;
+DROP TABLE organizations;
+DROP TABLE passwords;
+DROP TABLE users;
+DROP TABLE meta;

@@ -1,0 +1,104 @@
+package storage
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// cacheSize is how many records each cache holds at most.
+const cacheSize = 20_000
+
+// Kinds of cached records; a record's cache key is its kind and its own key.
+const (
+	userKey      = "user:"
+	sessionKey   = "session:"
+	tokenKey     = "token:"
+	clientKey    = "client:" // by the name that the client gives itself
+	clientRowKey = "client-row:"
+	grantKey     = "grant:"
+	memberKey    = "members:"
+	orgKey       = "org:"
+	keysKey      = "keys:"
+	revokedKey   = "revoked:"
+)
+
+// cache holds hot records until a commit changes them. A record read before a
+// change and offered after it is not taken: put compares the epoch at which
+// the read began with the current one.
+type cache struct {
+	records *otter.Cache[string, any]
+	mu      sync.RWMutex
+	epoch   uint64
+	off     bool
+}
+
+func newCache() *cache {
+	return &cache{records: otter.Must(&otter.Options[string, any]{MaximumSize: cacheSize})}
+}
+
+func (c *cache) begin() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.epoch
+}
+
+func (c *cache) put(key string, record any, epoch uint64) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.epoch == epoch && !c.off {
+		c.records.Set(key, record)
+	}
+}
+
+// drop forgets the records under keys.
+func (c *cache) drop(keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch++
+	for _, key := range keys {
+		c.records.Invalidate(key)
+	}
+}
+
+// dropAll forgets everything: something changed, nobody knows what.
+func (c *cache) dropAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch++
+	c.records.InvalidateAll()
+}
+
+// suspend stops caching while news of changes cannot arrive; resume starts anew.
+func (c *cache) suspend() { c.set(true) }
+func (c *cache) resume()  { c.set(false) }
+
+func (c *cache) set(off bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.off = off
+	c.epoch++
+	c.records.InvalidateAll()
+}
+
+// cached returns the record under kind and key from the cache, or loads it.
+func cached[T any](r Reader, kind, key string, load func() (T, error)) (T, error) {
+	if r.cache == nil {
+		return load()
+	}
+	key = kind + key
+	if record, ok := r.cache.records.GetIfPresent(key); ok {
+		return record.(T), nil
+	}
+	epoch := r.cache.begin()
+	record, err := load()
+	if err == nil {
+		// The key may be a part of a larger string; the cache keeps its own copy.
+		r.cache.put(strings.Clone(key), record, epoch)
+	}
+	return record, err
+}

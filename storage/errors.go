@@ -1,0 +1,112 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+var (
+	// ErrNotFound says that no such record exists.
+	ErrNotFound = errors.New("storage: not found")
+	// ErrTaken says that a unique value, such as an address, is in use.
+	ErrTaken = errors.New("storage: already taken")
+	// ErrUnavailable says that the database cannot be reached or written to;
+	// the change did not happen as far as this process can tell.
+	ErrUnavailable error = unavailable{}
+	// ErrSecretKey says that the database was made under another secret key.
+	ErrSecretKey = errors.New("storage: the secret key is not the one this database was made with")
+)
+
+type unavailable struct{}
+
+func (unavailable) Error() string { return "storage: database unavailable" }
+
+// Unavailable marks the error for those who do not know this package.
+func (unavailable) Unavailable() bool { return true }
+
+// translate turns a driver's error into this package's own where one fits.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return ErrNotFound
+	case isUnique(err):
+		return ErrTaken
+	case isUnreachable(err):
+		return errors.Join(ErrUnavailable, err)
+	}
+	return err
+}
+
+func isUnique(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE ||
+			e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "23505" // unique_violation
+	}
+	return false
+}
+
+func isUnreachable(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY,
+			sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+			return true
+		}
+		return false
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		// Class 08: connection exception, 53: insufficient resources, 57: operator intervention.
+		class := e.Code[:2]
+		return class == "08" || class == "53" || class == "57"
+	}
+	return isUnanswered(err) || isCut(err)
+}
+
+// isUnanswered says whether PostgreSQL could not be connected to.
+func isUnanswered(err error) bool {
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	return connecting
+}
+
+// isCut says whether a connection to PostgreSQL ended under a statement.
+func isCut(err error) bool {
+	if isUnanswered(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code == "57P01" || e.Code == "57P02" // admin_shutdown, crash_shutdown
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// isIOError says whether SQLite could not read or write its file.
+func isIOError(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_IOERR
+}
+
+// isRetryable says whether PostgreSQL asks for the transaction to be run again.
+func isRetryable(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == "40001" || e.Code == "40P01") // serialization, deadlock
+}
+
+// isNoTransaction says whether SQLite had already rolled the transaction back.
+func isNoTransaction(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code() == sqlite3.SQLITE_ERROR
+}

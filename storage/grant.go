@@ -1,0 +1,66 @@
+package storage
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Grant is what one authorization gave a client. Codes, access tokens and
+// refresh tokens are its children and end with it.
+type Grant struct {
+	bun.BaseModel   `bun:"table:grants"`
+	ID              string `bun:",pk"`
+	UserID          string
+	ClientID        string // the client's row
+	SessionID       Ref
+	Scopes          Words
+	Methods         Words // how the user had signed in
+	AuthenticatedAt Time
+	CreatedAt       Time
+	ExpiresAt       Time // nothing of the grant outlives it
+	RevokedAt       Time
+	RevokedReason   string
+}
+
+// Grant returns the grant with an id, live or not.
+func (r Reader) Grant(ctx context.Context, id string) (*Grant, error) {
+	return cached(r, grantKey, id, func() (*Grant, error) {
+		return find[Grant](ctx, r, "id = ?", id)
+	})
+}
+
+// InsertGrant adds a grant.
+func (tx *Tx) InsertGrant(ctx context.Context, g *Grant) error {
+	_, err := tx.conn.hot(ctx, `INSERT INTO grants (id, user_id, client_id, session_id, scopes,
+		methods, authenticated_at, created_at, expires_at, revoked_at, revoked_reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '')`,
+		g.ID, g.UserID, g.ClientID, g.SessionID, g.Scopes.String(), g.Methods.String(),
+		g.AuthenticatedAt.UnixMilli(), g.CreatedAt.UnixMilli(), g.ExpiresAt.UnixMilli())
+	return translate(err)
+}
+
+// RevokeGrant ends a grant; it says whether the grant was live until now.
+func (tx *Tx) RevokeGrant(ctx context.Context, id, reason string, now time.Time) (bool, error) {
+	tx.change(grantKey, id)
+	res, err := tx.conn.hot(ctx,
+		"UPDATE grants SET revoked_at = ?, revoked_reason = ? WHERE id = ? AND revoked_at IS NULL",
+		At(now).UnixMilli(), reason, id)
+	if err != nil {
+		return false, translate(err)
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
+// changeGrants notes that the grants which where describes change.
+func (tx *Tx) changeGrants(ctx context.Context, where string, args ...any) error {
+	var grants []Grant
+	err := tx.bun.NewSelect().Conn(tx.conn).Model(&grants).
+		Column("id").Where(where, args...).Scan(ctx)
+	for _, g := range grants {
+		tx.change(grantKey, g.ID)
+	}
+	return translate(err)
+}

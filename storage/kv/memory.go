@@ -1,0 +1,209 @@
+package kv
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	shardCount = 16
+	// maxEntries is how many keys the memory store holds. It bounds the memory that a flood of
+	// requests can take: at the limit, a new key pushes out the one that would expire soonest
+	// of its shard (a sixteenth of the store).
+	maxEntries = 100_000
+	sweepEvery = time.Second
+)
+
+// memory is the engine in this process.
+type memory struct {
+	seed   maphash.Seed
+	shards [shardCount]*shard
+	hub    hub
+	closed atomic.Bool
+	stop   chan struct{}
+	swept  sync.WaitGroup
+}
+
+// newMemory makes a store for at most limit entries and starts its sweeper, which Close ends.
+func newMemory(limit int) *memory {
+	m := &memory{seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	for i := range m.shards {
+		m.shards[i] = newShard(max(1, limit/shardCount))
+	}
+	m.swept.Go(m.sweep)
+	return m
+}
+
+func (m *memory) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := m.ready(ctx); err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	s := m.lock(key)
+	defer s.mu.Unlock()
+	if s.live(key, time.Now()) == nil {
+		return nil, ErrNotFound
+	}
+	return []byte(s.value(key)), nil
+}
+
+func (m *memory) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	if err := m.readyFor(ctx, ttl); err != nil {
+		return fmt.Errorf("set %s: %w", key, err)
+	}
+	s := m.lock(key)
+	defer s.mu.Unlock()
+	s.put(key, string(value), time.Now().Add(ttl))
+	return nil
+}
+
+func (m *memory) SetIfAbsent(
+	ctx context.Context, key string, value []byte, ttl time.Duration,
+) (bool, error) {
+	if err := m.readyFor(ctx, ttl); err != nil {
+		return false, fmt.Errorf("set %s if absent: %w", key, err)
+	}
+	s := m.lock(key)
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.live(key, now) != nil {
+		return false, nil
+	}
+	s.put(key, string(value), now.Add(ttl))
+	return true, nil
+}
+
+func (m *memory) Take(ctx context.Context, key string) ([]byte, error) {
+	if err := m.ready(ctx); err != nil {
+		return nil, fmt.Errorf("take %s: %w", key, err)
+	}
+	s := m.lock(key)
+	defer s.mu.Unlock()
+	e := s.live(key, time.Now())
+	if e == nil {
+		return nil, ErrNotFound
+	}
+	value := []byte(s.value(key))
+	s.drop(e)
+	return value, nil
+}
+
+func (m *memory) Count(
+	ctx context.Context, key string, ttl time.Duration,
+) (int64, time.Duration, error) {
+	if err := m.readyFor(ctx, ttl); err != nil {
+		return 0, 0, fmt.Errorf("count %s: %w", key, err)
+	}
+	s := m.lock(key)
+	defer s.mu.Unlock()
+	now := time.Now()
+	e := s.live(key, now)
+	if e == nil {
+		s.put(key, "1", now.Add(ttl))
+		return 1, ttl, nil
+	}
+	n, err := s.increment(key)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count %s: %w", key, err)
+	}
+	return int64(n), e.deadline.Sub(now), nil
+}
+
+func (m *memory) Delete(ctx context.Context, keys ...string) error {
+	if err := m.ready(ctx); err != nil {
+		return fmt.Errorf("delete %d keys: %w", len(keys), err)
+	}
+	for _, key := range keys {
+		m.delete(key)
+	}
+	return nil
+}
+
+func (m *memory) delete(key string) {
+	s := m.lock(key)
+	defer s.mu.Unlock()
+	if e := s.entries[key]; e != nil {
+		s.drop(e)
+	}
+}
+
+func (m *memory) Publish(ctx context.Context, channel string, message []byte) error {
+	err := m.ready(ctx)
+	if err == nil {
+		err = m.hub.publish(ctx, channel, message)
+	}
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", channel, err)
+	}
+	return nil
+}
+
+func (m *memory) Subscribe(
+	ctx context.Context, channel string, handle func(message []byte),
+) (func(), error) {
+	err := m.ready(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", channel, err)
+	}
+	cancel, err := m.hub.subscribe(ctx, channel, handle)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", channel, err)
+	}
+	return cancel, nil
+}
+
+func (m *memory) Ping(ctx context.Context) error {
+	return m.ready(ctx)
+}
+
+func (m *memory) Close() error {
+	if !m.closed.Swap(true) {
+		close(m.stop)
+	}
+	m.swept.Wait()
+	m.hub.listeners.close()
+	return nil
+}
+
+// ready tells why nothing can be done now, if so.
+func (m *memory) ready(ctx context.Context) error {
+	if m.closed.Load() {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+func (m *memory) readyFor(ctx context.Context, ttl time.Duration) error {
+	if ttl <= 0 {
+		return errLifetime
+	}
+	return m.ready(ctx)
+}
+
+// lock returns the shard of key, locked.
+func (m *memory) lock(key string) *shard {
+	s := m.shards[maphash.String(m.seed, key)%shardCount]
+	s.mu.Lock()
+	return s
+}
+
+// sweep frees what expired and is never asked for again.
+func (m *memory) sweep() {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.stop:
+			return
+		case now := <-tick.C:
+			for _, s := range m.shards {
+				s.mu.Lock()
+				s.sweep(now)
+				s.mu.Unlock()
+			}
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestMemoryKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	contract(t, func(t *testing.T) Store { return openMemory(t, maxEntries) })
+}
+
+func TestAMemoryKeyLivesExactlyItsLifetime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := openMemory(t, maxEntries)
+		mustSet(t, m, "key", []byte("value"), time.Hour)
+		mustCount(t, m, "counter", time.Hour)
+		time.Sleep(time.Hour - time.Nanosecond)
+		wantValue(t, m, "key", "value")
+		if n, left := mustCount(t, m, "counter", time.Hour); n != 2 || left != time.Nanosecond {
+			t.Errorf("Count at the end = %d, %v left, want 2, 1ns", n, left)
+		}
+		time.Sleep(time.Nanosecond)
+		wantGone(t, m, "key")
+		if n, left := mustCount(t, m, "counter", time.Hour); n != 1 || left != time.Hour {
+			t.Errorf("Count after the end = %d, %v left, want 1, 1h", n, left)
+		}
+	})
+}
+
+func TestExpiredMemoryKeysAreSweptUnread(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := openMemory(t, maxEntries)
+		for i := range 1000 {
+			mustSet(t, m, strconv.Itoa(i), nil, time.Duration(i+1)*100*time.Millisecond)
+		}
+		time.Sleep(50*time.Second + time.Millisecond)
+		if got := held(m); got != 500 {
+			t.Errorf("%d entries are held half way, want 500", got)
+		}
+		time.Sleep(51 * time.Second)
+		if got := held(m); got != 0 {
+			t.Errorf("%d entries are held in the end, want 0", got)
+		}
+	})
+}
+
+// Not parallel: it measures the heap.
+func TestAMillionShortLivedKeysDoNotStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := openMemory(t, maxEntries)
+		value := make([]byte, 100)
+		before := heapInUse()
+		for wave := range 20 {
+			for i := range 50_000 {
+				mustSet(t, m, fmt.Sprintf("session/%d/%d", wave, i), value, time.Second)
+			}
+			time.Sleep(3 * time.Second)
+		}
+		if got := held(m); got != 0 {
+			t.Errorf("%d entries are held, want 0", got)
+		}
+		// What stays is the empty room of the maps, as large as one wave made it. A key name
+		// remembered for each of the million would be more than 50 MB.
+		if grown := heapInUse() - before; grown > 24<<20 {
+			t.Errorf("the heap grew by %d MB, want at most 24", grown>>20)
+		}
+		runtime.KeepAlive(m)
+	})
+}
+
+func TestAFullMemoryDropsTheSoonestToExpire(t *testing.T) {
+	t.Parallel()
+	const each = 5
+	m := openMemory(t, each*shardCount)
+	keys := make(map[*shard][]string)
+	for i := range 2000 {
+		key := strconv.Itoa(i)
+		s := m.lock(key)
+		s.mu.Unlock()
+		keys[s] = append(keys[s], key)
+		// Every other key is set twice: its second lifetime is what counts.
+		if i%2 == 0 {
+			mustSet(t, m, key, nil, 24*time.Hour)
+		}
+		mustSet(t, m, key, []byte(key), time.Hour+time.Duration(i)*time.Second)
+	}
+	if got := held(m); got != each*shardCount {
+		t.Errorf("%d entries are held, want %d", got, each*shardCount)
+	}
+	for _, all := range keys {
+		for i, key := range all {
+			if i < len(all)-each {
+				wantGone(t, m, key)
+			} else {
+				wantValue(t, m, key, key)
+			}
+		}
+	}
+}
+
+func TestANewLifetimeMovesAKeyInTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := openMemory(t, maxEntries)
+		for i := range 1000 {
+			mustSet(t, m, strconv.Itoa(i), nil, time.Duration(i+1)*time.Hour)
+		}
+		for i := range 1000 {
+			mustSet(t, m, strconv.Itoa(i), nil, time.Duration(1000-i)*time.Second)
+		}
+		for gone := 100; gone <= 1000; gone += 100 {
+			time.Sleep(100 * time.Second)
+			synctest.Wait()
+			if got, want := held(m), 1000-gone; got != want {
+				t.Errorf("after %ds %d entries are held, want %d", gone, got, want)
+			}
+		}
+	})
+}
+
+func TestAFullMemoryStillTakesABriefKey(t *testing.T) {
+	t.Parallel()
+	m := openMemory(t, shardCount)
+	for i := range 1000 {
+		mustSet(t, m, strconv.Itoa(i), nil, time.Hour)
+	}
+	mustSet(t, m, "brief", []byte("here"), time.Minute)
+	wantValue(t, m, "brief", "here")
+}
+
+func TestClosingMemoryEndsItsGoroutines(t *testing.T) {
+	t.Parallel()
+	// The bubble fails when a goroutine is left.
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory(maxEntries)
+		for range 10 {
+			if _, err := m.Subscribe(t.Context(), "news", func([]byte) {}); err != nil {
+				t.Fatalf("Subscribe: %v", err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if err := m.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if left := len(m.hub.channels); left != 0 {
+			t.Errorf("%d channels are left, want 0", left)
+		}
+	})
+}
+
+func TestASlowSubscriberHoldsPublishOnlyUntilItsContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := openMemory(t, maxEntries)
+		wake := make(chan struct{})
+		slow, err := m.Subscribe(t.Context(), "news", func([]byte) { <-wake })
+		if err != nil {
+			t.Fatalf("Subscribe: %v", err)
+		}
+		mustPublish(t, m, "news", "in hand")
+		synctest.Wait()
+		for range inboxSize {
+			mustPublish(t, m, "news", "waiting")
+		}
+		quick, _ := listenTo(t, m, "news")
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = m.Publish(ctx, "news", []byte("too much"))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Publish to a full subscriber = %v, want context.DeadlineExceeded", err)
+		}
+		wantMessage(t, quick, "too much")
+		slow()
+		close(wake)
+	})
+}
+
+func TestCancellingASlowSubscriberLetsPublishGo(t *testing.T) {
+	t.Parallel()
+	// Several rounds, for its goroutine has a choice when it wakes.
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			m := openMemory(t, maxEntries)
+			wake, handled := make(chan struct{}), 0
+			cancel, err := m.Subscribe(t.Context(), "news", func([]byte) { handled++; <-wake })
+			if err != nil {
+				t.Fatalf("Subscribe: %v", err)
+			}
+			mustPublish(t, m, "news", "in hand")
+			synctest.Wait()
+			go func() {
+				time.Sleep(time.Second)
+				cancel()
+				close(wake)
+			}()
+			for range inboxSize + 2 {
+				mustPublish(t, m, "news", "waiting")
+			}
+			synctest.Wait()
+			if handled != 1 {
+				t.Errorf("%d messages were handled, want only the one before cancel", handled)
+			}
+		})
+	}
+}
+
+func BenchmarkMemoryGet(b *testing.B) {
+	m := newMemory(maxEntries)
+	defer m.Close()
+	keys := make([]string, 10_000)
+	for i := range keys {
+		keys[i] = "session/" + strconv.Itoa(i)
+		if err := m.Set(b.Context(), keys[i], make([]byte, 300), time.Hour); err != nil {
+			b.Fatalf("Set: %v", err)
+		}
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if _, err := m.Get(b.Context(), keys[i%len(keys)]); err != nil {
+				b.Errorf("Get: %v", err)
+			}
+		}
+	})
+}
+
+func BenchmarkMemoryCount(b *testing.B) {
+	m := newMemory(maxEntries)
+	defer m.Close()
+	keys := make([]string, 10_000)
+	for i := range keys {
+		keys[i] = "rate/" + strconv.Itoa(i)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			if _, _, err := m.Count(b.Context(), keys[i%len(keys)], time.Hour); err != nil {
+				b.Errorf("Count: %v", err)
+			}
+		}
+	})
+}
+
+func openMemory(t *testing.T, limit int) *memory {
+	t.Helper()
+	m := newMemory(limit)
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return m
+}
+
+// held is how many entries m has, expired ones included, and checks its books on the way.
+func held(m *memory) int {
+	n := 0
+	for _, s := range m.shards {
+		s.mu.Lock()
+		fields, err := s.values.HKeys(hashName)
+		if err != nil {
+			fields = nil
+		}
+		if len(fields) != len(s.entries) || len(s.queue) != len(s.entries) {
+			panic(fmt.Sprintf("a shard has %d values, %d entries and %d in its queue",
+				len(fields), len(s.entries), len(s.queue)))
+		}
+		n += len(s.entries)
+		s.mu.Unlock()
+	}
+	return n
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}

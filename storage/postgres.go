@@ -1,0 +1,245 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/pgdialect"
+)
+
+const (
+	// changeChannel carries the keys of changed records between nodes.
+	changeChannel = "authy_changed"
+	// notifyLimit keeps a notification under PostgreSQL's 8000 bytes.
+	notifyLimit = 7000
+	// attempts is how often a transaction is run until PostgreSQL, at its
+	// strictest isolation, finds no conflict with those beside it.
+	attempts = 12
+	// schemaLock is the advisory lock of whoever changes the schema.
+	schemaLock = 0x6175746879 // "authy"
+)
+
+// postgresEngine is PostgreSQL: a pool, and one connection that listens for
+// what other nodes change.
+type postgresEngine struct {
+	pool   *sql.DB
+	config *pgx.ConnConfig
+	bun    *bun.DB
+	cache  *cache
+	seals  secret
+	node   string
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+func openPostgres(ctx context.Context, o Options) (*DB, error) {
+	config, err := pgx.ParseConfig(o.URL)
+	if err != nil {
+		return nil, errors.New("open database: the postgres:// URL cannot be read") // the cause holds the password
+	}
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(16)
+	pool.SetMaxIdleConns(8)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(ErrUnavailable, fmt.Errorf("open database on %s: %w", config.Host, err), pool.Close())
+	}
+	hot := newCache()
+	hot.suspend()
+	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e := &postgresEngine{
+		pool: pool, config: config, bun: bun.NewDB(pool, pgdialect.New()), cache: hot,
+		seals: secret{o.Secret}, node: rand.Text(), cancel: cancel,
+	}
+	e.done.Go(func() { e.listen(listening) })
+	return newDB(e, e.bun, pgConn{pool}, hot, o.Secret), nil
+}
+
+// update runs fn under SERIALIZABLE, which gives the rules what SQLite's one
+// writer gives them: transactions that behave as if run one after another.
+func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
+	for attempt := range attempts {
+		err := e.try(ctx, fn)
+		if !isRetryable(err) {
+			return err
+		}
+		wait := time.NewTimer(time.Duration(1<<min(attempt, 6)) * time.Millisecond)
+		<-wait.C
+	}
+	return fmt.Errorf("%w: too many transactions want the same records", ErrUnavailable)
+}
+
+func (e *postgresEngine) try(ctx context.Context, fn func(*Tx) error) (err error) {
+	sqlTx, err := e.begin(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	defer func() {
+		if rollback := sqlTx.Rollback(); err == nil && !errors.Is(rollback, sql.ErrTxDone) {
+			err = rollback
+		}
+	}()
+	tx := &Tx{Reader: Reader{bun: e.bun, conn: pgConn{sqlTx}, seals: e.seals}}
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := e.announce(ctx, sqlTx, tx.changed); err != nil {
+		return err
+	}
+	if err := sqlTx.Commit(); err != nil {
+		return translate(err)
+	}
+	e.cache.drop(tx.changed)
+	return nil
+}
+
+// begin begins a transaction. A connection that was cut while it was idle gives
+// way to the next: nothing has happened on it.
+func (e *postgresEngine) begin(ctx context.Context) (sqlTx *sql.Tx, err error) {
+	for range attempts {
+		sqlTx, err = e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+		if !isCut(err) {
+			break
+		}
+	}
+	return sqlTx, err
+}
+
+// announce tells the other nodes, at commit, which records changed.
+func (e *postgresEngine) announce(ctx context.Context, sqlTx *sql.Tx, changed []string) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	payload := e.node + " " + strings.Join(changed, " ")
+	if len(payload) > notifyLimit {
+		payload = e.node + " *"
+	}
+	_, err := sqlTx.ExecContext(ctx, "SELECT pg_notify($1, $2)", changeChannel, payload)
+	return translate(err)
+}
+
+// listen drops what other nodes change. While it cannot hear them nothing is
+// cached, so that an old record is never served.
+func (e *postgresEngine) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := e.hear(ctx)
+		e.cache.suspend()
+		if ctx.Err() != nil {
+			return
+		}
+		slog.WarnContext(ctx, "database news lost, reading every record anew until it is back", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (e *postgresEngine) hear(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the connection is given up either way
+	if _, err := conn.Exec(ctx, "LISTEN "+changeChannel); err != nil {
+		return err
+	}
+	e.cache.resume()
+	for {
+		news, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		node, keys, _ := strings.Cut(news.Payload, " ")
+		switch {
+		case node == e.node:
+		case keys == "*":
+			e.cache.dropAll()
+		default:
+			e.cache.drop(strings.Fields(keys))
+		}
+	}
+}
+
+// alone holds a lock of the whole database: two statements that make the same
+// table at once collide, and not in a way that asks for another attempt.
+func (e *postgresEngine) alone(ctx context.Context, fn func() error) error {
+	held, err := e.pool.Conn(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	if _, err := held.ExecContext(ctx, "SELECT pg_advisory_lock($1)", schemaLock); err != nil {
+		return errors.Join(translate(err), held.Close())
+	}
+	err = fn()
+	_, unlock := held.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", schemaLock)
+	return errors.Join(err, unlock, held.Close())
+}
+
+func (e *postgresEngine) ping(ctx context.Context) error { return e.pool.PingContext(ctx) }
+
+func (e *postgresEngine) close() error {
+	e.cancel()
+	e.done.Wait()
+	return e.pool.Close()
+}
+
+// pgRunner is what *sql.DB and *sql.Tx share.
+type pgRunner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// pgConn sends bun's statements, which carry their values, unprepared (a text
+// that never comes back is not worth preparing), and hot ones prepared.
+type pgConn struct{ run pgRunner }
+
+func (c pgConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return c.run.ExecContext(ctx, query, simple(args)...)
+}
+
+func (c pgConn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return c.run.QueryContext(ctx, query, simple(args)...)
+}
+
+func (c pgConn) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return c.run.QueryRowContext(ctx, query, simple(args)...)
+}
+
+func (c pgConn) hot(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return c.run.ExecContext(ctx, dollars(query), legible(args)...)
+}
+
+func (c pgConn) hotRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return c.run.QueryRowContext(ctx, dollars(query), legible(args)...)
+}
+
+func simple(args []any) []any {
+	return append([]any{pgx.QueryExecModeSimpleProtocol}, args...)
+}
+
+// dollars turns the marks of a hot statement into PostgreSQL's $1, $2, ….
+func dollars(query string) string {
+	var b strings.Builder
+	n := 0
+	for part := range strings.SplitSeq(query, "?") {
+		if n > 0 {
+			b.WriteString("$" + strconv.Itoa(n))
+		}
+		b.WriteString(part)
+		n++
+	}
+	return b.String()
+}

@@ -1,0 +1,114 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Kinds of sessions. They do not open each other's doors: a program sends its
+// token as a Bearer header, a browser as a cookie.
+const (
+	APISession = "api"
+	WebSession = "web"
+)
+
+// Session is one sign-in of a user.
+type Session struct {
+	bun.BaseModel   `bun:"table:sessions"`
+	ID              string `bun:",pk"`
+	UserID          string
+	Kind            string
+	TokenHash       string // [Hash] of the token; unique
+	Methods         Words  // how the user proved who they are, as in RFC 8176
+	IPAddress       string `bun:"ip_address"`
+	UserAgent       string
+	AuthenticatedAt Time
+	CreatedAt       Time
+	UpdatedAt       Time
+	LastActivityAt  Time
+	ExpiresAt       Time
+	RevokedAt       Time
+	RevokedReason   string
+}
+
+// SessionByToken returns the session with the hash of a token, live or not.
+func (r Reader) SessionByToken(ctx context.Context, hash string) (*Session, error) {
+	return cached(r, tokenKey, hash, func() (*Session, error) {
+		return find[Session](ctx, r, "token_hash = ?", hash)
+	})
+}
+
+// Session returns the session with an id, live or not.
+func (r Reader) Session(ctx context.Context, id string) (*Session, error) {
+	return cached(r, sessionKey, id, func() (*Session, error) {
+		return find[Session](ctx, r, "id = ?", id)
+	})
+}
+
+// LiveSessions returns a user's sessions that are neither revoked nor expired
+// at now, the latest used first.
+func (r Reader) LiveSessions(ctx context.Context, userID string, now time.Time) ([]Session, error) {
+	return list[Session](ctx, r, "last_activity_at DESC, id DESC",
+		"user_id = ? AND revoked_at IS NULL AND expires_at > ?", userID, At(now))
+}
+
+// InsertSession adds a session.
+func (tx *Tx) InsertSession(ctx context.Context, s *Session) error {
+	return insert(ctx, tx, s)
+}
+
+// SaveSession writes every column of s.
+func (tx *Tx) SaveSession(ctx context.Context, s *Session) error {
+	if err := tx.changeSessions(ctx, "id = ?", s.ID); err != nil {
+		return err
+	}
+	return save(ctx, tx, s)
+}
+
+// RevokeSessions ends the live sessions of a user except one (which may be
+// "") and returns how many there were.
+func (tx *Tx) RevokeSessions(
+	ctx context.Context, userID, except, reason string, now time.Time,
+) (int64, error) {
+	const where = "user_id = ? AND id <> ? AND revoked_at IS NULL"
+	if err := tx.changeSessions(ctx, where, userID, except); err != nil {
+		return 0, err
+	}
+	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*Session)(nil)).
+		Set("revoked_at = ?", At(now)).Set("updated_at = ?", At(now)).
+		Set("revoked_reason = ?", reason).Where(where, userID, except).Exec(ctx)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return res.RowsAffected()
+}
+
+// TouchSession notes when a session was last used; it need not exist.
+func (tx *Tx) TouchSession(ctx context.Context, id string, at time.Time) error {
+	var tokenHash string
+	err := tx.conn.hotRow(ctx, `UPDATE sessions SET last_activity_at = ?
+		WHERE id = ? AND last_activity_at < ? RETURNING token_hash`,
+		At(at).UnixMilli(), id, At(at).UnixMilli()).Scan(&tokenHash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	tx.change(sessionKey, id)
+	tx.change(tokenKey, tokenHash)
+	return translate(err)
+}
+
+// changeSessions notes that the sessions which where describes change.
+func (tx *Tx) changeSessions(ctx context.Context, where string, args ...any) error {
+	var sessions []Session
+	err := tx.bun.NewSelect().Conn(tx.conn).Model(&sessions).
+		Column("id", "token_hash").Where(where, args...).Scan(ctx)
+	for _, s := range sessions {
+		tx.change(sessionKey, s.ID)
+		tx.change(tokenKey, s.TokenHash)
+	}
+	return translate(err)
+}

@@ -1,0 +1,196 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	_ "modernc.org/sqlite" // the "sqlite" driver
+)
+
+// readers is how many connections read at once beside the one writer.
+const readers = 4
+
+// sqliteEngine is SQLite with one writer and a pool of readers.
+type sqliteEngine struct {
+	path   string
+	pool   *sql.DB // readers
+	write  *sql.DB // the writer's one connection
+	writer *writer
+}
+
+// openSQLite opens or creates the file of o.URL with mode 0600.
+func openSQLite(ctx context.Context, o Options) (*DB, error) {
+	path := sqlitePath(o.URL)
+	if err := createPrivate(path); err != nil {
+		return nil, err
+	}
+	write, err := sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=cache_size(-8000)"))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	write.SetMaxOpenConns(1)
+	held, err := write.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())
+	}
+	pool, err := sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)", "_pragma=cache_size(-2000)"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), held.Close(), write.Close())
+	}
+	pool.SetMaxOpenConns(readers)
+	pool.SetMaxIdleConns(readers)
+
+	hot := newCache()
+	b := bun.NewDB(pool, sqlitedialect.New())
+	writeConn := &sqliteConn{IConn: held, prepare: held.PrepareContext}
+	e := &sqliteEngine{path: path, pool: pool, write: write, writer: newWriter(held, writeConn, b, hot, o.Secret)}
+	return newDB(e, b, &sqliteConn{IConn: pool, prepare: pool.PrepareContext}, hot, o.Secret), nil
+}
+
+// sqlitePath returns the file that sqlite:///path or sqlite://path names.
+func sqlitePath(rawURL string) string {
+	path := strings.TrimPrefix(strings.TrimPrefix(rawURL, "sqlite:"), "//")
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	// sqlite:///dir/x is absolute; sqlite:///./x and sqlite://x are relative.
+	if strings.HasPrefix(path, "/./") {
+		path = path[1:]
+	}
+	return filepath.Clean(path)
+}
+
+// createPrivate makes an empty file that only its owner can read, unless it is
+// there; SQLite gives its journal files the same mode.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case errors.Is(err, os.ErrExist):
+		return checkPrivate(path)
+	case err != nil:
+		return fmt.Errorf("create database: %w", err)
+	}
+	// The mode given to open is cut by the umask only; set it to be sure.
+	return errors.Join(f.Chmod(0o600), f.Close())
+}
+
+func checkPrivate(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("open database: %s is not a regular file", path)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("open database: %s can be read by others (mode %04o); run: chmod 600 %s",
+			path, info.Mode().Perm(), path)
+	}
+	return nil
+}
+
+func sqliteDSN(path string, extra ...string) string {
+	options := append([]string{
+		"_pragma=busy_timeout(5000)", "_pragma=foreign_keys(1)", "_pragma=temp_store(2)",
+		"_pragma=trusted_schema(0)",
+	}, extra...)
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(options, "&")
+}
+
+func (e *sqliteEngine) update(ctx context.Context, fn func(*Tx) error) error {
+	return e.writer.do(ctx, fn)
+}
+
+// alone just runs fn: there is one writer, and a transaction of it shuts out
+// other processes.
+func (e *sqliteEngine) alone(_ context.Context, fn func() error) error { return fn() }
+
+func (e *sqliteEngine) ping(ctx context.Context) error {
+	if err := e.writer.broken(); err != nil {
+		return err
+	}
+	return e.pool.PingContext(ctx)
+}
+
+func (e *sqliteEngine) close() error {
+	err := e.writer.close()
+	return errors.Join(err, e.pool.Close(), e.write.Close())
+}
+
+// sqliteConn prepares hot statements once and keeps them.
+type sqliteConn struct {
+	bun.IConn
+	prepare  func(ctx context.Context, query string) (*sql.Stmt, error)
+	prepared sync.Map // query → *sql.Stmt
+}
+
+func (c *sqliteConn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := c.prepared.Load(query); ok {
+		return s.(*sql.Stmt), nil
+	}
+	s, err := c.prepare(context.WithoutCancel(ctx), query)
+	if err != nil {
+		return nil, err
+	}
+	if kept, loaded := c.prepared.LoadOrStore(query, s); loaded {
+		return kept.(*sql.Stmt), s.Close()
+	}
+	return s, nil
+}
+
+func (c *sqliteConn) hot(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := c.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, legible(args)...)
+}
+
+func (c *sqliteConn) hotRow(ctx context.Context, query string, args ...any) *sql.Row {
+	s, err := c.stmt(ctx, query)
+	if err != nil {
+		// The plain query meets the same error and carries it in its Row.
+		return c.QueryRowContext(ctx, query, args...)
+	}
+	return s.QueryRowContext(ctx, legible(args)...)
+}
+
+// sqliteTx is the writer's connection during one transaction. A statement that
+// fails fails the transaction, as it does on PostgreSQL: SQLite may have rolled
+// all of it back, and what came after would stand on its own. A caller who goes
+// away stops nothing, because that would end the transactions of others too.
+type sqliteTx struct {
+	*sqliteConn
+	failed error
+}
+
+func (c *sqliteTx) ExecContext(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
+	if c.failed == nil {
+		res, c.failed = c.sqliteConn.ExecContext(context.WithoutCancel(ctx), query, args...)
+	}
+	return res, c.failed
+}
+
+func (c *sqliteTx) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
+	if c.failed == nil {
+		rows, c.failed = c.sqliteConn.QueryContext(context.WithoutCancel(ctx), query, args...)
+	}
+	return rows, c.failed
+}
+
+func (c *sqliteTx) hot(ctx context.Context, query string, args ...any) (res sql.Result, err error) {
+	if c.failed == nil {
+		res, c.failed = c.sqliteConn.hot(context.WithoutCancel(ctx), query, args...)
+	}
+	return res, c.failed
+}

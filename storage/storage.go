@@ -1,0 +1,179 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/uptrace/bun"
+)
+
+// Options say which database to open.
+type Options struct {
+	// URL is sqlite:///path/to/file or postgres://user@host/name.
+	URL string
+	// Secret is the server's secret key; sealed columns and keyed hashes need it.
+	Secret []byte
+}
+
+// DB is an open database. Its lookups see what is committed.
+type DB struct {
+	Reader
+	secret
+	cache  *cache
+	engine engine
+	close  func() error
+}
+
+// engine is what differs between the two databases.
+type engine interface {
+	// update runs fn in a transaction, and drops what it changed from the cache.
+	update(ctx context.Context, fn func(*Tx) error) error
+	// alone runs fn while no other process runs one.
+	alone(ctx context.Context, fn func() error) error
+	ping(ctx context.Context) error
+	close() error
+}
+
+// Reader looks records up. The records it returns may be shared with others
+// and must not be changed; a [Tx] returns copies of its own.
+type Reader struct {
+	bun   *bun.DB
+	conn  conn
+	cache *cache // nil inside a transaction
+	seals secret
+}
+
+// Tx is a transaction. It must not be kept after the function it was given to.
+type Tx struct {
+	Reader
+	changed []string
+}
+
+// conn is what statements run on: a pool, or the connection of a transaction.
+type conn interface {
+	bun.IConn
+	// hot runs a statement that is worth preparing; arguments are marked "?".
+	hot(ctx context.Context, query string, args ...any) (sql.Result, error)
+	hotRow(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// legible replaces, in the arguments of a hot statement, what is not UTF-8, and
+// NUL, as bun does for the rest: PostgreSQL refuses such text, and a header
+// that somebody sent must not be able to undo a transaction.
+func legible(args []any) []any {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+		}
+	}
+	return args
+}
+
+// Open opens the database that o names, without migrating it. The caller
+// migrates with [DB.Migrate] and closes with [DB.Close].
+func Open(ctx context.Context, o Options) (*DB, error) {
+	kind, _, _ := strings.Cut(o.URL, ":")
+	switch kind {
+	case "sqlite":
+		return openSQLite(ctx, o)
+	case "postgres", "postgresql":
+		return openPostgres(ctx, o)
+	}
+	return nil, fmt.Errorf("open database: %q is neither sqlite:///path nor postgres://host/name", kind+":…")
+}
+
+func newDB(e engine, b *bun.DB, c conn, hot *cache, key []byte) *DB {
+	s := secret{key}
+	return &DB{
+		Reader: Reader{bun: b, conn: c, cache: hot, seals: s},
+		secret: s, cache: hot, engine: e, close: sync.OnceValue(e.close),
+	}
+}
+
+// Update runs fn in a transaction and commits it if fn returns nil. When
+// Update returns nil the change is durable and every cache has dropped what it
+// changed. fn may run more than once: it sets variables of its caller anew
+// each time and has no other effect. fn must not use the DB itself, wait for
+// anything, or keep tx. A statement that fails fails the transaction, whatever fn
+// makes of it. Errors of fn are returned as they are; a database that cannot be
+// written to is [ErrUnavailable].
+func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return db.engine.update(context.WithoutCancel(ctx), fn)
+}
+
+// Ping says whether the database answers and can be written to.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.engine.ping(ctx); err != nil {
+		return errors.Join(ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Close waits for running transactions and closes the database. Closing it
+// again does nothing more.
+func (db *DB) Close() error { return db.close() }
+
+// change notes that the record under key is no longer what caches hold.
+func (tx *Tx) change(kind, key string) {
+	if key != "" {
+		tx.changed = append(tx.changed, kind+key)
+	}
+}
+
+// find loads the one record that where describes into a new T.
+func find[T any](ctx context.Context, r Reader, where string, args ...any) (*T, error) {
+	record := new(T)
+	err := r.bun.NewSelect().Conn(r.conn).Model(record).Where(where, args...).Scan(ctx)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return record, nil
+}
+
+// list loads every record that where describes, in the given order.
+func list[T any](ctx context.Context, r Reader, order, where string, args ...any) ([]T, error) {
+	var records []T
+	err := r.bun.NewSelect().Conn(r.conn).Model(&records).
+		Where(where, args...).OrderExpr(order).Scan(ctx)
+	return records, translate(err)
+}
+
+// insert adds a record; [ErrTaken] says that a unique value of it is in use.
+func insert[T any](ctx context.Context, tx *Tx, record *T) error {
+	_, err := tx.bun.NewInsert().Conn(tx.conn).Model(record).Exec(ctx)
+	return translate(err)
+}
+
+// save writes every column of a record that exists; [ErrNotFound] if it does not.
+func save[T any](ctx context.Context, tx *Tx, record *T) error {
+	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model(record).WherePK().Exec(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	return one(res)
+}
+
+// remove deletes the records that where describes and says how many there were.
+func remove[T any](ctx context.Context, tx *Tx, where string, args ...any) (int64, error) {
+	res, err := tx.bun.NewDelete().Conn(tx.conn).Model((*T)(nil)).Where(where, args...).Exec(ctx)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return res.RowsAffected()
+}
+
+// one is nil when a statement changed a row, and [ErrNotFound] when it did not.
+func one(res sql.Result) error {
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}

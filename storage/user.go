@@ -1,0 +1,100 @@
+package storage
+
+import (
+	"context"
+
+	"github.com/uptrace/bun"
+)
+
+// Status says whether a user may sign in.
+type Status string
+
+// The states of a user.
+const (
+	Active    Status = "active"
+	Suspended Status = "suspended"
+	Inactive  Status = "inactive"
+	Pending   Status = "pending"
+)
+
+// User is a person with an account.
+type User struct {
+	bun.BaseModel   `bun:"table:users"`
+	ID              string `bun:",pk"`
+	Email           string // normalized; unique
+	EmailVerifiedAt Time
+	FullName        string
+	AvatarURL       string `bun:"avatar_url"`
+	Status          Status
+	IsAdmin         bool // administers the server
+	CreatedAt       Time
+	UpdatedAt       Time
+	LastLoginAt     Time
+	LastLoginIP     string `bun:"last_login_ip"`
+	// SignedOutAt ends every session and grant that began before it.
+	SignedOutAt Time
+}
+
+// User returns the user with an id.
+func (r Reader) User(ctx context.Context, id string) (*User, error) {
+	return cached(r, userKey, id, func() (*User, error) {
+		return find[User](ctx, r, "id = ?", id)
+	})
+}
+
+// UserByEmail returns the user with a normalized address.
+func (r Reader) UserByEmail(ctx context.Context, email string) (*User, error) {
+	return find[User](ctx, r, "email = ?", email)
+}
+
+// Users returns at most limit users with addresses after the given one, in the
+// order of their addresses.
+func (r Reader) Users(ctx context.Context, after string, limit int) ([]User, error) {
+	var users []User
+	err := r.bun.NewSelect().Conn(r.conn).Model(&users).
+		Where("email > ?", after).OrderExpr("email").Limit(int64(limit)).Scan(ctx)
+	return users, translate(err)
+}
+
+// HasAdmin says whether any active user administers the server.
+func (r Reader) HasAdmin(ctx context.Context) (bool, error) {
+	n, err := r.CountAdmins(ctx)
+	return n > 0, err
+}
+
+// CountAdmins returns how many active users administer the server.
+func (r Reader) CountAdmins(ctx context.Context) (int64, error) {
+	n, err := r.bun.NewSelect().Conn(r.conn).Model((*User)(nil)).
+		Where("is_admin = TRUE AND status = ?", Active).Count(ctx)
+	return n, translate(err)
+}
+
+// InsertUser adds a user; [ErrTaken] says that the address is in use.
+func (tx *Tx) InsertUser(ctx context.Context, u *User) error {
+	return insert(ctx, tx, u)
+}
+
+// SaveUser writes every column of u.
+func (tx *Tx) SaveUser(ctx context.Context, u *User) error {
+	tx.change(userKey, u.ID)
+	return save(ctx, tx, u)
+}
+
+// DeleteUser deletes a user with everything that is theirs.
+func (tx *Tx) DeleteUser(ctx context.Context, id string) error {
+	if err := tx.changeSessions(ctx, "user_id = ?", id); err != nil {
+		return err
+	}
+	if err := tx.changeGrants(ctx, "user_id = ?", id); err != nil {
+		return err
+	}
+	if err := tx.changeMembers(ctx, "user_id = ? OR invited_by_id = ?", id, id); err != nil {
+		return err
+	}
+	tx.change(userKey, id)
+	n, err := remove[User](ctx, tx, "id = ?", id)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,247 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+const (
+	// batchLimit is how many transactions share one commit at most.
+	batchLimit = 256
+	// foreignPoll is how often an idle writer looks for the commits of other
+	// processes, such as the command line beside a running server.
+	foreignPoll = 250 * time.Millisecond
+)
+
+var errClosed = errors.New("storage: database is closed")
+
+// writer owns SQLite's one writing connection. It blocks for a job, takes
+// whatever has queued meanwhile, and commits all of it at once: many writers
+// share one fsync, a lone one waits for nobody.
+type writer struct {
+	held     *sql.Conn
+	conn     *sqliteConn
+	bun      *bun.DB
+	cache    *cache
+	seals    secret
+	jobs     chan *job
+	stop     chan struct{}
+	stopped  chan struct{}
+	failure  atomic.Pointer[error] // the disk refused a write: nothing is written any more
+	dataSeen int64                 // PRAGMA data_version: changes when another process commits
+}
+
+// job is one transaction waiting for its commit.
+type job struct {
+	ctx      context.Context //nolint:containedctx // the caller's values, for the time of the call
+	fn       func(*Tx) error
+	done     chan struct{}
+	err      error
+	panicked any
+	changed  []string
+}
+
+func newWriter(held *sql.Conn, c *sqliteConn, b *bun.DB, hot *cache, key []byte) *writer {
+	w := &writer{
+		held: held, conn: c, bun: b, cache: hot, seals: secret{key},
+		jobs: make(chan *job, batchLimit), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// do runs fn in a transaction and waits for its commit.
+func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	select {
+	case w.jobs <- j:
+	case <-w.stop:
+		return errClosed
+	}
+	select {
+	case <-j.done:
+	case <-w.stopped:
+		select {
+		case <-j.done:
+		default:
+			return errClosed
+		}
+	}
+	if j.panicked != nil {
+		panic(j.panicked) // impossible states surface where they were caused
+	}
+	return j.err
+}
+
+func (w *writer) close() error {
+	close(w.stop)
+	<-w.stopped
+	return w.held.Close()
+}
+
+func (w *writer) broken() error {
+	if err := w.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	idle := time.NewTicker(foreignPoll)
+	defer idle.Stop()
+	for {
+		select {
+		case j := <-w.jobs:
+			w.commit(w.batch(j))
+		case <-idle.C:
+			w.watch()
+		case <-w.stop:
+			for len(w.jobs) > 0 {
+				w.commit(w.batch(<-w.jobs))
+			}
+			return
+		}
+	}
+}
+
+// batch returns first and whatever else waits, without waiting itself.
+func (w *writer) batch(first *job) []*job {
+	jobs := []*job{first}
+	for len(jobs) < batchLimit {
+		select {
+		case j := <-w.jobs:
+			jobs = append(jobs, j)
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+// commit runs jobs in one transaction and answers each. Where the whole
+// transaction is lost, each job is run again alone, so that one cannot take
+// the others with it.
+func (w *writer) commit(jobs []*job) {
+	w.watch()
+	err := w.begin()
+	if err == nil {
+		err = w.together(jobs)
+		if err != nil && len(jobs) > 1 {
+			for _, j := range jobs {
+				w.commit([]*job{j})
+			}
+			return
+		}
+	}
+	for _, j := range jobs {
+		if err != nil && j.err == nil {
+			j.err = err
+		}
+		if j.err == nil {
+			w.cache.drop(j.changed)
+		}
+		close(j.done)
+	}
+}
+
+// begin begins the transaction of a batch. Where it cannot, because another
+// process does not let go, the whole batch is refused: it has waited once.
+func (w *writer) begin() error {
+	if err := w.broken(); err != nil {
+		return err
+	}
+	if err := w.exec(context.Background(), "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	return nil
+}
+
+// together runs jobs in the transaction that has begun and ends it; its error
+// means that none took effect.
+func (w *writer) together(jobs []*job) error {
+	ctx := context.Background()
+	for _, j := range jobs {
+		if err := w.one(ctx, j, len(jobs) > 1); err != nil {
+			return errors.Join(err, w.rollback(ctx))
+		}
+	}
+	if len(jobs) == 1 && (jobs[0].err != nil || jobs[0].panicked != nil) {
+		return w.rollback(ctx)
+	}
+	if err := w.exec(ctx, "COMMIT"); err != nil {
+		return errors.Join(fmt.Errorf("commit: %w", err), w.rollback(ctx))
+	}
+	return nil
+}
+
+// one runs j, in a savepoint where others share the transaction.
+func (w *writer) one(ctx context.Context, j *job, shared bool) error {
+	if shared {
+		if err := w.exec(ctx, "SAVEPOINT job"); err != nil {
+			return err
+		}
+	}
+	w.call(j)
+	switch {
+	case !shared:
+		return nil
+	case j.err == nil && j.panicked == nil:
+		return w.exec(ctx, "RELEASE job")
+	}
+	if err := w.exec(ctx, "ROLLBACK TO job"); err != nil {
+		return err
+	}
+	return w.exec(ctx, "RELEASE job")
+}
+
+// call runs the function of j and keeps its error or panic.
+func (w *writer) call(j *job) {
+	defer func() { j.panicked = recover() }()
+	c := &sqliteTx{sqliteConn: w.conn}
+	tx := &Tx{Reader: Reader{bun: w.bun, conn: c, seals: w.seals}}
+	j.err = j.fn(tx)
+	j.changed = tx.changed
+	if j.err == nil {
+		j.err = translate(c.failed)
+	}
+}
+
+func (w *writer) rollback(ctx context.Context) error {
+	if err := w.exec(ctx, "ROLLBACK"); err != nil && !isNoTransaction(err) {
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return nil
+}
+
+// exec runs one of the writer's own statements. After an I/O error nobody
+// knows what reached the disk, so that nothing is written any more: a restart
+// recovers from the log, which holds every commit that was acknowledged.
+func (w *writer) exec(ctx context.Context, statement string) error {
+	_, err := w.conn.hot(ctx, statement)
+	if err != nil && isIOError(err) {
+		failure := fmt.Errorf("%w: the disk refused a write; restart authy once it is well: %w",
+			ErrUnavailable, err)
+		w.failure.CompareAndSwap(nil, &failure)
+	}
+	return translate(err)
+}
+
+// watch forgets every cached record if another process has committed.
+func (w *writer) watch() {
+	var version int64
+	if err := w.conn.hotRow(context.Background(), "PRAGMA data_version").Scan(&version); err != nil {
+		w.cache.dropAll()
+		return
+	}
+	if version != w.dataSeen {
+		w.dataSeen = version
+		w.cache.dropAll()
+	}
+}
