@@ -1,0 +1,29 @@
+// Package embed carries the files that authy needs while it runs, inside the program itself:
+// the templates of the pages, the static files those pages ask for, and the migrations of the
+// database.
+//
+// It knows nothing of what is in them and does nothing with them. Whoever needs a tree parses,
+// serves or applies it: package web the templates and the static files, package storage the
+// migrations.
+//
+// To read it, look at the directories beside this file; a new file in one of them is embedded
+// without another line here.
+package embed
+
+import stdembed "embed"
+
+// Templates holds the pages: templates/layout.html, which every page fills, templates/parts with
+// what several pages share, and one file per page beside the layout.
+//
+//go:embed templates
+var Templates stdembed.FS
+
+// Static holds the style sheet, the script and the icons, under static/.
+//
+//go:embed static
+var Static stdembed.FS
+
+// Migrations holds the statements that build the schema, under migrations/.
+//
+//go:embed migrations/*.sql
+var Migrations stdembed.FS
