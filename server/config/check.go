@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// problem is why the value of a setting is refused.
+type problem struct {
+	key string
+	err error
+}
+
+// problems returns everything in c that must not be started with. No error
+// quotes a secret.
+func problems(c *Config) []problem {
+	list := []problem{
+		{"listen", checkListen(c.Listen)},
+		{"public_url", checkPublicURL(c)},
+		{"data_dir", checkDataDir(c.DataDir)},
+		{"database.url", checkDatabaseURL(c.Database.URL.Reveal())},
+		{"redis.url", checkRedisURL(c.Redis.URL.Reveal())},
+		{"security.bcrypt_cost", checkBcryptCost(c)},
+		{"log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error")},
+		{"log.format", oneOf(c.Log.Format, "auto", "text", "json")},
+	}
+	if c.Security.SecretKey != "" {
+		list = append(list, problem{"security.secret_key", checkSecret(c.Security.SecretKey.Reveal())})
+	}
+	list = append(list, durationProblems(c)...)
+	return slices.DeleteFunc(list, func(p problem) bool { return p.err == nil })
+}
+
+func durationProblems(c *Config) []problem {
+	const (
+		day       = 24 * time.Hour
+		maxCookie = 400 * day // browsers keep none longer
+	)
+	lifetime, leastRemembered := between(c.Session.Lifetime, time.Second, maxCookie), time.Second
+	if lifetime == nil {
+		leastRemembered = c.Session.Lifetime.Duration
+	}
+	return []problem{
+		{"session.lifetime", lifetime},
+		{"session.remember_lifetime", between(c.Session.RememberLifetime, leastRemembered, maxCookie)},
+		// RFC 6749, section 4.1.2: a code lives ten minutes at most.
+		{"openid.code_lifetime", between(c.OpenID.CodeLifetime, time.Second, 10*time.Minute)},
+		{"openid.refresh_grace", between(c.OpenID.RefreshGrace, 0, 30*time.Second)},
+		{"openid.max_grant_lifetime", between(c.OpenID.MaxGrantLifetime, time.Second, 3650*day)},
+		{"server.shutdown_grace", between(c.Server.ShutdownGrace, 0, 10*time.Minute)},
+	}
+}
+
+func between(d Duration, least, most time.Duration) error {
+	if least <= d.Duration && d.Duration <= most {
+		return nil
+	}
+	return fmt.Errorf("%s is out of range; write %s to %s", d, Duration{least}, Duration{most})
+}
+
+func oneOf(value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%q is not known; write one of %s", value, strings.Join(allowed, ", "))
+}
+
+func checkPublicURL(c *Config) error {
+	if _, err := normalURL(c.PublicURL); err != nil {
+		return err
+	}
+	if c.Secure() || c.Localhost() || c.Security.InsecureHTTP {
+		return nil
+	}
+	return fmt.Errorf("%s would send passwords in the clear; use https, "+
+		"or set security.insecure_http = true where the network is trusted", c.PublicURL)
+}
+
+func checkDataDir(dir string) error {
+	if strings.TrimSpace(dir) == "" {
+		return errors.New("it is empty; name a directory such as ./authy-data")
+	}
+	return nil
+}
+
+// weakCost is below what OWASP asks of bcrypt; fast enough for tests.
+const weakCost = 10
+
+func checkBcryptCost(c *Config) error {
+	switch cost := c.Security.BcryptCost; {
+	case cost < 4 || cost > 16:
+		return fmt.Errorf("%d is out of range; write %d to 16", cost, weakCost)
+	case cost < weakCost && !c.Localhost():
+		return fmt.Errorf("%d is too weak for passwords other than on localhost; write %d to 16", cost, weakCost)
+	}
+	return nil
+}
+
+const minSecret = 32
+
+// examples are parts of secrets that stand in documentation and samples,
+// without case and punctuation.
+var examples = []string{
+	"changeme", "changethis", "changeinproduction", "replaceme", "yoursecretkey", "examplesecret",
+}
+
+// checkSecret refuses keys that others know or can guess.
+func checkSecret(text string) error {
+	const advice = "; write the output of openssl rand -hex 32, or leave it empty to have one made"
+	plain := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(text))
+	for _, example := range examples {
+		if strings.Contains(plain, example) {
+			return errors.New("it is an example that everyone knows" + advice)
+		}
+	}
+	if len(text) < minSecret {
+		return fmt.Errorf("it is shorter than %d characters%s", minSecret, advice)
+	}
+	if strings.Count(text, text[:1]) == len(text) {
+		return errors.New("it is one character over and over" + advice)
+	}
+	return nil
+}
+
+// risks returns a sentence for each choice in c that weakens the server.
+func risks(c *Config) []string {
+	var list []string
+	if !c.Secure() && !c.Localhost() {
+		list = append(list, "public_url is not https: passwords and cookies cross the network in the clear.")
+	}
+	if !c.RateLimit.Enabled && !c.Localhost() {
+		list = append(list, "rate_limit.enabled is false: passwords can be guessed without limit.")
+	}
+	for _, p := range c.TrustedProxies {
+		if p.Bits() == 0 {
+			list = append(list, "trusted_proxies holds "+p.String()+
+				": anyone can pretend to come from any address.")
+		}
+	}
+	return list
+}

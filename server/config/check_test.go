@@ -1,0 +1,159 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"authy/server/config"
+)
+
+func TestValuesThatMustNotBeStartedWithAreRefused(t *testing.T) {
+	t.Parallel()
+	remote := config.Flags{"public_url": "https://id.example.com"}
+	tests := []struct{ key, text, want string }{
+		{"listen", "5000", `"5000" is not host:port; write 127.0.0.1:5000`},
+		{"listen", "localhost:70000", "is not host:port"},
+		{"listen", "localhost:http", "is not host:port"},
+		{"listen", "", "is not host:port"},
+		{"public_url", "", "is not a URL; write https://id.example.com"},
+		{"public_url", "id.example.com", "is not a URL"},
+		{"public_url", "ftp://id.example.com", "neither http nor https"},
+		{"public_url", "https://id.example.com/auth", "has a path, query or fragment"},
+		{"public_url", "https://id.example.com?", "has a path, query or fragment"},
+		{"public_url", "https://id.example.com#", "has a path, query or fragment"},
+		{"public_url", "https://user:hunter2@id.example.com", "it holds a user name"},
+		{"public_url", "https://id.example.com:0", `"0" is not a port`},
+		{"public_url", "https://id.example.com:99999", `"99999" is not a port`},
+		{"public_url", "https://büro.example.com", "xn-- form"},
+		{"public_url", "http://id.example.com", "use https, or set security.insecure_http = true"},
+		{"public_url", "http://localhost.example.com", "use https"},
+		{"data_dir", " ", "it is empty"},
+		{"trusted_proxies", "fe80::1%eth0", "neither an address nor a range"},
+		{"database.url", "mysql://u:hunter2@h/db", "unknown kind of database"},
+		{"database.url", "u:hunter2@h/db", "unknown kind of database"},
+		{"database.url", "sqlite://", "it names no file"},
+		{"database.url", "sqlite:///?mode=memory", "it names no file"},
+		{"database.url", "postgres://u:hunter2%@h/db", "percent-encode special characters"},
+		{"database.url", "postgres://u:12/hunter2@h/db", "percent-encode special characters"},
+		{"database.url", "postgres://u:12#hunter2@h/db", "percent-encode special characters"},
+		{"redis.url", "memcached://:hunter2@h", "unknown kind of store"},
+		{"redis.url", "redis://:12?hunter2@h", "percent-encode special characters"},
+		{"security.secret_key", "dev-secret-key-change-in-production", "an example that everyone knows"},
+		{"security.secret_key", "dev-encryption-key-change-in-production", "an example that everyone knows"},
+		{"security.secret_key", "change-me", "an example that everyone knows"},
+		{"security.secret_key", "ChangeMe_ChangeMe_ChangeMe_ChangeMe", "an example that everyone knows"},
+		{"security.secret_key", "your-secret-key-here", "an example that everyone knows"},
+		{"security.secret_key", "secret", "shorter than 32 characters"},
+		{"security.secret_key", goodKey[1:], "shorter than 32 characters"},
+		{"security.secret_key", strings.Repeat("0", 64), "one character over and over"},
+		{"security.bcrypt_cost", "3", "3 is out of range; write 10 to 16"},
+		{"security.bcrypt_cost", "17", "17 is out of range"},
+		{"security.bcrypt_cost", "9", "9 is too weak"},
+		{"security.insecure_http", "maybe", `"maybe" is not true or false`},
+		{"log.level", "INFO", `"INFO" is not known; write one of debug, info, warn, error`},
+		{"log.format", "xml", `"xml" is not known; write one of auto, text, json`},
+		{"session.lifetime", "0s", "0s is out of range; write 1s to 9600h"},
+		{"session.lifetime", "9601h", "9601h is out of range"},
+		{"session.remember_lifetime", "23h", "23h is out of range; write 24h to 9600h"},
+		{"openid.code_lifetime", "10m1s", "10m1s is out of range; write 1s to 10m"},
+		{"openid.code_lifetime", "-1m", "out of range"},
+		{"openid.refresh_grace", "31s", "31s is out of range; write 0s to 30s"},
+		{"openid.max_grant_lifetime", "0s", "out of range"},
+		{"server.shutdown_grace", "-1s", "out of range"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.key+" "+tt.text, func(t *testing.T) {
+			t.Parallel()
+			flags := config.Flags{"public_url": remote["public_url"]}
+			flags[tt.key] = tt.text
+			got := refuse(t, "", flags)
+			prefix := "flag --" + config.FlagName(tt.key) + ": " + tt.key + ": "
+			if !strings.HasPrefix(got, prefix) || !strings.Contains(got, tt.want) {
+				t.Errorf("the message is %q, want %s…%s", got, prefix, tt.want)
+			}
+			if strings.Contains(got, "\n") {
+				t.Errorf("one problem is reported as several: %s", got)
+			}
+			if strings.Contains(got, "hunter2") || tt.key == "security.secret_key" && strings.Contains(got, tt.text+" ") {
+				t.Errorf("the message quotes a secret: %s", got)
+			}
+		})
+	}
+}
+
+func TestWeakerChoicesAreAllowedOnLocalhost(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"http://localhost:5000", "http://id.localhost", "http://127.0.0.2:80", "http://[::1]:5000", "https://LOCALHOST",
+	} {
+		c, r := load(t, "", config.Flags{
+			"public_url": url, "security.bcrypt_cost": "4", "rate_limit.enabled": "false",
+		})
+		if !c.Localhost() || len(r.Warnings()) != 0 {
+			t.Errorf("%s: Localhost() = %v, Warnings() = %q, want true and none", url, c.Localhost(), r.Warnings())
+		}
+	}
+	c, _ := load(t, "", config.Flags{"public_url": "https://notlocalhost"})
+	if c.Localhost() {
+		t.Error("Localhost() of https://notlocalhost = true")
+	}
+}
+
+func TestInsecureChoicesAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	c, r := load(t, "", config.Flags{
+		"public_url": "http://id.example.com", "security.insecure_http": "true",
+		"rate_limit.enabled": "false", "trusted_proxies": "10.0.0.0/8,0.0.0.0/0,::/0",
+	})
+	if c.Secure() {
+		t.Error("Secure() of http = true")
+	}
+	got := r.Warnings()
+	want := []string{"public_url", "rate_limit.enabled", "trusted_proxies holds 0.0.0.0/0", "trusted_proxies holds ::/0"}
+	if len(got) != len(want) {
+		t.Fatalf("Warnings() = %q, want %d", got, len(want))
+	}
+	for i := range want {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("warning %d = %q, want %s…", i, got[i], want[i])
+		}
+	}
+}
+
+func TestThePublicURLIsWrittenAsBrowsersWriteIt(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"https://id.example.com/":       "https://id.example.com",
+		"HTTPS://ID.Example.com":        "https://id.example.com",
+		"https://id.example.com:443":    "https://id.example.com",
+		"https://id.example.com:":       "https://id.example.com",
+		"https://id.example.com:8443//": "https://id.example.com:8443",
+		"http://localhost:80":           "http://localhost",
+		"https://[2001:DB8:0::1]:443":   "https://[2001:db8::1]",
+	} {
+		c, r := load(t, "", config.Flags{"public_url": text})
+		if c.PublicURL != want || setting(t, r, "public_url").Value != want {
+			t.Errorf("public_url %q becomes %q, want %q", text, c.PublicURL, want)
+		}
+		if got := strings.HasPrefix(want, "https"); c.Secure() != got {
+			t.Errorf("Secure() of %q = %v, want %v", text, c.Secure(), got)
+		}
+	}
+}
+
+func TestTheDatabaseIsAFileInTheDataDirectoryUnlessOneIsNamed(t *testing.T) {
+	t.Parallel()
+	c := config.Defaults()
+	c.DataDir = "/var/lib/a b?"
+	if got, want := c.DatabaseURL(), "sqlite:///var/lib/a%20b%3F/authy.db"; got != want {
+		t.Errorf("DatabaseURL() = %q, want %q", got, want)
+	}
+	c.DataDir = "x"
+	if got := c.DatabaseURL(); !strings.HasPrefix(got, "sqlite:///") || !strings.HasSuffix(got, "/x/authy.db") {
+		t.Errorf("DatabaseURL() = %q, want an absolute path", got)
+	}
+	c.Database.URL = "postgres://u:p@h/db"
+	if got := c.DatabaseURL(); got != "postgres://u:p@h/db" {
+		t.Errorf("DatabaseURL() = %q, want the one set", got)
+	}
+}

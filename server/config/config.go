@@ -1,0 +1,120 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is every setting of a server. [Load] returns one that is checked.
+type Config struct {
+	// Listen is the host:port to accept connections on.
+	Listen string `toml:"listen"`
+	// PublicURL is how browsers and clients reach the server, and the issuer of
+	// its tokens: scheme and host, with a port unless it is the scheme's own.
+	PublicURL string `toml:"public_url"`
+	// DataDir holds what the server keeps in files: the SQLite database and the
+	// secret key. A relative path starts at the working directory.
+	DataDir string `toml:"data_dir"`
+	// TrustedProxies are the peers whose X-Forwarded headers are believed.
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
+
+	Database     Database     `toml:"database"`
+	Redis        Redis        `toml:"redis"`
+	Security     Security     `toml:"security"`
+	RateLimit    RateLimit    `toml:"rate_limit"`
+	Log          Log          `toml:"log"`
+	Session      Session      `toml:"session"`
+	OpenID       OpenID       `toml:"openid"`
+	Registration Registration `toml:"registration"`
+	Server       Server       `toml:"server"`
+}
+
+// Database says where records are kept.
+type Database struct {
+	// URL is sqlite:///path, sqlite://relative/path or postgres://user@host/name.
+	// Empty means authy.db in the data directory; see [Config.DatabaseURL].
+	URL Secret `toml:"url" show:"url"`
+}
+
+// Redis says where the fast copy of sessions and counters is kept.
+type Redis struct {
+	// URL is redis://host:port/0 or rediss:// with TLS. Empty means in this process.
+	URL Secret `toml:"url" show:"url"`
+}
+
+// Security holds what guards the rest.
+type Security struct {
+	// SecretKey is what stored secrets are sealed with, at least 32 characters.
+	// Empty means the key in the data directory; see [Config.Prepare].
+	SecretKey Secret `toml:"secret_key"`
+	// BcryptCost is the base-2 logarithm of the rounds spent on a password, 4 to 16.
+	BcryptCost int `toml:"bcrypt_cost"`
+	// InsecureHTTP allows a public URL without TLS on a host other than localhost.
+	InsecureHTTP bool `toml:"insecure_http"`
+}
+
+// RateLimit says whether requests are counted and refused beyond a limit.
+type RateLimit struct {
+	Enabled bool `toml:"enabled"`
+}
+
+// Log says what is written to the log, and how.
+type Log struct {
+	// Level is the least that is written: debug, info, warn or error.
+	Level string `toml:"level"`
+	// Format is text, json, or auto: text on a terminal and json elsewhere.
+	Format string `toml:"format"`
+}
+
+// Session says how long people stay signed in.
+type Session struct {
+	// Lifetime is from sign-in to the end of the session.
+	Lifetime Duration `toml:"lifetime"`
+	// RememberLifetime replaces Lifetime for those who asked to be remembered.
+	RememberLifetime Duration `toml:"remember_lifetime"`
+}
+
+// OpenID holds the lifetimes of the OpenID provider that clients do not choose.
+type OpenID struct {
+	// CodeLifetime is how long an authorization code can be redeemed, at most 10m.
+	CodeLifetime Duration `toml:"code_lifetime"`
+	// RefreshGrace is how long a rotated refresh token is still answered, so that
+	// a client that lost the answer can ask again; at most 30s.
+	RefreshGrace Duration `toml:"refresh_grace"`
+	// MaxGrantLifetime is from consent to the end of the last refresh token.
+	MaxGrantLifetime Duration `toml:"max_grant_lifetime"`
+}
+
+// Registration says whether strangers can make an account for themselves.
+type Registration struct {
+	Enabled bool `toml:"enabled"`
+}
+
+// Server holds the settings of the process.
+type Server struct {
+	// ShutdownGrace is how long running requests may take when the server stops.
+	ShutdownGrace Duration `toml:"shutdown_grace"`
+}
+
+// Defaults returns the settings of a server that was told nothing.
+func Defaults() *Config {
+	return &Config{
+		Listen:    "127.0.0.1:5000",
+		PublicURL: "http://localhost:5000",
+		DataDir:   "./authy-data",
+		Security:  Security{BcryptCost: 12},
+		RateLimit: RateLimit{Enabled: true},
+		Log:       Log{Level: "info", Format: "auto"},
+		Session: Session{
+			Lifetime:         Duration{24 * time.Hour},
+			RememberLifetime: Duration{30 * 24 * time.Hour},
+		},
+		OpenID: OpenID{
+			CodeLifetime:     Duration{time.Minute},
+			RefreshGrace:     Duration{10 * time.Second},
+			MaxGrantLifetime: Duration{365 * 24 * time.Hour},
+		},
+		Registration: Registration{Enabled: true},
+		Server:       Server{ShutdownGrace: Duration{20 * time.Second}},
+	}
+}

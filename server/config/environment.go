@@ -1,0 +1,145 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const (
+	envPrefix = "AUTHY_"
+	envConfig = "AUTHY_CONFIG"
+	envTests  = "AUTHY_TEST_"
+	envFile   = "_FILE"
+)
+
+// environment holds the variables that are set and not empty.
+type environment map[string]string
+
+func newEnvironment(environ []string) environment {
+	env := environment{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, seen := env[name]; !seen && value != "" {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// predecessors are the variables of the server that came before, which are
+// understood so that its deployments start; each says what to use instead.
+var predecessors = []struct{ name, key string }{
+	{"DATABASE_URL", "database.url"},
+	{"REDIS_URL", "redis.url"},
+	{"SECRET_KEY", "security.secret_key"},
+}
+
+func (l *loader) readPredecessor(env environment) {
+	for _, p := range predecessors {
+		value, ok := env[p.name]
+		if !ok {
+			continue
+		}
+		s, _ := findSetting(p.key)
+		l.warn("%s is an old name; use %s instead.", p.name, s.envName())
+		// The predecessor took three slashes for a relative path and four for an absolute one.
+		if path, ok := strings.CutPrefix(value, "sqlite:///"); ok && !strings.HasPrefix(path, "/") {
+			l.warn("%s names the absolute path /%s; for a relative one write sqlite://%[2]s.", p.name, path)
+		}
+		l.set(s, value, "environment "+p.name)
+	}
+}
+
+func (l *loader) readEnvironment(env environment) {
+	known := map[string]bool{envConfig: true}
+	for _, s := range settings {
+		name := s.envName()
+		known[name], known[name+envFile] = true, true
+		l.readVariable(s, name, env)
+	}
+	names := slices.Sorted(maps.Keys(known))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if strings.HasPrefix(name, envPrefix) && !known[name] && !foreign(name, env[name]) {
+			l.fail("environment: unknown variable %s%s", name, suggest(name, names))
+		}
+	}
+}
+
+// readVariable sets s from name, or from the file that name_FILE names.
+func (l *loader) readVariable(s setting, name string, env environment) {
+	value, direct := env[name]
+	path, fromFile := env[name+envFile]
+	switch {
+	case direct && fromFile:
+		l.fail("environment: both %s and %[1]s%s are set; unset one of them", name, envFile)
+	case direct:
+		l.set(s, value, "environment "+name)
+	case fromFile:
+		origin := "environment " + name + envFile
+		value, err := readValue(path)
+		if err != nil {
+			l.fail("%s: %s: %w", origin, s.key, err)
+			return
+		}
+		l.set(s, value, origin)
+	}
+}
+
+// readValue returns what the file holds, without the line end.
+func readValue(path string) (string, error) {
+	data, err := readRegular(path)
+	if err != nil {
+		return "", err
+	}
+	value := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if value == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return value, nil
+}
+
+const maxFile = 1 << 20
+
+// readRegular reads a file of at most 1 MiB. It refuses pipes and devices,
+// which could hold up the start for ever.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %s: not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("read %s: larger than 1 MiB", path)
+	}
+	return data, nil
+}
+
+// Kubernetes tells every pod about a service named authy, or authy-something,
+// in variables that begin as ours do.
+var (
+	serviceName  = regexp.MustCompile(`^AUTHY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)$`)
+	servicePort  = regexp.MustCompile(`^AUTHY_(\w+_)?PORT$`)
+	serviceValue = regexp.MustCompile(`^(tcp|udp|sctp)://`)
+)
+
+// foreign reports whether the variable is not meant as a setting.
+func foreign(name, value string) bool {
+	return strings.HasPrefix(name, envTests) || serviceName.MatchString(name) ||
+		servicePort.MatchString(name) && serviceValue.MatchString(value)
+}

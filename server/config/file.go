@@ -1,0 +1,170 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+const defaultFile = "authy.toml"
+
+// readFile applies the file and reports whether it could be read at all. Without
+// any file that is so, too.
+func (l *loader) readFile(file string, env environment) bool {
+	if file == "" {
+		file = env[envConfig]
+	}
+	if file == "" {
+		if _, err := os.Lstat(defaultFile); errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+		file = defaultFile
+	}
+	data, err := readRegular(file)
+	if err != nil {
+		l.fail("configuration file: %w", err)
+		return false
+	}
+	values := map[string]any{}
+	if err := toml.Unmarshal(data, &values); err != nil {
+		l.failSyntax(file, err)
+		return false
+	}
+	for _, e := range listEntries(data) {
+		l.readEntry(file, e, values)
+	}
+	return true
+}
+
+func (l *loader) failSyntax(file string, err error) {
+	var at *toml.DecodeError
+	if !errors.As(err, &at) {
+		l.fail("%s: %w", file, err)
+		return
+	}
+	line, column := at.Position()
+	l.fail("%s:%d:%d: %s", file, line, column, strings.TrimPrefix(at.Error(), "toml: "))
+}
+
+func (l *loader) readEntry(file string, e entry, values map[string]any) {
+	key, origin := e.key(), file+":"+strconv.Itoa(e.line)
+	s, ok := findSetting(key)
+	switch {
+	case ok:
+		text, err := s.fromTOML(valueAt(values, e.path))
+		if err != nil {
+			l.fail("%s: %s: %w", origin, key, err)
+			return
+		}
+		l.set(s, text, origin)
+	case !slices.Contains(sections(), key):
+		l.fail("%s: unknown key %q%s", origin, key, suggest(key, e.candidates()))
+	case !e.section:
+		l.fail("%s: %s: expected a section; write its keys under [%[2]s]", origin, key)
+	}
+}
+
+// valueAt returns the value at path, or nil.
+func valueAt(values map[string]any, path []string) any {
+	var value any = values
+	for _, part := range path {
+		table, _ := value.(map[string]any)
+		value = table[part]
+	}
+	return value
+}
+
+// entry is a key, or the head of a section, in a file.
+type entry struct {
+	path    []string
+	line    int
+	section bool
+}
+
+// key joins the path. A part that holds a dot is quoted, so that it cannot pass
+// for a path.
+func (e entry) key() string {
+	parts := make([]string, len(e.path))
+	for i, part := range e.path {
+		if parts[i] = part; strings.ContainsAny(part, `."`) {
+			parts[i] = strconv.Quote(part)
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// candidates returns what may have been meant by an unknown key.
+func (e entry) candidates() []string {
+	if len(e.path) == 1 && e.section {
+		return sections()
+	}
+	return keys()
+}
+
+// listEntries returns the entries of a valid document in order. The head of a
+// section is among them only where no key follows that would tell as much.
+func listEntries(data []byte) []entry {
+	w := walker{}
+	w.parser.Reset(data)
+	skip := false // inside [[…]]
+	var section []string
+	for w.parser.NextExpression() {
+		node := w.parser.Expression()
+		switch node.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			skip = node.Kind == unstable.ArrayTable
+			section = w.add(nil, node.Key(), !skip)
+		case unstable.KeyValue:
+			if !skip {
+				w.keyValue(section, node)
+			}
+		}
+	}
+	return w.withoutHeads()
+}
+
+type walker struct {
+	parser  unstable.Parser
+	entries []entry
+}
+
+// add notes an entry below prefix and returns its path.
+func (w *walker) add(prefix []string, key unstable.Iterator, section bool) []string {
+	path, line := append([]string{}, prefix...), 0
+	for key.Next() {
+		part := key.Node()
+		path = append(path, string(part.Data))
+		line = w.parser.Shape(part.Raw).Start.Line
+	}
+	w.entries = append(w.entries, entry{path, line, section})
+	return path
+}
+
+func (w *walker) keyValue(prefix []string, node *unstable.Node) {
+	value := node.Value()
+	inline := value.Kind == unstable.InlineTable
+	path := w.add(prefix, node.Key(), inline)
+	if !inline {
+		return
+	}
+	for children := value.Children(); children.Next(); {
+		w.keyValue(path, children.Node())
+	}
+}
+
+func (w *walker) withoutHeads() []entry {
+	var list []entry
+	for i, e := range w.entries {
+		followed := i+1 < len(w.entries) && strings.HasPrefix(w.entries[i+1].key(), e.key()+".")
+		if !e.section || !followed {
+			list = append(list, e)
+		}
+	}
+	return list
+}

@@ -1,0 +1,173 @@
+package config
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	keyFile   = "secret.key"
+	keyDomain = "authy secret key v1\x00"
+)
+
+// Prepare makes the data directory where it is missing and, where no secret key
+// is set, reads the one in it or makes one. Afterwards the secret key is set. It
+// returns the paths that it made, and refuses a directory or a key that other
+// users of the machine could change or read. Processes that start at once end
+// with one key.
+func (c *Config) Prepare() (created []string, err error) {
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("find data_dir %s: %w", c.DataDir, err)
+	}
+	created, err = makeDir(dir)
+	if err != nil {
+		return created, fmt.Errorf("make data_dir %s: %w", dir, err)
+	}
+	if err := checkDir(dir); err != nil {
+		return created, err
+	}
+	if c.Security.SecretKey != "" {
+		return created, nil
+	}
+	path := filepath.Join(dir, keyFile)
+	key, made, err := obtainKey(path)
+	if made {
+		created = append(created, path)
+	}
+	if err != nil {
+		return created, fmt.Errorf("secret key: %w", err)
+	}
+	c.Security.SecretKey = key
+	return created, nil
+}
+
+// SecretBytes returns 32 bytes that stand for the secret key, to derive keys
+// from: the SHA-256 of "authy secret key v1", a zero byte and the text. It
+// panics before the key is set, because anyone could compute what it would
+// return.
+func (c *Config) SecretBytes() []byte {
+	if c.Security.SecretKey == "" {
+		panic("impossible: SecretBytes is called after Prepare")
+	}
+	sum := sha256.Sum256([]byte(keyDomain + c.Security.SecretKey.Reveal()))
+	return sum[:]
+}
+
+// makeDir makes dir and the directories above it and returns those it made.
+func makeDir(dir string) (created []string, err error) {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	created, err = makeDir(filepath.Dir(dir))
+	if err != nil {
+		return created, err
+	}
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) { // another process was faster
+		return created, nil
+	}
+	if err != nil {
+		return created, err
+	}
+	return append(created, dir), nil
+}
+
+// checkDir does not tighten the mode itself: it might be that of /tmp.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at data_dir: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("data_dir %s is not a directory", dir)
+	case info.Mode().Perm()&0o002 != 0:
+		return fmt.Errorf("data_dir %s can be written by every user; "+
+			"run chmod 700 %[1]s, or name a directory inside it", dir)
+	}
+	return nil
+}
+
+// obtainKey returns the key at path, and whether it had to be made.
+func obtainKey(path string) (key Secret, made bool, err error) {
+	key, err = readKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, false, err
+	}
+	made, err = createKey(path)
+	if err != nil {
+		return "", made, fmt.Errorf("create %s: %w", path, err)
+	}
+	key, err = readKey(path)
+	return key, made, err
+}
+
+func readKey(path string) (Secret, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return "", err
+	case !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is not a regular file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		return "", fmt.Errorf("%s can be read by others; run chmod 600 %[1]s", path)
+	}
+	data, err := readRegular(path)
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimSpace(string(data))
+	if err := checkSecret(text); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return Secret(text), nil
+}
+
+// createKey writes a new key beside path and links it there whole, so that no
+// one ever reads half a key. It reports false where another process was faster.
+func createKey(path string) (made bool, err error) {
+	temp, err := writeKey(filepath.Dir(path))
+	if err != nil {
+		return false, err
+	}
+	linked := os.Link(temp, path)
+	if err := os.Remove(temp); err != nil {
+		return linked == nil, err
+	}
+	if linked != nil && !errors.Is(linked, fs.ErrExist) {
+		return false, fmt.Errorf("%w; set security.secret_key instead", linked)
+	}
+	return linked == nil, syncDir(filepath.Dir(path))
+}
+
+// writeKey writes a new key to a file of its own in dir, readable by this user
+// only, and returns its path.
+func writeKey(dir string) (string, error) {
+	f, err := os.CreateTemp(dir, "."+keyFile+"-*") // O_CREATE|O_EXCL, 0600
+	if err != nil {
+		return "", err
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	_, err = f.WriteString(hex.EncodeToString(key) + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), nil
+}
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
