@@ -1,0 +1,256 @@
+// Package account decides about users and how they prove who they are. It
+// refuses to know about sessions, protocols and pages: server/login asks it,
+// one step at a time. Read account.go for the life of a user, then a file for
+// each way to prove who one is.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// What account refuses.
+var (
+	ErrEmailTaken = fault.New(fault.Conflict, "email_taken", "Email address already registered")
+	ErrNoUser     = fault.New(fault.NotFound, "user_not_found", "User not found")
+	ErrForbidden  = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+	ErrLastOwner  = fault.New(fault.Conflict, "last_owner",
+		"The user is the only owner of an organization; make someone else its owner first.")
+)
+
+// User is a user as it is kept.
+type User = storage.User
+
+// maxName is the longest full name, in characters.
+const maxName = 255
+
+// Service decides about users.
+type Service struct {
+	db     *storage.DB
+	hasher *Hasher
+}
+
+// New returns the service over db; passwords are hashed by hasher.
+func New(db *storage.DB, hasher *Hasher) *Service { return &Service{db: db, hasher: hasher} }
+
+// Draft is a checked user who is not added yet, password hashed.
+type Draft struct {
+	user storage.User
+	hash string
+}
+
+// NewUser describes a user to be added.
+type NewUser struct {
+	Email         string
+	FullName      string
+	Password      string
+	EmailVerified bool
+	Admin         bool
+	// AnyPassword lets an operator set a password that the policy refuses,
+	// such as those of the sample data.
+	AnyPassword bool
+}
+
+// Draft checks in and hashes the password, which takes a while: it is done
+// before the transaction that adds the user.
+func (s *Service) Draft(ctx context.Context, in NewUser) (*Draft, error) {
+	problems := map[string][]string{}
+	email, err := ParseEmail(in.Email)
+	collect(problems, err)
+	name, err := ParseName(in.FullName)
+	collect(problems, err)
+	if !in.AnyPassword {
+		collect(problems, CheckPolicy("password", in.Password, email, name))
+	}
+	if err := fault.Fields(problems); err != nil {
+		return nil, err
+	}
+	hash, err := s.hasher.Hash(ctx, in.Password)
+	if err != nil {
+		return nil, err
+	}
+	d := &Draft{hash: hash, user: storage.User{
+		ID: storage.NewID(), Email: email, FullName: name, Status: storage.Active, IsAdmin: in.Admin,
+	}}
+	if in.EmailVerified {
+		d.user.EmailVerifiedAt = storage.At(time.Now())
+	}
+	return d, nil
+}
+
+func collect(problems map[string][]string, err error) {
+	if f, ok := fault.As(err); ok {
+		for name, texts := range f.Fields {
+			problems[name] = append(problems[name], texts...)
+		}
+	}
+}
+
+// ParseName returns a full name as it is kept.
+func ParseName(text string) (string, error) {
+	name := strings.TrimSpace(text)
+	if utf8.RuneCountInString(name) > maxName {
+		return "", fault.Field("full_name", "Longer than maximum length 255.")
+	}
+	if !utf8.ValidString(name) || audit.Cut(name, len(name)) != name {
+		return "", fault.Field("full_name", "Not a valid string.")
+	}
+	return name, nil
+}
+
+// Add adds the user of a draft in tx. [ErrEmailTaken] if the address is in use.
+func (s *Service) Add(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, d *Draft) (*storage.User, error) {
+	user := d.user
+	user.CreatedAt, user.UpdatedAt = storage.At(now), storage.At(now)
+	if err := tx.InsertUser(ctx, &user); errors.Is(err, storage.ErrTaken) {
+		return nil, ErrEmailTaken
+	} else if err != nil {
+		return nil, fmt.Errorf("add user %s: %w", user.ID, err)
+	}
+	err := tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: d.hash, ChangedAt: storage.At(now)})
+	if err != nil {
+		return nil, fmt.Errorf("add password of %s: %w", user.ID, err)
+	}
+	return &user, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "user.register", TargetKind: "user", TargetID: user.ID,
+	})
+}
+
+// Create adds a user on behalf of an operator.
+func (s *Service) Create(ctx context.Context, by audit.Actor, in NewUser) (*storage.User, error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return nil, err
+	}
+	draft, err := s.Draft(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var user *storage.User
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		user, err = s.Add(ctx, tx, by, now, draft)
+		return err
+	})
+	return user, err
+}
+
+// Find returns the user with an address or an id.
+func (s *Service) Find(ctx context.Context, emailOrID string) (*storage.User, error) {
+	find := s.db.User
+	if strings.Contains(emailOrID, "@") {
+		email, err := ParseEmail(emailOrID)
+		if err != nil {
+			return nil, err
+		}
+		find, emailOrID = s.db.UserByEmail, email
+	}
+	user, err := find(ctx, emailOrID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrNoUser
+	}
+	return user, err
+}
+
+// List returns at most limit users whose addresses come after the given one.
+func (s *Service) List(ctx context.Context, after string, limit int) ([]storage.User, error) {
+	return s.db.Users(ctx, after, limit)
+}
+
+// Suspend stops a user from signing in and ends everything they have open.
+func (s *Service) Suspend(ctx context.Context, by audit.Actor, userID string) error {
+	return s.change(ctx, by, userID, "user.suspend", func(u *storage.User, now time.Time) {
+		u.Status, u.SignedOutAt = storage.Suspended, storage.At(now)
+	})
+}
+
+// Activate lets a suspended user sign in again.
+func (s *Service) Activate(ctx context.Context, by audit.Actor, userID string) error {
+	return s.change(ctx, by, userID, "user.activate", func(u *storage.User, _ time.Time) {
+		u.Status = storage.Active
+	})
+}
+
+// SignOut ends every session and grant of a user.
+func (s *Service) SignOut(ctx context.Context, by audit.Actor, userID string) error {
+	return s.change(ctx, by, userID, "session.revoke_all", func(u *storage.User, now time.Time) {
+		u.SignedOutAt = storage.At(now)
+	})
+}
+
+// change applies what an operator or administrator does to a user.
+func (s *Service) change(
+	ctx context.Context, by audit.Actor, userID, action string, apply func(*storage.User, time.Time),
+) error {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return err
+	}
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		user, err := load(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		apply(user, now)
+		user.UpdatedAt = storage.At(now)
+		if err := tx.SaveUser(ctx, user); err != nil {
+			return fmt.Errorf("%s of %s: %w", action, userID, err)
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{Action: action, TargetKind: "user", TargetID: userID})
+	})
+}
+
+// Delete deletes a user with everything that is theirs. [ErrLastOwner] if that
+// would leave an organization without an owner.
+func (s *Service) Delete(ctx context.Context, by audit.Actor, userID string) error {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return err
+	}
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		if _, err := load(ctx, tx, userID); err != nil {
+			return err
+		}
+		alone, err := tx.OwnsAlone(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if alone {
+			return ErrLastOwner
+		}
+		if err := tx.DeleteUser(ctx, userID); err != nil {
+			return fmt.Errorf("delete user %s: %w", userID, err)
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{Action: "user.delete", TargetKind: "user", TargetID: userID})
+	})
+}
+
+func load(ctx context.Context, tx *storage.Tx, userID string) (*storage.User, error) {
+	user, err := tx.User(ctx, userID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrNoUser
+	}
+	return user, err
+}
+
+// mayAdminister lets an operator at the shell, the server itself, and
+// administrators through.
+func (s *Service) mayAdminister(ctx context.Context, by audit.Actor) error {
+	switch by.Kind {
+	case audit.Operator, audit.System:
+		return nil
+	case audit.User:
+		user, err := s.db.User(ctx, by.ID)
+		if err == nil && user.IsAdmin && user.Status == storage.Active {
+			return nil
+		}
+	}
+	return ErrForbidden
+}

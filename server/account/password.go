@@ -1,0 +1,283 @@
+package account
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ccojocar/zxcvbn-go/data"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/text/unicode/norm"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// ErrBusy is answered when more passwords wait for their turn than could be
+// hashed in reasonable time.
+var ErrBusy = fault.New(fault.Unavailable, "busy",
+	"The server is busy with other sign-ins. Try again in a few seconds.").Wait(5 * time.Second)
+
+const (
+	// MinPassword and MaxPassword are the lengths of a password, in characters.
+	MinPassword = 8
+	MaxPassword = 128
+	// maxPasswordBytes bounds the work on input that is no password at all.
+	maxPasswordBytes = 4 * MaxPassword
+	// queuePerSlot is how many passwords may wait for each processor.
+	queuePerSlot = 32
+	// commonBases is how many of the commonest passwords are refused with
+	// digits and signs around them, too.
+	commonBases = 1000
+	hashScheme  = "{bcrypt-sha256}"
+)
+
+// Hasher hashes passwords on a bounded number of processors, so that a flood
+// of sign-ins leaves the rest of the server responsive.
+type Hasher struct {
+	cost    int
+	slots   chan struct{}
+	waiting atomic.Int64
+	decoy   func() string
+}
+
+// NewHasher returns a hasher with a bcrypt cost.
+func NewHasher(cost int) *Hasher {
+	h := &Hasher{cost: cost, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h.decoy = sync.OnceValue(func() string {
+		hash, err := bcrypt.GenerateFromPassword(prehash("decoy"), cost)
+		if err != nil {
+			panic("impossible: bcrypt refuses 43 bytes: " + err.Error())
+		}
+		return hashScheme + string(hash)
+	})
+	return h
+}
+
+// Hash returns the hash to keep for password. [ErrBusy] if too many wait.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	if err := h.enter(ctx); err != nil {
+		return "", err
+	}
+	defer h.leave()
+	hash, err := bcrypt.GenerateFromPassword(prehash(password), h.cost)
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return hashScheme + string(hash), nil
+}
+
+// Check says whether password is the one that hash was made of, and whether
+// the hash should be made anew. An empty hash matches nothing and takes the
+// same time. [ErrBusy] if too many wait.
+func (h *Hasher) Check(ctx context.Context, hash, password string) (ok, stale bool, err error) {
+	if err := h.enter(ctx); err != nil {
+		return false, false, err
+	}
+	defer h.leave()
+	known := hash != ""
+	if !known {
+		hash = h.decoy()
+	}
+	plain, ours := strings.CutPrefix(hash, hashScheme)
+	input := []byte(password)
+	if ours {
+		input = prehash(password)
+	}
+	err = bcrypt.CompareHashAndPassword([]byte(plain), input)
+	switch {
+	case errors.Is(err, bcrypt.ErrMismatchedHashAndPassword), errors.Is(err, bcrypt.ErrPasswordTooLong):
+		return false, false, nil
+	case err != nil:
+		return false, false, fmt.Errorf("check password: %w", err)
+	}
+	cost, err := bcrypt.Cost([]byte(plain))
+	return known, known && (err != nil || !ours || cost < h.cost), nil
+}
+
+// enter waits for a processor.
+func (h *Hasher) enter(ctx context.Context) error {
+	if h.waiting.Add(1) > int64(cap(h.slots)*queuePerSlot) {
+		h.waiting.Add(-1)
+		return ErrBusy
+	}
+	defer h.waiting.Add(-1)
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Hasher) leave() { <-h.slots }
+
+// prehash makes 43 bytes of any password, since bcrypt reads 72 at most. The
+// key keeps the result apart from plain SHA-256 sums that leaked elsewhere.
+// Passwords are compared in NFC, so that "é" is one letter however it was typed.
+func prehash(password string) []byte {
+	mac := hmac.New(sha256.New, []byte("authy password v1"))
+	mac.Write([]byte(norm.NFC.String(password)))
+	return []byte(base64.RawStdEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+// CheckPolicy returns a fault for the named field if password may not be
+// chosen by the user with an address and a name.
+func CheckPolicy(field, password, email, name string) error {
+	n := utf8.RuneCountInString(password)
+	switch {
+	case n < MinPassword || n > MaxPassword:
+		return fault.Field(field, "Length must be between 8 and 128.")
+	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
+		return fault.Field(field, "Not a valid string.")
+	case isPersonal(password, email, name):
+		return fault.Field(field, "Too easy to guess: it is made of your name or address.")
+	case isCommon(password):
+		return fault.Field(field, "Too easy to guess: it is one of the passwords that are tried first.")
+	}
+	return nil
+}
+
+// isPersonal says whether password is the address, a part of it, the name or
+// the product, with at most digits and signs around it.
+func isPersonal(password, email, name string) bool {
+	base := trimDecoration(strings.ToLower(password))
+	local, host, _ := strings.Cut(email, "@")
+	host, _, _ = strings.Cut(host, ".")
+	words := append(strings.Fields(strings.ToLower(name)), local, host, "authy", email,
+		strings.ToLower(name), strings.ReplaceAll(strings.ToLower(name), " ", ""))
+	for _, word := range words {
+		if word != "" && (base == trimDecoration(word) || strings.EqualFold(password, word)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isCommon says whether password is among the commonest, or one of the very
+// commonest with digits and signs around it, or one character over and over.
+func isCommon(password string) bool {
+	lower := strings.ToLower(password)
+	rank := commonPasswords()
+	if _, listed := rank[lower]; listed {
+		return true
+	}
+	if place, listed := rank[trimDecoration(lower)]; listed && place < commonBases {
+		return true
+	}
+	first, size := utf8.DecodeRuneInString(lower)
+	return strings.Trim(lower[size:], string(first)) == ""
+}
+
+// trimDecoration cuts digits and signs off both ends.
+func trimDecoration(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return !unicode.IsLetter(r) })
+}
+
+// commonPasswords maps each of the commonest passwords to its place.
+var commonPasswords = sync.OnceValue(func() map[string]int {
+	var file struct{ List []string }
+	text, err := data.Asset("data/Passwords.json")
+	if err == nil {
+		err = json.Unmarshal(text, &file)
+	}
+	if err != nil {
+		panic("impossible: the list of common passwords is part of the binary: " + err.Error())
+	}
+	rank := make(map[string]int, len(file.List))
+	for i, password := range file.List {
+		rank[strings.ToLower(password)] = i
+	}
+	return rank
+})
+
+// CheckPassword says whether password is the user's. A nil user has none, and
+// the answer takes the same time. newHash is not empty when the kept hash
+// should be replaced; see [Service.SignedIn].
+func (s *Service) CheckPassword(
+	ctx context.Context, user *storage.User, password string,
+) (ok bool, newHash string, err error) {
+	hash := ""
+	if user != nil {
+		kept, err := s.db.Password(ctx, user.ID)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return false, "", fmt.Errorf("read password of %s: %w", user.ID, err)
+		}
+		if kept != nil {
+			hash = kept.Hash
+		}
+	}
+	if len(password) > maxPasswordBytes {
+		password = "" // longer than any password can be, and not worth hashing
+	}
+	ok, stale, err := s.hasher.Check(ctx, hash, password)
+	if err != nil || !ok || !stale {
+		return ok, "", err
+	}
+	newHash, err = s.hasher.Hash(ctx, password)
+	return true, newHash, err
+}
+
+// SignedIn notes in tx that a user has signed in, and replaces the hash of
+// their password if newHash is not empty.
+func (s *Service) SignedIn(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *storage.User, newHash string,
+) error {
+	user.LastLoginAt, user.LastLoginIP = storage.At(now), by.IPAddress
+	if err := tx.SaveUser(ctx, user); err != nil {
+		return fmt.Errorf("note sign-in of %s: %w", user.ID, err)
+	}
+	if newHash == "" {
+		return nil
+	}
+	return tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: newHash, ChangedAt: storage.At(now)})
+}
+
+// SetPassword sets a user's password on behalf of an operator and ends every
+// session and grant they have.
+func (s *Service) SetPassword(ctx context.Context, by audit.Actor, userID, password string) error {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return err
+	}
+	user, err := s.Find(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if err := CheckPolicy("password", password, user.Email, user.FullName); err != nil {
+		return err
+	}
+	hash, err := s.hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		user, err := load(ctx, tx, user.ID)
+		if err != nil {
+			return err
+		}
+		user.SignedOutAt, user.UpdatedAt = storage.At(now), storage.At(now)
+		if err := tx.SaveUser(ctx, user); err != nil {
+			return fmt.Errorf("sign %s out: %w", user.ID, err)
+		}
+		err = tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: hash, ChangedAt: storage.At(now)})
+		if err != nil {
+			return fmt.Errorf("set password of %s: %w", user.ID, err)
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "user.password_change", TargetKind: "user", TargetID: user.ID,
+		})
+	})
+}

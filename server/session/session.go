@@ -1,0 +1,235 @@
+// Package session decides which sign-ins are still good. It makes sessions,
+// recognizes their tokens, lists and ends them; it refuses to know how someone
+// proved who they are.
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// What session refuses. The messages are the contract's.
+var (
+	ErrInvalid  = fault.New(fault.Unauthenticated, "invalid_token", "Invalid or expired session")
+	ErrInactive = fault.New(fault.Unauthenticated, "session_inactive", "Session is no longer active")
+	ErrNotFound = fault.New(fault.NotFound, "session_not_found", "Session not found")
+)
+
+const (
+	// tokenBytes is the entropy of a token; its text has 43 characters.
+	tokenBytes = 32
+	tokenChars = 43
+)
+
+// Service decides about sessions.
+type Service struct {
+	db       *storage.DB
+	lifetime time.Duration
+	remember time.Duration
+	seen     seen
+}
+
+// New returns the service over db. A session lasts for lifetime, a remembered
+// one for remember; neither is extended by use.
+func New(db *storage.DB, lifetime, remember time.Duration) *Service {
+	return &Service{db: db, lifetime: lifetime, remember: remember, seen: newSeen()}
+}
+
+// Session is a session as it is kept.
+type Session = storage.Session
+
+// Kinds of sessions: of programs, and of browsers.
+const (
+	API = storage.APISession
+	Web = storage.WebSession
+)
+
+// Identity is who a token speaks for.
+type Identity struct {
+	User    *storage.User
+	Session *storage.Session
+}
+
+// Actor returns the identity as an actor from the place of by.
+func (i *Identity) Actor(by audit.Actor) audit.Actor {
+	by.SessionID = i.Session.ID
+	return by.As(i.User.ID)
+}
+
+// Began describes a session to be made.
+type Began struct {
+	UserID   string
+	Kind     string // [API] or [Web]
+	Remember bool
+	Methods  []string // RFC 8176
+}
+
+// Start makes a session in tx and returns it with its token, which is not kept.
+func (s *Service) Start(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, b Began,
+) (*storage.Session, string, error) {
+	lifetime := s.lifetime
+	if b.Remember {
+		lifetime = s.remember
+	}
+	token := newToken()
+	session := &storage.Session{
+		ID: storage.NewID(), UserID: b.UserID, Kind: b.Kind, TokenHash: storage.Hash(token), Methods: b.Methods,
+		IPAddress: by.IPAddress, UserAgent: audit.Cut(by.UserAgent, 256),
+		AuthenticatedAt: storage.At(now), CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
+		LastActivityAt: storage.At(now), ExpiresAt: storage.At(now.Add(lifetime)),
+	}
+	if err := tx.InsertSession(ctx, session); err != nil {
+		return nil, "", fmt.Errorf("make session of %s: %w", b.UserID, err)
+	}
+	return session, token, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "session.create", TargetKind: "session", TargetID: session.ID,
+	})
+}
+
+// Renew gives a session a new token and notes that its user has proved anew
+// who they are; the old token is dead.
+func (s *Service) Renew(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, id string, methods []string,
+) (*storage.Session, string, error) {
+	session, err := tx.Session(ctx, id)
+	if err != nil {
+		return nil, "", fmt.Errorf("renew session %s: %w", id, err)
+	}
+	token := newToken()
+	session.TokenHash, session.Methods = storage.Hash(token), methods
+	session.AuthenticatedAt, session.UpdatedAt = storage.At(now), storage.At(now)
+	session.LastActivityAt = storage.At(now)
+	if err := tx.SaveSession(ctx, session); err != nil {
+		return nil, "", fmt.Errorf("renew session %s: %w", id, err)
+	}
+	return session, token, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "session.renew", TargetKind: "session", TargetID: id,
+	})
+}
+
+func newToken() string {
+	secret := make([]byte, tokenBytes)
+	rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
+	return base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// Authenticate returns who a token of a kind speaks for. [ErrInvalid] for a
+// token that is unknown or ended, [ErrInactive] for one that has expired.
+func (s *Service) Authenticate(ctx context.Context, kind, token string) (*Identity, error) {
+	if len(token) != tokenChars {
+		return nil, ErrInvalid
+	}
+	session, err := s.db.SessionByToken(ctx, storage.Hash(token))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrInvalid
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look a session up: %w", err)
+	}
+	user, err := s.db.User(ctx, session.UserID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrInvalid
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look the user of session %s up: %w", session.ID, err)
+	}
+	now := time.Now()
+	if err := Live(session, user, kind, now); err != nil {
+		return nil, err
+	}
+	s.seen.note(session, now)
+	return &Identity{User: user, Session: session}, nil
+}
+
+// Live is nil for a session that may be used as a kind at now by its user.
+func Live(session *storage.Session, user *storage.User, kind string, now time.Time) error {
+	switch {
+	case session.Kind != kind,
+		!session.RevokedAt.IsZero(),
+		session.CreatedAt.Before(user.SignedOutAt.Time),
+		user.Status != storage.Active && user.Status != storage.Pending:
+		return ErrInvalid
+	case !now.Before(session.ExpiresAt.Time):
+		return ErrInactive
+	}
+	return nil
+}
+
+// List returns the live sessions of a user, the latest used first.
+func (s *Service) List(ctx context.Context, userID string) ([]storage.Session, error) {
+	user, err := s.db.User(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions of %s: %w", userID, err)
+	}
+	now := time.Now()
+	sessions, err := s.db.LiveSessions(ctx, userID, now)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions of %s: %w", userID, err)
+	}
+	sessions = slices.DeleteFunc(sessions, func(one storage.Session) bool {
+		return Live(&one, user, one.Kind, now) != nil
+	})
+	for i := range sessions {
+		sessions[i].LastActivityAt = s.seen.latest(&sessions[i])
+	}
+	return sessions, nil
+}
+
+// End ends a session of a user. [ErrNotFound] if it is not theirs; ending one
+// that has ended is no error.
+func (s *Service) End(ctx context.Context, by audit.Actor, userID, id, action, reason string) error {
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		return s.EndIn(ctx, tx, by, now, userID, id, action, reason)
+	})
+}
+
+// EndIn is [Service.End] in a transaction of the caller's.
+func (s *Service) EndIn(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID, id, action, reason string,
+) error {
+	session, err := tx.Session(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && session.UserID != userID {
+		return ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("end session %s: %w", id, err)
+	}
+	if !session.RevokedAt.IsZero() {
+		return nil
+	}
+	session.RevokedAt, session.UpdatedAt = storage.At(now), storage.At(now)
+	session.RevokedReason = reason
+	if err := tx.SaveSession(ctx, session); err != nil {
+		return fmt.Errorf("end session %s: %w", id, err)
+	}
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: action, TargetKind: "session", TargetID: id, Reason: reason,
+	})
+}
+
+// EndOthers ends every session of an identity's user but its own, and returns
+// how many there were.
+func (s *Service) EndOthers(ctx context.Context, by audit.Actor, id *Identity) (ended int64, err error) {
+	now := time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		ended, err = tx.RevokeSessions(ctx, id.User.ID, id.Session.ID, "Revoked by user", now)
+		if err != nil {
+			return fmt.Errorf("end the other sessions of %s: %w", id.User.ID, err)
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "session.revoke_others", TargetKind: "user", TargetID: id.User.ID,
+		})
+	})
+	return ended, err
+}
