@@ -1,0 +1,154 @@
+package openid
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"authy/server/audit"
+	"authy/storage"
+)
+
+// MissingConsent returns the scopes of a request that its user has not let
+// the client have yet; nil means that nobody need be asked.
+func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string) ([]string, error) {
+	client, err := p.Client(ctx, r.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	if client.SkipConsent && !r.Has("consent") {
+		return nil, nil
+	}
+	known, err := p.db.Consent(ctx, userID, client.ID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return r.Scopes, nil
+	case err != nil:
+		return nil, fmt.Errorf("consent of %s to %s: %w", userID, r.ClientID, err)
+	}
+	missing := slices.DeleteFunc(slices.Clone(r.Scopes), func(s string) bool { return has(known.Scopes, s) })
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	return missing, nil
+}
+
+// Issue grants a request to the user of a session in tx, and returns where the
+// browser takes the code. consented says that the user was asked just now.
+func (p *Provider) Issue(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	r *Request, s *storage.Session, consented bool,
+) (location string, err error) {
+	client, err := tx.Client(ctx, r.ClientID)
+	if err == nil {
+		err = p.usable(ctx, tx.Reader, client)
+	}
+	if err != nil {
+		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+	}
+	if consented {
+		if err := p.remember(ctx, tx, by, now, r, client, s.UserID); err != nil {
+			return "", err
+		}
+	}
+	grant := &storage.Grant{
+		ID: storage.NewID(), UserID: s.UserID, ClientID: client.ID,
+		SessionID: storage.Ref(s.ID), Scopes: r.Scopes, Methods: s.Methods,
+		AuthenticatedAt: s.AuthenticatedAt, CreatedAt: storage.At(now),
+		ExpiresAt: storage.At(now.Add(p.grantLifetime(client, r.Scopes))),
+	}
+	if err := tx.InsertGrant(ctx, grant); err != nil {
+		return "", fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
+	}
+	code := rand.Text()
+	err = tx.InsertCode(ctx, &storage.Code{
+		Hash: storage.Hash(code), GrantID: grant.ID, RedirectURI: r.RedirectURI,
+		CodeChallenge: r.CodeChallenge, Nonce: r.Nonce, CreatedAt: storage.At(now),
+		ExpiresAt: storage.At(now.Add(p.CodeLifetime)),
+	})
+	if err != nil {
+		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+	}
+	err = audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "authorize.granted", TargetKind: "client", TargetID: r.ClientID,
+		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Scopes, " ")},
+	})
+	return answer(r, p.Issuer, url.Values{"code": {code}}), err
+}
+
+// grantLifetime is how long anything of a grant can live: as long as its
+// access token, or its refresh tokens.
+func (p *Provider) grantLifetime(c *storage.Client, scopes []string) time.Duration {
+	if has(scopes, "offline_access") && has(c.GrantTypes, "refresh_token") {
+		return p.MaxGrantLifetime
+	}
+	return p.CodeLifetime + c.AccessTokenLifetime.Duration()
+}
+
+// remember adds the scopes of r to what the user lets the client have.
+func (p *Provider) remember(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	r *Request, client *storage.Client, userID string,
+) error {
+	consent, err := tx.Consent(ctx, userID, client.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		consent, err = &storage.Consent{UserID: userID, ClientID: client.ID, CreatedAt: storage.At(now)}, nil
+	}
+	if err != nil {
+		return fmt.Errorf("remember consent of %s: %w", userID, err)
+	}
+	for _, scope := range r.Scopes {
+		if !has(consent.Scopes, scope) {
+			consent.Scopes = append(consent.Scopes, scope)
+		}
+	}
+	consent.UpdatedAt = storage.At(now)
+	if err := tx.SaveConsent(ctx, consent); err != nil {
+		return fmt.Errorf("remember consent of %s: %w", userID, err)
+	}
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "consent.given", TargetKind: "client", TargetID: r.ClientID,
+		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Scopes, " ")},
+	})
+}
+
+// Deny records in tx that a user denied a request.
+func (p *Provider) Deny(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *Request) error {
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "authorize.denied", Failed: true, Reason: "access_denied", TargetKind: "client", TargetID: r.ClientID,
+	})
+}
+
+// Connection is a client that a user lets have something.
+type Connection struct {
+	Client *storage.Client
+	Scopes []string
+	Since  time.Time
+}
+
+// Connections returns the clients that a user lets have something.
+func (p *Provider) Connections(ctx context.Context, userID string) ([]Connection, error) {
+	consents, err := p.db.Consents(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("connections of %s: %w", userID, err)
+	}
+	out := make([]Connection, 0, len(consents))
+	for _, c := range consents {
+		client, err := p.db.ClientByRow(ctx, c.ClientID)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // deleted between the two reads
+		}
+		if err != nil {
+			return nil, fmt.Errorf("connections of %s: %w", userID, err)
+		}
+		out = append(out, Connection{Client: client, Scopes: c.Scopes, Since: c.CreatedAt.Time})
+	}
+	return out, nil
+}
+
+func has(words []string, word string) bool { return slices.Contains(words, word) }

@@ -1,0 +1,152 @@
+package openid
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"authy/server/audit"
+	"authy/storage"
+)
+
+// redemption is what a client sends to redeem a code.
+type redemption struct{ code, redirectURI, verifier string }
+
+// redeem gives an authenticated client the tokens of a code
+// (RFC 6749, section 4.1.3). The code is used up by the attempt, also by one
+// that fails; a second use ends the whole grant (section 4.1.2). A code of
+// another client is left alone: a stranger's attempt only fails.
+func (p *Provider) redeem(ctx context.Context, c *storage.Client, in redemption) (*oidc.AccessTokenResponse, error) {
+	now := time.Now()
+	by := actor(ctx).AsClient(c.ClientID)
+	out := issued{client: c}
+	var refused error
+	err := p.db.Update(ctx, func(tx *storage.Tx) error {
+		var err error
+		refused, err = p.redeemIn(ctx, tx, by, now, in, &out)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return p.tokens(ctx, now, out)
+}
+
+// redeemIn decides in tx. Its first result is what the client is told; what it
+// did to the records stands either way.
+func (p *Provider) redeemIn(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, in redemption, out *issued,
+) (refused, err error) {
+	hash := storage.Hash(in.code)
+	code, err := tx.Code(ctx, hash)
+	if errors.Is(err, storage.ErrNotFound) {
+		return p.codeRefused(ctx, tx, by, now, out.client, "unknown_code")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("redeem a code: %w", err)
+	}
+	grant, err := tx.Grant(ctx, code.GrantID)
+	if err != nil {
+		return nil, fmt.Errorf("redeem a code: %w", err)
+	}
+	if grant.ClientID != out.client.ID {
+		return p.codeRefused(ctx, tx, by, now, out.client, "code_of_another_client")
+	}
+	first, err := tx.UseCode(ctx, hash, now)
+	if err != nil {
+		return nil, fmt.Errorf("redeem a code: %w", err)
+	}
+	if !first {
+		return p.replayed(ctx, tx, by, now, out.client, grant)
+	}
+	if reason := mismatch(code, in, now); reason != "" {
+		return p.codeRefused(ctx, tx, by, now, out.client, reason)
+	}
+	if err := p.live(ctx, tx.Reader, grant, now); errors.Is(err, errEnded) {
+		return p.codeRefused(ctx, tx, by, now, out.client, "grant_ended")
+	} else if err != nil {
+		return nil, err
+	}
+	out.grant, out.scopes, out.nonce = grant, grant.Scopes, code.Nonce
+	if has(grant.Scopes, "offline_access") && has(out.client.GrantTypes, "refresh_token") {
+		if out.refresh, err = p.firstRefreshToken(ctx, tx, now, out.client, grant); err != nil {
+			return nil, err
+		}
+	}
+	return nil, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "code.exchanged", TargetKind: "user", TargetID: grant.UserID, OrgID: string(out.client.OrganizationID),
+	})
+}
+
+// mismatch says why a code does not fit a redemption, or "".
+func mismatch(code *storage.Code, in redemption, now time.Time) string {
+	switch {
+	case !now.Before(code.ExpiresAt.Time):
+		return "code_expired"
+	case code.RedirectURI != in.redirectURI:
+		return "redirect_uri_mismatch"
+	case !verifies(code.CodeChallenge, in.verifier):
+		return "code_verifier_mismatch"
+	}
+	return ""
+}
+
+// verifies compares a PKCE verifier with the challenge (RFC 7636, section
+// 4.6). Where no challenge was sent no verifier may be (RFC 9700, section
+// 2.1.1): otherwise an attacker could strip the challenge off the request.
+func verifies(challenge, verifier string) bool {
+	if challenge == "" {
+		return verifier == ""
+	}
+	if len(verifier) < 43 || len(verifier) > 128 || !isUnreserved(verifier) {
+		return false
+	}
+	return subtle.ConstantTimeCompare([]byte(oidc.NewSHACodeChallenge(verifier)), []byte(challenge)) == 1
+}
+
+// errGrant is the one answer to a code or refresh token that is not good. It
+// does not say why: that is in the audit log.
+func errGrant() error {
+	return oidc.ErrInvalidGrant().WithDescription("the code or token is not known, has been used, has ended, or does not fit this request")
+}
+
+func (p *Provider) codeRefused(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, reason string,
+) (refused, err error) {
+	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "code.exchanged", Failed: true, Reason: reason, TargetKind: "client", TargetID: c.ClientID,
+		OrgID: string(c.OrganizationID),
+	})
+}
+
+// replayed ends a grant whose code was used twice.
+func (p *Provider) replayed(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, g *storage.Grant,
+) (refused, err error) {
+	if _, err := tx.RevokeGrant(ctx, g.ID, "code_replayed", now); err != nil {
+		return nil, fmt.Errorf("end grant %s: %w", g.ID, err)
+	}
+	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "code.replayed", Failed: true, TargetKind: "user", TargetID: g.UserID,
+		OrgID: string(c.OrganizationID), Details: map[string]string{"client_id": c.ClientID, "grant_id": g.ID},
+	})
+}
+
+// firstRefreshToken begins the chain of refresh tokens of a grant.
+func (p *Provider) firstRefreshToken(
+	ctx context.Context, tx *storage.Tx, now time.Time, c *storage.Client, g *storage.Grant,
+) (string, error) {
+	secret := make([]byte, 32)
+	rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
+	token := base64.RawURLEncoding.EncodeToString(secret)
+	return token, p.addRefreshToken(ctx, tx, now, c, g, token)
+}

@@ -1,0 +1,124 @@
+package openid
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"authy/storage"
+)
+
+// document is a public JSON document, encoded once.
+type document struct {
+	body   []byte
+	length string
+	etag   string
+}
+
+// documentAge is how long a client may keep a document, in seconds: a new key
+// must be published for longer than that before it signs.
+const documentAge = 300
+
+func newDocument(v any) (document, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return document{}, fmt.Errorf("encode a public document: %w", err)
+	}
+	return document{
+		body: body, length: strconv.Itoa(len(body)), etag: `"` + storage.Hash(string(body))[:22] + `"`,
+	}, nil
+}
+
+// Fixed header values, shared by every answer.
+var (
+	jsonType    = []string{"application/json"}
+	publicCache = []string{"public, max-age=" + strconv.Itoa(documentAge)}
+	anyOrigin   = []string{"*"}
+)
+
+func (d *document) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Cache-Control"] = publicCache
+	h["Access-Control-Allow-Origin"] = anyOrigin // public, and the same for everyone
+	h["Etag"] = []string{d.etag}
+	if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, d.etag)) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h["Content-Length"] = []string{d.length}
+	w.Write(d.body) //nolint:errcheck // the client has gone
+}
+
+// metadata is the provider's configuration: exactly what works
+// (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207, section 3).
+type metadata struct {
+	Issuer                   string   `json:"issuer"`
+	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
+	TokenEndpoint            string   `json:"token_endpoint"`
+	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
+	JWKSURI                  string   `json:"jwks_uri"`
+	RevocationEndpoint       string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
+	EndSessionEndpoint       string   `json:"end_session_endpoint"`
+	Scopes                   []string `json:"scopes_supported"`
+	ResponseTypes            []string `json:"response_types_supported"`
+	ResponseModes            []string `json:"response_modes_supported"`
+	GrantTypes               []string `json:"grant_types_supported"`
+	SubjectTypes             []string `json:"subject_types_supported"`
+	IDTokenAlgs              []string `json:"id_token_signing_alg_values_supported"`
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	ChallengeMethods         []string `json:"code_challenge_methods_supported"`
+	Claims                   []string `json:"claims_supported"`
+	Prompts                  []string `json:"prompt_values_supported"`
+	ClaimsParameter          bool     `json:"claims_parameter_supported"`
+	RequestParameter         bool     `json:"request_parameter_supported"`
+	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
+}
+
+func (p *Provider) metadata() metadata {
+	secret := []string{"client_secret_basic", "client_secret_post"}
+	secretOrNone := append([]string{"none"}, secret...)
+	return metadata{
+		Issuer:                p.Issuer,
+		AuthorizationEndpoint: p.Issuer + AuthorizePath,
+		TokenEndpoint:         p.Issuer + TokenPath,
+		UserinfoEndpoint:      p.Issuer + UserinfoPath,
+		JWKSURI:               p.Issuer + JWKSPath,
+		RevocationEndpoint:    p.Issuer + RevocationPath,
+		IntrospectionEndpoint: p.Issuer + IntrospectionPath,
+		EndSessionEndpoint:    p.Issuer + EndSessionPath,
+		Scopes:                []string{"openid", "profile", "email", "offline_access", "roles"},
+		ResponseTypes:         []string{"code"},
+		ResponseModes:         []string{"query"},
+		GrantTypes:            []string{"authorization_code", "refresh_token", "client_credentials"},
+		SubjectTypes:          []string{"public"},
+		IDTokenAlgs:           []string{"RS256", "ES256"},
+		TokenAuthMethods:      secretOrNone, RevocationAuthMethods: secretOrNone, IntrospectionAuthMethods: secret,
+		ChallengeMethods: []string{"S256"},
+		Claims: []string{
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "azp", "sid", "amr",
+			"name", "picture", "updated_at", "email", "email_verified", "roles",
+		},
+		Prompts:              prompts,
+		ResponseIssParameter: true,
+	}
+}
+
+// ServeDiscovery answers with the provider's configuration.
+func (p *Provider) ServeDiscovery(w http.ResponseWriter, r *http.Request) { p.discovery.serve(w, r) }
+
+// ServeKeys answers with the keys that tokens can be verified with.
+func (p *Provider) ServeKeys(w http.ResponseWriter, r *http.Request) {
+	set, err := p.keySet(r.Context())
+	if err != nil {
+		writeInternal(w, r, err)
+		return
+	}
+	set.jwks.serve(w, r)
+}

@@ -1,0 +1,209 @@
+package openid
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"authy/server/audit"
+)
+
+// maxForm is the largest body an endpoint reads, in bytes.
+const maxForm = 64 << 10
+
+// ServeClient answers the endpoints at which clients authenticate: token,
+// revocation and introspection. The router has seen to the method; this checks
+// what the library does not (type, size and repetition of parameters, where
+// they come from, one way to authenticate) before it reads anything.
+func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store") // RFC 6749, section 5.1
+	h.Set("Pragma", "no-cache")
+	if problem := readForm(w, r); problem != nil {
+		writeOAuth(w, problem.status, problem.code, problem.text)
+		return
+	}
+	if problem := checkCredentials(r); problem != nil {
+		writeOAuth(w, problem.status, problem.code, problem.text)
+		return
+	}
+	p.endpoints.ServeHTTP(challenged{w}, r)
+}
+
+// problem is why a request is refused before it is looked at.
+type problem struct {
+	status     int
+	code, text string
+}
+
+// readForm parses a form from the body and nowhere else.
+func readForm(w http.ResponseWriter, r *http.Request) *problem {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return &problem{
+			http.StatusUnsupportedMediaType, "invalid_request",
+			"the body must be application/x-www-form-urlencoded",
+		}
+	}
+	// Credentials in a URL end up in logs; the query is not read at all.
+	r.URL.RawQuery = ""
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if err != nil {
+		return &problem{http.StatusRequestEntityTooLarge, "invalid_request", "the body is larger than 64 KiB"}
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return &problem{http.StatusBadRequest, "invalid_request", "the body is not a valid form"}
+	}
+	for name, values := range form {
+		switch {
+		case len(values) > 1:
+			return &problem{
+				http.StatusBadRequest, "invalid_request",
+				"the parameter " + audit.Cut(name, 64) + " appears more than once",
+			}
+		case !isText(values[0]) && len(values[0]) <= maxParameter:
+			return &problem{
+				http.StatusBadRequest, "invalid_request",
+				"the parameter " + audit.Cut(name, 64) + " is not plain text",
+			}
+		}
+	}
+	r.Form, r.PostForm = form, form
+	return nil
+}
+
+// checkCredentials requires exactly one way of client authentication
+// (RFC 6749, section 2.3).
+func checkCredentials(r *http.Request) *problem {
+	failed := &problem{http.StatusUnauthorized, "invalid_client", "client authentication is required"}
+	twice := &problem{
+		http.StatusBadRequest, "invalid_request",
+		"use one method of client authentication: HTTP Basic or client_secret in the body",
+	}
+	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
+		return &problem{http.StatusUnauthorized, "invalid_client", "client assertions are not supported"}
+	}
+	header := r.Header.Values("Authorization")
+	if len(header) == 0 {
+		if r.PostForm.Get("client_id") == "" {
+			return failed
+		}
+		// Introspection has no public clients (RFC 7662, section 2.1).
+		if r.URL.Path == IntrospectionPath && r.PostForm.Get("client_secret") == "" {
+			return failed
+		}
+		return nil
+	}
+	id, secret, ok := r.BasicAuth()
+	if !ok || len(header) > 1 {
+		return failed
+	}
+	name, err := url.QueryUnescape(id)
+	if _, bad := url.QueryUnescape(secret); err != nil || bad != nil || name == "" || secret == "" {
+		return failed
+	}
+	if r.PostForm.Has("client_secret") {
+		return twice
+	}
+	if body := r.PostForm.Get("client_id"); body != "" && body != name {
+		return twice
+	}
+	return nil
+}
+
+// challenged adds to a 401 how to authenticate (RFC 6749, section 5.2).
+type challenged struct{ http.ResponseWriter }
+
+// WriteHeader implements [http.ResponseWriter].
+func (c challenged) WriteHeader(status int) {
+	if status == http.StatusUnauthorized {
+		c.Header().Set("WWW-Authenticate", `Basic realm="authy"`)
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// writeOAuth writes an error of RFC 6749, section 5.2.
+func writeOAuth(w http.ResponseWriter, status int, code, description string) {
+	w.Header()["Content-Type"] = jsonType
+	w.Header().Set("Cache-Control", "no-store")
+	challenged{w}.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]string{ //nolint:errcheck,errchkjson // the client has gone
+		"error": code, "error_description": description,
+	})
+}
+
+// internal logs what went wrong on our side and returns what the client gets
+// to see of it.
+func internal(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) {
+		slog.DebugContext(ctx, "client went away", "request_id", actor(ctx).RequestID)
+	} else {
+		slog.ErrorContext(ctx, "openid request failed", "request_id", actor(ctx).RequestID, "err", err)
+	}
+	return op.NewStatusError(oidc.ErrServerError().
+		WithDescription("Something went wrong on our side. Reference: %s", actor(ctx).RequestID),
+		http.StatusInternalServerError)
+}
+
+func writeInternal(w http.ResponseWriter, r *http.Request, err error) {
+	internal(r.Context(), err) //nolint:errcheck // the answer is written here
+	writeOAuth(w, http.StatusInternalServerError, "server_error",
+		"Something went wrong on our side. Reference: "+actor(r.Context()).RequestID)
+}
+
+// bearer returns the access token of a request (RFC 6750, section 2), from the
+// header or, in a POST, from the form; never from the URL.
+func bearer(w http.ResponseWriter, r *http.Request) (string, *problem) {
+	header := r.Header.Values("Authorization")
+	var inForm []string
+	if r.Method == http.MethodPost && r.ContentLength != 0 {
+		if problem := readForm(w, r); problem != nil && len(header) == 0 {
+			return "", problem
+		}
+		inForm = r.PostForm["access_token"]
+	}
+	switch {
+	case len(header) > 1, len(header) == 1 && len(inForm) > 0:
+		return "", &problem{http.StatusBadRequest, "invalid_request", "send the access token in one way"}
+	case len(inForm) == 1:
+		return inForm[0], nil
+	case len(header) == 0:
+		return "", &problem{status: http.StatusUnauthorized}
+	}
+	scheme, token, _ := strings.Cut(header[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") || slices.Contains([]string{"", " "}, token) {
+		return "", &problem{http.StatusUnauthorized, "invalid_token", "the Authorization header is not a Bearer token"}
+	}
+	return strings.TrimSpace(token), nil
+}
+
+// writeBearer writes an error of RFC 6750, section 3. Without a token there is
+// no error code.
+func writeBearer(w http.ResponseWriter, p *problem) {
+	challenge := `Bearer realm="authy"`
+	if p.code != "" {
+		challenge += `, error="` + p.code + `", error_description="` + p.text + `"`
+	}
+	h := w.Header()
+	h.Set("WWW-Authenticate", challenge)
+	h.Set("Cache-Control", "no-store")
+	h["Content-Type"] = jsonType
+	w.WriteHeader(p.status)
+	if p.code == "" {
+		p = &problem{p.status, "invalid_token", "an access token is required"}
+	}
+	json.NewEncoder(w).Encode(map[string]string{ //nolint:errcheck,errchkjson // the client has gone
+		"error": p.code, "error_description": p.text,
+	})
+}

@@ -1,0 +1,133 @@
+// Package openid is the OpenID provider: it decides what a client may ask,
+// issues codes and tokens, and answers the endpoints that clients call. It is
+// built on zitadel/oidc's op.Server, one file per grant. It refuses to know
+// how a person signs in: server/login asks what a request needs ([Request]),
+// and comes back with who signed in ([Provider.Issue]).
+//
+// Read openid.go, then request.go (what was asked), authorize.go (codes),
+// server.go (the token endpoint), token.go (what tokens say and when they are
+// good), refresh.go, key.go.
+package openid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"authy/storage"
+)
+
+// Paths of the endpoints, below the issuer.
+const (
+	DiscoveryPath     = "/.well-known/openid-configuration"
+	AuthorizePath     = "/oidc/authorize"
+	TokenPath         = "/oidc/token"
+	UserinfoPath      = "/oidc/userinfo"
+	JWKSPath          = "/oidc/jwks"
+	RevocationPath    = "/oidc/revoke"
+	IntrospectionPath = "/oidc/introspect"
+	EndSessionPath    = "/oidc/end_session"
+)
+
+// Config says how the provider behaves.
+type Config struct {
+	// Issuer is the server's public URL, without a trailing slash.
+	Issuer string
+	// CodeLifetime is how long an authorization code can be redeemed.
+	CodeLifetime time.Duration
+	// RefreshGrace is how long after its use a refresh token still leads to
+	// its successor: for two tabs at once, or an answer that was lost.
+	RefreshGrace time.Duration
+	// MaxGrantLifetime ends every chain of refresh tokens, however active.
+	MaxGrantLifetime time.Duration
+}
+
+// Provider is the OpenID provider.
+type Provider struct {
+	Config
+	db        *storage.DB
+	keys      keyring
+	verified  *otter.Cache[[32]byte, *accessToken]
+	endpoints http.Handler // those of op.Server
+	discovery document
+}
+
+// verifiedTokens is how many access tokens are remembered with their verdict,
+// so that the signature of one in steady use is checked once.
+const verifiedTokens = 10_000
+
+// New returns the provider over db. [Provider.Prepare] must be called before
+// tokens can be issued.
+func New(db *storage.DB, c Config) (*Provider, error) {
+	p := &Provider{
+		Config: c, db: db, keys: keyring{prepared: make(chan struct{})},
+		verified: otter.Must(&otter.Options[[32]byte, *accessToken]{MaximumSize: verifiedTokens}),
+	}
+	var err error
+	if p.discovery, err = newDocument(p.metadata()); err != nil {
+		return nil, err
+	}
+	p.endpoints = op.RegisterServer(&server{p: p}, op.Endpoints{
+		Token:         op.NewEndpoint(TokenPath),
+		Introspection: op.NewEndpoint(IntrospectionPath),
+		Revocation:    op.NewEndpoint(RevocationPath),
+	}, op.WithServerCORSOptions(nil))
+	return p, nil
+}
+
+// live is nil while tokens of a grant may be used at now. The record of a
+// grant says little about that: its user, client and session each end it too.
+func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant, now time.Time) error {
+	if !g.RevokedAt.IsZero() || !now.Before(g.ExpiresAt.Time) {
+		return errEnded
+	}
+	user, err := r.User(ctx, g.UserID)
+	if err != nil {
+		return ended(err)
+	}
+	if user.Status != storage.Active && user.Status != storage.Pending ||
+		g.CreatedAt.Before(user.SignedOutAt.Time) {
+		return errEnded
+	}
+	client, err := r.ClientByRow(ctx, g.ClientID)
+	if err != nil {
+		return ended(err)
+	}
+	if err := p.usable(ctx, r, client); err != nil {
+		return ended(err)
+	}
+	return p.sessionLive(ctx, r, g)
+}
+
+// sessionLive is nil unless the session of g was ended. Tokens that were
+// granted offline_access outlive it (OpenID Connect Back-Channel Logout 1.0,
+// section 2.7).
+func (p *Provider) sessionLive(ctx context.Context, r storage.Reader, g *storage.Grant) error {
+	if g.SessionID == "" || has(g.Scopes, "offline_access") {
+		return nil
+	}
+	session, err := r.Session(ctx, string(g.SessionID))
+	if err != nil {
+		return ended(err)
+	}
+	if !session.RevokedAt.IsZero() {
+		return errEnded
+	}
+	return nil
+}
+
+// errEnded says that a grant, or what it depends on, is no more.
+var errEnded = errors.New("openid: ended")
+
+// ended is errEnded where a record is gone, and err where it could not be read.
+func ended(err error) error {
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errClientEnded) {
+		return errEnded
+	}
+	return fmt.Errorf("check a grant: %w", err)
+}

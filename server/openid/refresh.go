@@ -1,0 +1,175 @@
+package openid
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"authy/server/audit"
+	"authy/storage"
+)
+
+// The refresh tokens of a grant form a chain: each is a keyed hash of the one
+// before it. So the token that follows a used one can be told again to whoever
+// holds it, although only hashes are kept: two tabs that refresh at once, or a
+// client whose answer was lost, get the same successor for a short time.
+
+func (p *Provider) successor(token string) string {
+	return base64.RawURLEncoding.EncodeToString(p.db.MAC("refresh token", token))
+}
+
+// addRefreshToken keeps the hash of a token. It ends with the client's
+// lifetime for an idle token, and with the grant at the latest.
+func (p *Provider) addRefreshToken(
+	ctx context.Context, tx *storage.Tx, now time.Time, c *storage.Client, g *storage.Grant, token string,
+) error {
+	expires := now.Add(c.RefreshTokenLifetime.Duration())
+	if g.ExpiresAt.Before(expires) {
+		expires = g.ExpiresAt.Time
+	}
+	err := tx.InsertRefreshToken(ctx, &storage.RefreshToken{
+		Hash: storage.Hash(token), GrantID: g.ID, CreatedAt: storage.At(now), ExpiresAt: storage.At(expires),
+	})
+	if err != nil {
+		return fmt.Errorf("issue a refresh token of grant %s: %w", g.ID, err)
+	}
+	return nil
+}
+
+// rotate gives an authenticated client new tokens for a refresh token
+// (RFC 6749, section 6; RFC 9700, section 4.14).
+func (p *Provider) rotate(
+	ctx context.Context, c *storage.Client, token string, asked []string,
+) (*oidc.AccessTokenResponse, error) {
+	now := time.Now()
+	by := actor(ctx).AsClient(c.ClientID)
+	out := issued{client: c}
+	var refused error
+	err := p.db.Update(ctx, func(tx *storage.Tx) error {
+		var err error
+		refused, err = p.rotateIn(ctx, tx, by, now, token, asked, &out)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return p.tokens(ctx, now, out)
+}
+
+func (p *Provider) rotateIn(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	token string, asked []string, out *issued,
+) (refused, err error) {
+	known, err := tx.RefreshToken(ctx, storage.Hash(token))
+	if errors.Is(err, storage.ErrNotFound) {
+		return p.refreshRefused(ctx, tx, by, now, out.client, "unknown_token")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rotate a refresh token: %w", err)
+	}
+	grant, err := tx.Grant(ctx, known.GrantID)
+	if err != nil {
+		return nil, fmt.Errorf("rotate a refresh token: %w", err)
+	}
+	if grant.ClientID != out.client.ID {
+		return p.refreshRefused(ctx, tx, by, now, out.client, "token_of_another_client")
+	}
+	if err := p.live(ctx, tx.Reader, grant, now); errors.Is(err, errEnded) {
+		return p.refreshRefused(ctx, tx, by, now, out.client, "grant_ended")
+	} else if err != nil {
+		return nil, err
+	}
+	out.grant, out.scopes = grant, grant.Scopes
+	if len(asked) > 0 {
+		for _, scope := range asked {
+			if !has(grant.Scopes, scope) {
+				return oidc.ErrInvalidScope().WithDescription("the scope goes beyond what was granted"), nil
+			}
+		}
+		out.scopes = asked
+	}
+	switch {
+	case known.UsedAt.IsZero() && !now.Before(known.ExpiresAt.Time):
+		return p.refreshRefused(ctx, tx, by, now, out.client, "token_expired")
+	case known.UsedAt.IsZero():
+		return nil, p.advance(ctx, tx, by, now, token, out)
+	case now.Sub(known.UsedAt.Time) <= p.RefreshGrace:
+		return nil, p.repeat(ctx, tx, by, now, token, out)
+	}
+	return p.reused(ctx, tx, by, now, out.client, grant)
+}
+
+// advance uses token up and adds its successor.
+func (p *Provider) advance(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, token string, out *issued,
+) error {
+	first, err := tx.UseRefreshToken(ctx, storage.Hash(token), now)
+	if err != nil {
+		return fmt.Errorf("use a refresh token of grant %s: %w", out.grant.ID, err)
+	}
+	if !first {
+		return fmt.Errorf("use a refresh token of grant %s: it was used meanwhile", out.grant.ID)
+	}
+	out.refresh = p.successor(token)
+	if err := p.addRefreshToken(ctx, tx, now, out.client, out.grant, out.refresh); err != nil {
+		return err
+	}
+	return p.refreshed(ctx, tx, by, now, out, "")
+}
+
+// repeat tells the newest token of the chain to whoever comes with one that
+// was used a moment ago.
+func (p *Provider) repeat(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, token string, out *issued,
+) error {
+	for {
+		token = p.successor(token)
+		next, err := tx.RefreshToken(ctx, storage.Hash(token))
+		if err != nil {
+			return fmt.Errorf("follow the refresh tokens of grant %s: %w", out.grant.ID, err)
+		}
+		if next.UsedAt.IsZero() {
+			out.refresh = token
+			return p.refreshed(ctx, tx, by, now, out, "repeated")
+		}
+	}
+}
+
+func (p *Provider) refreshed(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, out *issued, reason string,
+) error {
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "token.refreshed", Reason: reason, TargetKind: "user", TargetID: out.grant.UserID,
+		OrgID: string(out.client.OrganizationID),
+	})
+}
+
+func (p *Provider) refreshRefused(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, reason string,
+) (refused, err error) {
+	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "token.refreshed", Failed: true, Reason: reason, TargetKind: "client", TargetID: c.ClientID,
+		OrgID: string(c.OrganizationID),
+	})
+}
+
+// reused ends a grant one of whose refresh tokens was used a second time:
+// either the client or a thief holds a copy (RFC 9700, section 4.14.2).
+func (p *Provider) reused(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, g *storage.Grant,
+) (refused, err error) {
+	if _, err := tx.RevokeGrant(ctx, g.ID, "refresh_reuse", now); err != nil {
+		return nil, fmt.Errorf("end grant %s: %w", g.ID, err)
+	}
+	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "token.refresh_reuse", Failed: true, TargetKind: "user", TargetID: g.UserID,
+		OrgID: string(c.OrganizationID), Details: map[string]string{"client_id": c.ClientID, "grant_id": g.ID},
+	})
+}

@@ -1,0 +1,274 @@
+package openid
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"authy/storage"
+)
+
+// Request is an authorization request that may be answered: client and
+// redirect URI are exact and every parameter is understood.
+type Request struct {
+	ClientID      string   `json:"client_id"`
+	RedirectURI   string   `json:"redirect_uri"`
+	State         string   `json:"state,omitempty"`
+	Nonce         string   `json:"nonce,omitempty"`
+	CodeChallenge string   `json:"code_challenge,omitempty"`
+	Scopes        []string `json:"scopes"`
+	Prompt        []string `json:"prompt,omitempty"`
+	// MaxAge is the longest time since the user proved who they are, in
+	// seconds; nil for any.
+	MaxAge    *int64 `json:"max_age,omitempty"`
+	LoginHint string `json:"login_hint,omitempty"`
+	// HintSubject is the user whom id_token_hint names: a hint, not a proof.
+	HintSubject string `json:"hint_subject,omitempty"`
+}
+
+// Has says whether the request has a prompt value.
+func (r *Request) Has(prompt string) bool { return slices.Contains(r.Prompt, prompt) }
+
+// Stale says whether a sign-in at authenticated is too old for the request.
+func (r *Request) Stale(authenticated, now time.Time) bool {
+	return r.MaxAge != nil && now.Sub(authenticated) > time.Duration(*r.MaxAge)*time.Second
+}
+
+const (
+	maxParameter = 4096 // bytes of any parameter
+	maxScopes    = 64
+)
+
+// single lists the parameters this provider understands. None may be repeated
+// (RFC 6749, section 3.1).
+var single = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+	"code_challenge", "code_challenge_method", "prompt", "max_age", "login_hint", "id_token_hint",
+	"request", "request_uri", "registration", "display", "ui_locales", "claims_locales", "acr_values", "claims",
+}
+
+// ParseRequest checks an authorization request. A refusal that could be sent
+// to the client says so ([Refusal.Location]); where client or redirect URI are
+// not exact it cannot. Any other error is internal.
+func (p *Provider) ParseRequest(ctx context.Context, form url.Values) (*Request, error) {
+	client, refusal, err := p.requestClient(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	if refusal != nil {
+		return nil, refusal
+	}
+	r := &Request{ClientID: client.ClientID, RedirectURI: form.Get("redirect_uri")}
+	if len(form["state"]) == 1 && isText(form.Get("state")) {
+		r.State = form.Get("state")
+	}
+	for _, check := range []func(context.Context, *storage.Client, *Request, url.Values) *Refusal{
+		p.checkForm, p.checkResponse, p.checkScope, p.checkPKCE, p.checkPrompt, p.checkHints,
+	} {
+		if refusal := check(ctx, client, r, form); refusal != nil {
+			refusal.back, refusal.issuer = r, p.Issuer
+			return nil, refusal
+		}
+	}
+	return r, nil
+}
+
+// requestClient returns the client of a request whose redirect URI is
+// registered. Until both are certain nothing is sent anywhere
+// (RFC 6749, section 4.1.2.1).
+func (p *Provider) requestClient(ctx context.Context, form url.Values) (*storage.Client, *Refusal, error) {
+	for _, name := range []string{"client_id", "redirect_uri"} {
+		switch values := form[name]; {
+		case len(values) > 1:
+			return nil, refuse("invalid_request", name, "The parameter "+name+" appears more than once."), nil
+		case len(values) == 0 || values[0] == "":
+			return nil, refuse("invalid_request", name, "The parameter "+name+" is missing."), nil
+		case !isText(values[0]):
+			return nil, refuse("invalid_request", name, "The parameter "+name+" is too long or not plain text."), nil
+		}
+	}
+	client, err := p.Client(ctx, form.Get("client_id"))
+	if errors.Is(err, ErrNoClient) {
+		refusal := refuse("unauthorized_client", "client_id", "No application with this client_id is registered here, or it is disabled.")
+		refusal.Sent = form.Get("client_id")
+		return nil, refusal, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !matchesRedirect(client, form.Get("redirect_uri")) {
+		refusal := refuse("invalid_request", "redirect_uri",
+			"The redirect_uri is not one that the application has registered. They must be the same to the letter.")
+		refusal.Sent, refusal.Registered, refusal.ClientID = form.Get("redirect_uri"), client.RedirectURIs, client.ClientID
+		return nil, refusal, nil
+	}
+	return client, nil, nil
+}
+
+// matchesRedirect compares letter by letter. The one exception is the port of
+// a native application's loopback address, which it learns from the system
+// when it starts (RFC 8252, section 7.3).
+func matchesRedirect(c *storage.Client, sent string) bool {
+	if slices.Contains(c.RedirectURIs, sent) {
+		return true
+	}
+	if c.ApplicationType != "native" {
+		return false
+	}
+	for _, prefix := range []string{"http://127.0.0.1", "http://[::1]"} {
+		rest, ok := cutPort(sent, prefix)
+		if !ok {
+			continue
+		}
+		for _, registered := range c.RedirectURIs {
+			if known, ok := cutPort(registered, prefix); ok && known == rest {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cutPort returns what follows prefix and a port in uri.
+func cutPort(uri, prefix string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(uri, prefix)
+	if !ok || rest == "" {
+		return "", ok
+	}
+	if rest[0] == ':' {
+		port := strings.TrimLeft(rest[1:], "0123456789")
+		if digits := len(rest) - 1 - len(port); digits < 1 || digits > 5 {
+			return "", false
+		}
+		rest = port
+	}
+	return rest, rest == "" || rest[0] == '/'
+}
+
+func (p *Provider) checkForm(_ context.Context, _ *storage.Client, _ *Request, form url.Values) *Refusal {
+	for _, name := range single {
+		if len(form[name]) > 1 {
+			return refuse("invalid_request", name, "The parameter "+name+" appears more than once.")
+		}
+		if name != "id_token_hint" && name != "request" && !isText(form.Get(name)) {
+			return refuse("invalid_request", name, "The parameter "+name+" is too long or not plain text.")
+		}
+	}
+	for name, code := range map[string]string{
+		"request": "request_not_supported", "request_uri": "request_uri_not_supported",
+		"registration": "registration_not_supported",
+	} {
+		if form.Has(name) {
+			return refuse(code, name, "The parameter "+name+" is not supported.")
+		}
+	}
+	return nil
+}
+
+func isText(s string) bool {
+	return len(s) <= maxParameter && utf8.ValidString(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) })
+}
+
+func (p *Provider) checkResponse(_ context.Context, client *storage.Client, _ *Request, form url.Values) *Refusal {
+	switch kind := form.Get("response_type"); {
+	case kind == "":
+		return refuse("invalid_request", "response_type", "The parameter response_type is missing.")
+	case kind != "code" || !slices.Contains(client.ResponseTypes, kind):
+		return refuse("unsupported_response_type", "response_type", "The only response_type is code.")
+	case !slices.Contains(client.GrantTypes, "authorization_code"):
+		return refuse("unauthorized_client", "response_type", "The application is not registered for authorization codes.")
+	}
+	if mode := form.Get("response_mode"); mode != "" && mode != "query" {
+		return refuse("invalid_request", "response_mode", "The only response_mode is query.")
+	}
+	return nil
+}
+
+// checkScope keeps the scopes that the client may ask for. Others are left
+// out, as RFC 6749, section 3.3 allows; the token response says what is left.
+func (p *Provider) checkScope(_ context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
+	asked := strings.Fields(form.Get("scope"))
+	if len(asked) > maxScopes {
+		return refuse("invalid_scope", "scope", "The parameter scope holds too many scopes.")
+	}
+	for _, scope := range asked {
+		if slices.Contains(client.Scopes, scope) && !slices.Contains(r.Scopes, scope) {
+			r.Scopes = append(r.Scopes, scope)
+		}
+	}
+	if len(r.Scopes) == 0 {
+		return refuse("invalid_scope", "scope", "The application asked for no scope that it may have.")
+	}
+	return nil
+}
+
+// checkPKCE requires S256 wherever the client does, and accepts no other
+// method anywhere (RFC 7636, section 4.3; RFC 9700, section 2.1.1).
+func (p *Provider) checkPKCE(_ context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
+	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
+	switch {
+	case challenge == "" && (client.RequirePKCE || client.SecretHash == ""):
+		return refuse("invalid_request", "code_challenge", "PKCE is required: the parameter code_challenge is missing.")
+	case challenge == "" && method != "":
+		return refuse("invalid_request", "code_challenge", "The parameter code_challenge is missing.")
+	case challenge == "":
+		return nil
+	case method != "S256":
+		return refuse("invalid_request", "code_challenge_method", "The only code_challenge_method is S256.")
+	case len(challenge) != 43 || !isUnreserved(challenge):
+		return refuse("invalid_request", "code_challenge", "The parameter code_challenge is not a SHA-256 in base64url.")
+	}
+	r.CodeChallenge = challenge
+	return nil
+}
+
+// isUnreserved says whether s has the letters of RFC 7636, section 4.1 alone.
+func isUnreserved(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') &&
+			!strings.ContainsRune("-._~", r)
+	})
+}
+
+var prompts = []string{"none", "login", "consent", "select_account"}
+
+func (p *Provider) checkPrompt(_ context.Context, _ *storage.Client, r *Request, form url.Values) *Refusal {
+	r.Prompt = strings.Fields(form.Get("prompt"))
+	for _, prompt := range r.Prompt {
+		if !slices.Contains(prompts, prompt) {
+			return refuse("invalid_request", "prompt", "The parameter prompt knows none, login, consent and select_account.")
+		}
+	}
+	if r.Has("none") && len(r.Prompt) > 1 {
+		return refuse("invalid_request", "prompt", "The prompt none stands alone.")
+	}
+	if text := form.Get("max_age"); text != "" {
+		seconds, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || seconds < 0 {
+			return refuse("invalid_request", "max_age", "The parameter max_age is not a number of seconds.")
+		}
+		r.MaxAge = &seconds
+	}
+	return nil
+}
+
+func (p *Provider) checkHints(ctx context.Context, _ *storage.Client, r *Request, form url.Values) *Refusal {
+	r.Nonce, r.LoginHint = form.Get("nonce"), form.Get("login_hint")
+	hint := form.Get("id_token_hint")
+	if hint == "" {
+		return nil
+	}
+	token, err := p.parseIDToken(ctx, hint)
+	if err != nil {
+		return refuse("invalid_request", "id_token_hint", "The id_token_hint is not an ID token of this server.")
+	}
+	r.HintSubject = token.Subject
+	return nil
+}

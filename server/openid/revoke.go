@@ -1,0 +1,65 @@
+package openid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"authy/server/audit"
+	"authy/storage"
+)
+
+// revoke ends a token of c's (RFC 7009, section 2.1). A refresh token takes its
+// whole grant with it, an access token only itself. Tokens of others, unknown
+// and dead ones are left as they are.
+func (p *Provider) revoke(ctx context.Context, c *storage.Client, token string) error {
+	now := time.Now()
+	by := actor(ctx).AsClient(c.ClientID)
+	claims, _, err := p.parseAccessToken(ctx, token, now)
+	if err != nil && !errors.Is(err, errToken) {
+		return err
+	}
+	if err == nil && claims.ClientID != c.ClientID {
+		return nil
+	}
+	return p.db.Update(ctx, func(tx *storage.Tx) error {
+		event := audit.Event{
+			Action: "token.revoked", TargetKind: "client", TargetID: c.ClientID, OrgID: string(c.OrganizationID),
+		}
+		if claims != nil {
+			err := tx.InsertRevokedToken(ctx, &storage.RevokedToken{
+				ID: claims.ID, ExpiresAt: storage.At(time.Unix(claims.Expires, 0)),
+			})
+			if err != nil {
+				return fmt.Errorf("revoke an access token: %w", err)
+			}
+			return audit.Record(ctx, tx, by, now, event)
+		}
+		ended, err := p.revokeRefresh(ctx, tx, c, token, now)
+		if err != nil || !ended {
+			return err
+		}
+		return audit.Record(ctx, tx, by, now, event)
+	})
+}
+
+func (p *Provider) revokeRefresh(
+	ctx context.Context, tx *storage.Tx, c *storage.Client, token string, now time.Time,
+) (bool, error) {
+	known, err := tx.RefreshToken(ctx, storage.Hash(token))
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("revoke a refresh token: %w", err)
+	}
+	grant, err := tx.Grant(ctx, known.GrantID)
+	if err != nil {
+		return false, fmt.Errorf("revoke a refresh token: %w", err)
+	}
+	if grant.ClientID != c.ID {
+		return false, nil
+	}
+	return tx.RevokeGrant(ctx, grant.ID, "revoked_by_client", now)
+}

@@ -1,0 +1,168 @@
+package openid
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"authy/server/audit"
+	"authy/storage"
+)
+
+// server is the part of the provider that op.Server serves: the endpoints at
+// which clients authenticate. Grants it does not implement are refused as
+// unsupported_grant_type.
+type server struct {
+	op.UnimplementedServer
+	p *Provider
+}
+
+// client is a registered client in the form op.Server wants.
+type client struct{ *storage.Client }
+
+func (c client) GetID() string          { return c.ClientID }
+func (c client) RedirectURIs() []string { return c.Client.RedirectURIs }
+
+func (c client) PostLogoutRedirectURIs() []string { return c.Client.PostLogoutRedirectURIs }
+
+func (c client) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
+
+func (c client) ResponseTypes() []oidc.ResponseType {
+	return []oidc.ResponseType{oidc.ResponseTypeCode}
+}
+func (c client) LoginURL(string) string              { return "" }
+func (c client) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
+
+func (c client) IDTokenLifetime() time.Duration { return c.Client.IDTokenLifetime.Duration() }
+func (c client) DevMode() bool                  { return false }
+func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string {
+	return slices.Clone[[]string]
+}
+
+func (c client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
+	return slices.Clone[[]string]
+}
+func (c client) IsScopeAllowed(scope string) bool     { return has(c.Scopes, scope) }
+func (c client) IDTokenUserinfoClaimsAssertion() bool { return true }
+func (c client) ClockSkew() time.Duration             { return 0 }
+
+func (c client) AuthMethod() oidc.AuthMethod {
+	if c.SecretHash == "" {
+		return oidc.AuthMethodNone
+	}
+	return oidc.AuthMethodBasic
+}
+
+func (c client) GrantTypes() []oidc.GrantType {
+	grants := make([]oidc.GrantType, len(c.Client.GrantTypes))
+	for i, g := range c.Client.GrantTypes {
+		grants[i] = oidc.GrantType(g)
+	}
+	return grants
+}
+
+// VerifyClient authenticates a client by its secret; a public client has none
+// and may not send one (RFC 6749, section 2.3).
+func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
+	c, err := s.p.Client(ctx, r.Data.ClientID)
+	switch {
+	case errors.Is(err, ErrNoClient):
+		return nil, s.clientRefused(ctx, r.Data.ClientID, "unknown_client")
+	case err != nil:
+		return nil, internal(ctx, err)
+	case c.SecretHash == "" && r.Data.ClientSecret != "":
+		return nil, s.clientRefused(ctx, c.ClientID, "secret_of_public_client")
+	case c.SecretHash != "" && !s.p.isSecret(c, r.Data.ClientSecret):
+		return nil, s.clientRefused(ctx, c.ClientID, "wrong_secret")
+	}
+	return client{c}, nil
+}
+
+// clientRefused records a failed client authentication and returns the one
+// answer to all of them.
+func (s *server) clientRefused(ctx context.Context, clientID, reason string) error {
+	by, now := actor(ctx), time.Now()
+	err := s.p.db.Update(ctx, func(tx *storage.Tx) error {
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "client.auth_failed", Failed: true, Reason: reason,
+			TargetKind: "client", TargetID: audit.Cut(clientID, 128),
+		})
+	})
+	if err != nil {
+		return internal(ctx, err)
+	}
+	return errClientAuth
+}
+
+// errClientAuth is RFC 6749, section 5.2: 401 and WWW-Authenticate.
+var errClientAuth = op.NewStatusError(
+	oidc.ErrInvalidClient().WithDescription("client authentication failed"), http.StatusUnauthorized)
+
+// CodeExchange redeems an authorization code.
+func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
+	return respond(s.p.redeem(ctx, registered(r.Client), redemption{
+		code: r.Data.Code, redirectURI: r.Data.RedirectURI, verifier: r.Data.CodeVerifier,
+	}))(ctx)
+}
+
+// RefreshToken rotates a refresh token.
+func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+	return respond(s.p.rotate(ctx, registered(r.Client), r.Data.RefreshToken, r.Data.Scopes))(ctx)
+}
+
+// ClientCredentialsExchange gives a client a token of its own.
+func (s *server) ClientCredentialsExchange(
+	ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest],
+) (*op.Response, error) {
+	return respond(s.p.clientToken(ctx, registered(r.Client), r.Data.Scope))(ctx)
+}
+
+// Introspect tells a client about a token that was issued to it (RFC 7662).
+func (s *server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
+	c, err := s.VerifyClient(ctx, &op.Request[op.ClientCredentials]{Data: r.Data.ClientCredentials})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := s.p.introspect(ctx, registered(c), r.Data.Token)
+	if err != nil {
+		return nil, internal(ctx, err)
+	}
+	return op.NewResponse(answer), nil
+}
+
+// Revocation ends a token that was issued to the client (RFC 7009). The answer
+// is the same whether there was one.
+func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.RevocationRequest]) (*op.Response, error) {
+	if err := s.p.revoke(ctx, registered(r.Client), r.Data.Token); err != nil {
+		return nil, internal(ctx, err)
+	}
+	return op.NewResponse(nil), nil
+}
+
+// registered returns the record behind a client of op.Server's.
+func registered(c op.Client) *storage.Client {
+	known, ok := c.(client)
+	if !ok {
+		panic("impossible: op.Server passes on what VerifyClient returned")
+	}
+	return known.Client
+}
+
+// respond turns the result of a grant into op.Server's answer: protocol errors
+// as they are, others logged and hidden.
+func respond(tokens *oidc.AccessTokenResponse, err error) func(context.Context) (*op.Response, error) {
+	return func(ctx context.Context) (*op.Response, error) {
+		if _, ok := errors.AsType[*oidc.Error](err); err != nil && !ok {
+			return nil, internal(ctx, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return op.NewResponse(tokens), nil
+	}
+}

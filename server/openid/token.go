@@ -1,0 +1,250 @@
+package openid
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/pkg/crypto"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"authy/server/audit"
+	"authy/storage"
+)
+
+// accessToken is what an access token says (RFC 9068, section 2.2). Beside its
+// signature and time it is as good as its grant.
+type accessToken struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	Expires  int64  `json:"exp"` // seconds
+	IssuedAt int64  `json:"iat"`
+	AuthTime int64  `json:"auth_time,omitempty"`
+	ID       string `json:"jti"`
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope"`
+	GrantID  string `json:"grant_id,omitempty"` // "" for a client's own token
+}
+
+// idToken is what is read of an ID token that comes back as a hint.
+type idToken struct {
+	Issuer    string          `json:"iss"`
+	Subject   string          `json:"sub"`
+	Audience  json.RawMessage `json:"aud"`
+	SessionID string          `json:"sid"`
+	AZP       string          `json:"azp"`
+}
+
+var errToken = errors.New("openid: token refused")
+
+// maxToken is the longest token that is looked at, in bytes.
+const maxToken = 8 << 10
+
+// verify returns the payload of a token of a type that a key of this server
+// signed. The algorithm is that of the key; nothing in the token chooses it.
+func (p *Provider) verify(ctx context.Context, token string, kind jose.ContentType) ([]byte, error) {
+	if len(token) > maxToken {
+		return nil, errToken
+	}
+	set, err := p.keySet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := jose.ParseSignedCompact(token, algorithms)
+	if err != nil || len(signed.Signatures) != 1 {
+		return nil, errToken
+	}
+	header := signed.Signatures[0].Protected
+	key, known := set.public[header.KeyID]
+	if !known || key.Algorithm != header.Algorithm || header.ExtraHeaders[jose.HeaderType] != string(kind) {
+		return nil, errToken
+	}
+	payload, err := signed.Verify(key.Key)
+	if err != nil {
+		return nil, errToken
+	}
+	return payload, nil
+}
+
+// parseAccessToken returns what a good access token says and its grant, which
+// is nil for a client's own. errToken for any other token.
+func (p *Provider) parseAccessToken(ctx context.Context, token string, now time.Time) (*accessToken, *storage.Grant, error) {
+	sum := sha256.Sum256([]byte(token))
+	claims, known := p.verified.GetIfPresent(sum)
+	if !known {
+		payload, err := p.verify(ctx, token, typeAccessToken)
+		if err != nil {
+			return nil, nil, err
+		}
+		claims = new(accessToken)
+		if json.Unmarshal(payload, claims) != nil || claims.Issuer != p.Issuer || claims.ID == "" {
+			return nil, nil, errToken
+		}
+		p.verified.Set(sum, claims)
+	}
+	if now.Unix() >= claims.Expires {
+		return nil, nil, errToken
+	}
+	revoked, err := p.db.IsRevokedToken(ctx, claims.ID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("check a token: %w", err)
+	}
+	if revoked {
+		return nil, nil, errToken
+	}
+	grant, err := p.tokenGrant(ctx, claims, now)
+	return claims, grant, err
+}
+
+// tokenGrant returns the live grant of an access token, or nil if it is a
+// client's own and the client is enabled.
+func (p *Provider) tokenGrant(ctx context.Context, t *accessToken, now time.Time) (*storage.Grant, error) {
+	if t.GrantID == "" {
+		_, err := p.Client(ctx, t.ClientID)
+		if errors.Is(err, ErrNoClient) {
+			return nil, errToken
+		}
+		return nil, err
+	}
+	grant, err := p.db.Grant(ctx, t.GrantID)
+	if err == nil {
+		err = p.live(ctx, p.db.Reader, grant, now)
+	}
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errEnded) {
+		return nil, errToken
+	}
+	return grant, err
+}
+
+// parseIDToken returns what an ID token of this server says, however old.
+func (p *Provider) parseIDToken(ctx context.Context, token string) (*idToken, error) {
+	payload, err := p.verify(ctx, token, typeJWT)
+	if err != nil {
+		return nil, err
+	}
+	claims := new(idToken)
+	if json.Unmarshal(payload, claims) != nil || claims.Issuer != p.Issuer || claims.Subject == "" {
+		return nil, errToken
+	}
+	return claims, nil
+}
+
+// sign signs a token of a type with the key of an algorithm.
+func (p *Provider) sign(ctx context.Context, alg jose.SignatureAlgorithm, kind jose.ContentType, claims any) (string, error) {
+	set, err := p.keySet(ctx)
+	if err != nil {
+		return "", err
+	}
+	signer := set.signers[alg][kind]
+	if signer == nil {
+		return "", fmt.Errorf("sign a token: there is no key for %s", alg)
+	}
+	token, err := crypto.Sign(claims, signer)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	return token, nil
+}
+
+// issued is what a grant gives out at once.
+type issued struct {
+	grant   *storage.Grant
+	client  *storage.Client
+	scopes  []string
+	nonce   string
+	refresh string
+}
+
+// tokens signs the tokens of a grant and makes the token response
+// (RFC 6749, section 5.1).
+func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.AccessTokenResponse, error) {
+	lifetime := min(i.client.AccessTokenLifetime.Duration(), i.grant.ExpiresAt.Sub(now))
+	access, err := p.sign(ctx, jose.ES256, typeAccessToken, &accessToken{
+		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: i.client.ClientID,
+		Expires: now.Add(lifetime).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
+		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	response := &oidc.AccessTokenResponse{
+		AccessToken: access, TokenType: oidc.BearerToken, RefreshToken: i.refresh,
+		ExpiresIn: uint64(max(lifetime/time.Second, 0)), Scope: i.scopes,
+	}
+	if has(i.scopes, "openid") {
+		response.IDToken, err = p.idToken(ctx, now, i, access)
+	}
+	return response, err
+}
+
+// idToken signs an ID token (OpenID Connect Core 1.0, section 2).
+func (p *Provider) idToken(ctx context.Context, now time.Time, i issued, access string) (string, error) {
+	alg := jose.SignatureAlgorithm(i.client.IDTokenAlg)
+	atHash, err := oidc.ClaimHash(access, alg)
+	if err != nil {
+		return "", fmt.Errorf("hash an access token for %s: %w", i.client.ClientID, err)
+	}
+	info, err := p.userinfo(ctx, i.grant.UserID, i.scopes)
+	if err != nil {
+		return "", err
+	}
+	claims := &oidc.IDTokenClaims{
+		TokenClaims: oidc.TokenClaims{
+			Issuer: p.Issuer, Audience: oidc.Audience{i.client.ClientID},
+			Expiration: oidc.FromTime(now.Add(i.client.IDTokenLifetime.Duration())), IssuedAt: oidc.FromTime(now),
+			AuthTime: oidc.FromTime(i.grant.AuthenticatedAt.Time), Nonce: i.nonce,
+			AuthenticationMethodsReferences: oidc.AuthenticationMethodsReferences(i.grant.Methods),
+			AuthorizedParty:                 i.client.ClientID,
+		},
+		AccessTokenHash: atHash, SessionID: string(i.grant.SessionID),
+	}
+	claims.SetUserInfo(info)
+	return p.sign(ctx, alg, typeJWT, claims)
+}
+
+// clientToken gives a client a token of its own (RFC 6749, section 4.4): for
+// the scopes of its APIs, never for those that speak of a user.
+func (p *Provider) clientToken(ctx context.Context, c *storage.Client, asked []string) (*oidc.AccessTokenResponse, error) {
+	var scopes []string
+	for _, scope := range c.Scopes {
+		if _, personal := scopeTitles[scope]; !personal && (len(asked) == 0 || has(asked, scope)) {
+			scopes = append(scopes, scope)
+		}
+	}
+	for _, scope := range asked {
+		if _, personal := scopeTitles[scope]; !personal && !has(c.Scopes, scope) {
+			return nil, oidc.ErrInvalidScope().WithDescription("the client may not ask for this scope")
+		}
+	}
+	if len(scopes) == 0 {
+		return nil, oidc.ErrInvalidScope().WithDescription("no scope is left that a client can have for itself")
+	}
+	now := time.Now()
+	access, err := p.sign(ctx, jose.ES256, typeAccessToken, &accessToken{
+		Issuer: p.Issuer, Subject: c.ClientID, Audience: c.ClientID,
+		Expires: now.Add(c.AccessTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),
+		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "),
+	})
+	if err != nil {
+		return nil, err
+	}
+	by := actor(ctx).AsClient(c.ClientID)
+	err = p.db.Update(ctx, func(tx *storage.Tx) error {
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "token.issued", Reason: "client_credentials", TargetKind: "client", TargetID: c.ClientID,
+			OrgID: string(c.OrganizationID),
+		})
+	})
+	return &oidc.AccessTokenResponse{
+		AccessToken: access, TokenType: oidc.BearerToken, Scope: scopes, ExpiresIn: uint64(c.AccessTokenLifetime),
+	}, err
+}
+
+func actor(ctx context.Context) audit.Actor { return audit.FromContext(ctx) }
