@@ -1,0 +1,348 @@
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/openid"
+	"authy/server/session"
+	"authy/storage"
+)
+
+// flowLifetime is how long a sign-in may take.
+const flowLifetime = 30 * time.Minute
+
+// Next is what a browser does next.
+type Next struct {
+	// Location is where it goes: to the client, or to a page here.
+	Location string
+	// Secret is a cookie to be set, if not "": it binds flows to the browser.
+	Secret string
+	// SignedIn is a session to be kept in a cookie, if not nil.
+	SignedIn *Result
+}
+
+// flow is a sign-in that has begun, with what it is for.
+type flow struct {
+	record  *storage.Flow
+	request *openid.Request
+}
+
+// proved says whether id's session was proved within the flow.
+func (f *flow) proved(id *session.Identity) bool {
+	return f != nil && id != nil && string(f.record.SessionID) == id.Session.ID &&
+		!id.Session.AuthenticatedAt.Before(f.record.CreatedAt.Time)
+}
+
+// Authorize answers an authorization request. A [*openid.Refusal] says that it
+// is refused; it knows whether the client may be told.
+func (s *Service) Authorize(ctx context.Context, by audit.Actor, b Browser, form url.Values) (*Next, error) {
+	request, err := s.openid.ParseRequest(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	return s.advance(ctx, by, b, nil, request)
+}
+
+// advance takes a sign-in to its next step. f is nil until someone must be
+// asked something.
+func (s *Service) advance(
+	ctx context.Context, by audit.Actor, b Browser, f *flow, request *openid.Request,
+) (*Next, error) {
+	at := standpoint{request: request, now: time.Now()}
+	var err error
+	if at.id, err = s.Identify(ctx, b); err != nil {
+		return nil, err
+	}
+	at.proved = f.proved(at.id)
+	if at.id != nil {
+		missing, err := s.openid.MissingConsent(ctx, request, at.id.User.ID)
+		if err != nil {
+			return nil, err
+		}
+		at.missing = len(missing) > 0
+	}
+	switch next, code := decide(at); next {
+	case signIn:
+		return s.ask(ctx, b, f, request, nil, "/sign-in")
+	case consent:
+		return s.ask(ctx, b, f, request, at.id, "/consent")
+	case refused:
+		return nil, s.openid.Refuse(request, code, refusedText[code])
+	}
+	return s.finish(ctx, at.id.Actor(by), at.now, f, request, at.id.Session.ID, false)
+}
+
+var refusedText = map[string]string{
+	"login_required":   "The user must sign in, and the request does not allow to ask.",
+	"consent_required": "The user must agree, and the request does not allow to ask.",
+	"access_denied":    "The user did not agree.",
+}
+
+// ask keeps the request until the person has answered on a page.
+func (s *Service) ask(
+	ctx context.Context, b Browser, f *flow, request *openid.Request, id *session.Identity, page string,
+) (*Next, error) {
+	next := new(Next)
+	if f == nil {
+		if b.Secret == "" {
+			b.Secret = rand.Text()
+			next.Secret = b.Secret
+		}
+		record, err := s.newFlow(ctx, b, request, id)
+		if err != nil {
+			return nil, err
+		}
+		f = &flow{record: record, request: request}
+	} else if id != nil && f.record.SessionID == "" {
+		// Someone signed in elsewhere in this browser since the flow began.
+		f.record.SessionID = storage.Ref(id.Session.ID)
+		err := s.db.Update(ctx, func(tx *storage.Tx) error { return tx.SaveFlow(ctx, f.record) })
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, ErrFlow
+		}
+		if err != nil {
+			return nil, fmt.Errorf("keep a sign-in: %w", err)
+		}
+	}
+	next.Location = page + "?flow=" + f.record.ID
+	return next, nil
+}
+
+func (s *Service) newFlow(
+	ctx context.Context, b Browser, request *openid.Request, id *session.Identity,
+) (*storage.Flow, error) {
+	text, err := json.Marshal(request)
+	if err != nil {
+		return nil, fmt.Errorf("keep a sign-in: %w", err)
+	}
+	now := time.Now()
+	record := &storage.Flow{
+		ID: rand.Text(), BrowserHash: storage.Hash(b.Secret), Request: string(text),
+		CreatedAt: storage.At(now), ExpiresAt: storage.At(now.Add(flowLifetime)),
+	}
+	if id != nil {
+		record.SessionID = storage.Ref(id.Session.ID)
+	}
+	err = s.db.Update(ctx, func(tx *storage.Tx) error { return tx.InsertFlow(ctx, record) })
+	if err != nil {
+		return nil, fmt.Errorf("keep a sign-in: %w", err)
+	}
+	return record, nil
+}
+
+// load returns the flow with an id for the browser that began it. [ErrFlow] to
+// any other browser, and when it has ended. From the moment someone has signed
+// in, their session is needed too: the cookie that binds the browser may have
+// been planted there by whoever began the flow.
+func (s *Service) load(ctx context.Context, b Browser, id *session.Identity, flowID string) (*flow, error) {
+	record, err := s.db.Flow(ctx, flowID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrFlow
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load a sign-in: %w", err)
+	}
+	bound := subtle.ConstantTimeCompare([]byte(record.BrowserHash), []byte(storage.Hash(b.Secret))) == 1
+	if b.Secret == "" || !bound || !time.Now().Before(record.ExpiresAt.Time) {
+		return nil, ErrFlow
+	}
+	if record.SessionID != "" && (id == nil || id.Session.ID != string(record.SessionID)) {
+		return nil, ErrFlow
+	}
+	f := &flow{record: record, request: new(openid.Request)}
+	if err := json.Unmarshal([]byte(record.Request), f.request); err != nil {
+		return nil, fmt.Errorf("load a sign-in: %w", err)
+	}
+	return f, nil
+}
+
+// Question is what a page asks.
+type Question struct {
+	Request *openid.Request
+	Client  *storage.Client
+	// Identity is who is signed in, nil for nobody.
+	Identity *session.Identity
+	// Missing are the scopes that have not been agreed to.
+	Missing []string
+}
+
+// Question returns what the flow with an id asks of the browser. [ErrFlow] if
+// it has ended or belongs to another browser.
+func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Question, error) {
+	id, err := s.Identify(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.load(ctx, b, id, flowID)
+	if err != nil {
+		return nil, err
+	}
+	q := &Question{Request: f.request, Identity: id}
+	if q.Client, err = s.openid.Client(ctx, f.request.ClientID); errors.Is(err, openid.ErrNoClient) {
+		return nil, ErrFlow
+	} else if err != nil {
+		return nil, err
+	}
+	if id != nil {
+		q.Missing, err = s.openid.MissingConsent(ctx, f.request, id.User.ID)
+	}
+	return q, err
+}
+
+// Continue takes the flow with an id on from where it stands.
+func (s *Service) Continue(ctx context.Context, by audit.Actor, b Browser, flowID string) (*Next, error) {
+	id, err := s.Identify(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.load(ctx, b, id, flowID)
+	if err != nil {
+		return nil, err
+	}
+	return s.advance(ctx, by, b, f, f.request)
+}
+
+// Password signs a browser in by password; flowID is "" for someone who came
+// by themselves.
+func (s *Service) Password(ctx context.Context, by audit.Actor, b Browser, flowID string, in Credentials) (*Next, error) {
+	old, err := s.Identify(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	var f *flow
+	if flowID != "" {
+		if f, err = s.load(ctx, b, old, flowID); err != nil {
+			return nil, err
+		}
+	}
+	proved, err := s.prove(ctx, by, in)
+	if err != nil {
+		return nil, err
+	}
+	out, now := new(Result), time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := s.enter(ctx, tx, by, now, old, proved, in.Remember, out); err != nil || f == nil {
+			return err
+		}
+		f.record.SessionID = storage.Ref(out.Session.ID)
+		return tx.SaveFlow(ctx, f.record)
+	})
+	if errors.Is(err, storage.ErrNotFound) && f != nil {
+		return nil, ErrFlow // it ended meanwhile
+	}
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		return &Next{Location: "/account", SignedIn: out}, nil
+	}
+	next, err := s.advance(ctx, by, Browser{Secret: b.Secret, Token: out.Token}, f, f.request)
+	if refusal, ok := errors.AsType[*openid.Refusal](err); ok && refusal.Location() != "" {
+		next, err = &Next{Location: refusal.Location()}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	next.SignedIn = out
+	return next, nil
+}
+
+// enter gives a browser its session. The same user's session is renewed, so
+// that what was granted in it goes on; another user's is ended.
+func (s *Service) enter(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	old *session.Identity, proved proof, remember bool, out *Result,
+) error {
+	if old == nil || old.User.ID != proved.user.ID {
+		if old != nil {
+			err := s.sessions.EndIn(ctx, tx, old.Actor(by), now, old.User.ID, old.Session.ID,
+				"session.revoke", "another user signed in")
+			if err != nil {
+				return err
+			}
+		}
+		return s.begin(ctx, tx, by, now, proved, session.Web, remember, out)
+	}
+	by = by.As(proved.user.ID)
+	user, err := s.signedIn(ctx, tx, by, now, proved)
+	if err != nil {
+		return err
+	}
+	out.User, out.Remember = user, remember
+	out.Session, out.Token, err = s.sessions.Renew(ctx, tx, by, now, old.Session.ID, proved.methods)
+	return err
+}
+
+// Consent takes the person's answer to what a client may have.
+func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID string, allow bool) (*Next, error) {
+	id, err := s.Identify(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.load(ctx, b, id, flowID)
+	if err != nil {
+		return nil, err
+	}
+	if id == nil || f.record.SessionID == "" {
+		return nil, ErrFlow // nobody has signed in: there is no one to agree
+	}
+	at := standpoint{request: f.request, id: id, now: time.Now(), proved: f.proved(id), agreed: true}
+	if next, _ := decide(at); next != done {
+		return s.advance(ctx, by, b, f, f.request)
+	}
+	by = id.Actor(by)
+	if allow {
+		return s.finish(ctx, by, at.now, f, f.request, id.Session.ID, true)
+	}
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := tx.TakeFlow(ctx, f.record.ID); err != nil {
+			return err
+		}
+		return s.openid.Deny(ctx, tx, by, at.now, f.request)
+	})
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrFlow
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Next{Location: s.openid.Refuse(f.request, "access_denied", refusedText["access_denied"]).Location()}, nil
+}
+
+// finish uses the flow up, if there is one, and issues the code.
+func (s *Service) finish(
+	ctx context.Context, by audit.Actor, now time.Time, f *flow,
+	request *openid.Request, sessionID string, consented bool,
+) (*Next, error) {
+	next := new(Next)
+	err := s.db.Update(ctx, func(tx *storage.Tx) error {
+		if f != nil {
+			if err := tx.TakeFlow(ctx, f.record.ID); errors.Is(err, storage.ErrNotFound) {
+				return ErrFlow
+			} else if err != nil {
+				return fmt.Errorf("end a sign-in: %w", err)
+			}
+		}
+		current, err := tx.Session(ctx, sessionID)
+		if err != nil {
+			return fmt.Errorf("end a sign-in: %w", err)
+		}
+		if !current.RevokedAt.IsZero() {
+			return ErrFlow
+		}
+		next.Location, err = s.openid.Issue(ctx, tx, by, now, request, current, consented)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return next, nil
+}

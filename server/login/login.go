@@ -1,0 +1,308 @@
+// Package login is the one way in: a sign-in machine that decides, from what
+// is asked and what has been proved so far, what comes next. The API, the
+// pages and every protocol go through it, so that a second factor, a policy or
+// a suspension cannot be walked round through another door. It refuses to know
+// how a page looks or a response is encoded.
+//
+// Read login.go (the doors), step.go (the decision), flow.go (sign-ins that
+// have begun and not ended), limit.go (how often one may try).
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"authy/server/account"
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/openid"
+	"authy/server/session"
+	"authy/storage"
+)
+
+// What login refuses. The first three messages are the contract's.
+var (
+	ErrCredentials = fault.New(fault.Unauthenticated, "invalid_credentials", "Invalid email or password")
+	ErrSuspended   = fault.New(fault.Forbidden, "account_suspended", "Your account has been suspended")
+	ErrInactive    = fault.New(fault.Forbidden, "account_inactive", "Your account is inactive")
+	ErrClosed      = fault.New(fault.Forbidden, "registration_closed",
+		"Registration is closed on this server. Ask its administrator for an account.")
+	ErrFlow = fault.New(fault.Invalid, "flow_ended",
+		"This sign-in has ended or was begun in another browser. Go back to the app and start again.")
+)
+
+// Config says how signing in behaves.
+type Config struct {
+	// Registration lets anyone make an account for themselves.
+	Registration bool
+	// Limits slows guessing down; nil does not.
+	Limits *Limits
+}
+
+// Service is the sign-in machine.
+type Service struct {
+	Config
+	db       *storage.DB
+	accounts *account.Service
+	sessions *session.Service
+	openid   *openid.Provider
+}
+
+// New returns the machine over db and the services it asks.
+func New(
+	db *storage.DB, accounts *account.Service, sessions *session.Service, provider *openid.Provider, c Config,
+) *Service {
+	return &Service{Config: c, db: db, accounts: accounts, sessions: sessions, openid: provider}
+}
+
+// Credentials is what someone types to sign in.
+type Credentials struct {
+	Email    string
+	Password string
+	Remember bool
+}
+
+// Result is a sign-in that is done.
+type Result struct {
+	User    *storage.User
+	Session *storage.Session
+	Token   string // shown once
+	// Remember says that a browser keeps the session when it is closed.
+	Remember bool
+}
+
+// proof is who has proved to be whom, and how.
+type proof struct {
+	user    *storage.User
+	newHash string
+	methods []string // RFC 8176
+}
+
+// Program signs a program in, which then sends its token as a Bearer header.
+func (s *Service) Program(ctx context.Context, by audit.Actor, in Credentials) (*Result, error) {
+	proved, err := s.prove(ctx, by, in)
+	if err != nil {
+		return nil, err
+	}
+	out := new(Result)
+	now := time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		return s.begin(ctx, tx, by, now, proved, session.API, in.Remember, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Register makes an account and signs its program in.
+func (s *Service) Register(ctx context.Context, by audit.Actor, in account.NewUser) (*Result, error) {
+	if !s.Registration {
+		return nil, ErrClosed
+	}
+	if err := s.Limits.register(ctx, by); err != nil {
+		return nil, err
+	}
+	draft, err := s.accounts.Draft(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	out := new(Result)
+	now := time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		user, err := s.accounts.Add(ctx, tx, by, now, draft)
+		if err != nil {
+			return err
+		}
+		return s.begin(ctx, tx, by.As(user.ID), now, proof{user: user, methods: []string{"pwd"}}, session.API, false, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Setup makes the first administrator by a setup link and signs their browser in.
+func (s *Service) Setup(ctx context.Context, by audit.Actor, link string, in account.NewUser) (*Result, error) {
+	if err := s.accounts.CheckSetupLink(ctx, link); err != nil {
+		return nil, err
+	}
+	draft, err := s.accounts.Draft(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	out := new(Result)
+	now := time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		user, err := s.accounts.AddFirstAdmin(ctx, tx, by, now, link, draft)
+		if err != nil {
+			return err
+		}
+		return s.begin(ctx, tx, by.As(user.ID), now, proof{user: user, methods: []string{"pwd"}}, session.Web, false, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// prove checks credentials. A wrong password, an unknown address and an
+// address that is none get the same answer after the same time; what the
+// account's state is, only its owner learns.
+func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (proof, error) {
+	email, err := account.ParseEmail(in.Email)
+	if err != nil {
+		email = ""
+	}
+	if err := s.Limits.attempt(ctx, by, email); err != nil {
+		return proof{}, errors.Join(err, s.failed(ctx, by, nil, "throttled"))
+	}
+	user, err := s.db.UserByEmail(ctx, email)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return proof{}, fmt.Errorf("look a user up: %w", err)
+	}
+	ok, newHash, err := s.accounts.CheckPassword(ctx, user, in.Password)
+	if err != nil {
+		return proof{}, err
+	}
+	if !ok {
+		return proof{}, refusal(ErrCredentials, s.failed(ctx, by, user, "wrong_credentials"))
+	}
+	if err := standing(user); err != nil {
+		return proof{}, refusal(err, s.failed(ctx, by, user, string(user.Status)))
+	}
+	s.Limits.passed(ctx, by, email)
+	return proof{user: user, newHash: newHash, methods: []string{"pwd"}}, nil
+}
+
+// refusal is what the person is told, unless it could not be recorded.
+func refusal(told, recorded error) error {
+	if recorded != nil {
+		return recorded
+	}
+	return told
+}
+
+// standing is nil for a user who may sign in.
+func standing(u *storage.User) error {
+	switch u.Status {
+	case storage.Active, storage.Pending:
+		return nil
+	case storage.Suspended:
+		return ErrSuspended
+	}
+	return ErrInactive
+}
+
+// failed records a sign-in that was refused.
+func (s *Service) failed(ctx context.Context, by audit.Actor, user *storage.User, reason string) error {
+	event := audit.Event{Action: "user.login", Failed: true, Reason: reason, TargetKind: "user"}
+	if user != nil {
+		event.TargetID = user.ID
+	}
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error { return audit.Record(ctx, tx, by, now, event) })
+}
+
+// begin makes the session of someone who has proved who they are.
+func (s *Service) begin(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	proved proof, kind string, remember bool, out *Result,
+) (err error) {
+	by = by.As(proved.user.ID)
+	out.Remember = remember
+	if out.User, err = s.signedIn(ctx, tx, by, now, proved); err != nil {
+		return err
+	}
+	out.Session, out.Token, err = s.sessions.Start(ctx, tx, by, now, session.Began{
+		UserID: proved.user.ID, Kind: kind, Remember: remember, Methods: proved.methods,
+	})
+	return err
+}
+
+// signedIn notes the sign-in of a user, who must still be in good standing.
+func (s *Service) signedIn(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, proved proof,
+) (*storage.User, error) {
+	user, err := tx.User(ctx, proved.user.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrCredentials
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sign %s in: %w", proved.user.ID, err)
+	}
+	if err := standing(user); err != nil {
+		return nil, err
+	}
+	if err := s.accounts.SignedIn(ctx, tx, by, now, user, proved.newHash); err != nil {
+		return nil, err
+	}
+	return user, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "user.login", TargetKind: "user", TargetID: user.ID,
+		Details: map[string]string{"method": proved.methods[0]},
+	})
+}
+
+// Browser is what a browser's cookies say.
+type Browser struct {
+	// Secret binds sign-ins to the browser that began them.
+	Secret string
+	// Token is that of the browser's session, "" if there is none.
+	Token string
+}
+
+// Identify returns who a browser's session speaks for, nil for nobody.
+func (s *Service) Identify(ctx context.Context, b Browser) (*session.Identity, error) {
+	if b.Token == "" {
+		return nil, nil
+	}
+	id, err := s.sessions.Authenticate(ctx, session.Web, b.Token)
+	if _, refused := fault.As(err); refused {
+		return nil, nil
+	}
+	return id, err
+}
+
+// SignOut ends the session of a browser, if it has one.
+func (s *Service) SignOut(ctx context.Context, by audit.Actor, b Browser) error {
+	id, err := s.Identify(ctx, b)
+	if err != nil || id == nil {
+		return err
+	}
+	return s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", "User logout")
+}
+
+// LogoutStep is what a client's logout request comes to.
+type LogoutStep struct {
+	// Ask says that the person must confirm; Client is who asks, if known.
+	Ask    bool
+	Client *storage.Client
+	// RedirectURL is where the browser goes, "" for the page here.
+	RedirectURL string
+}
+
+// Logout answers a client's logout request
+// (OpenID Connect RP-Initiated Logout 1.0). A hint that names the session of
+// this very browser ends it; anything else ends it only when confirmed, since
+// a link alone proves nothing.
+func (s *Service) Logout(
+	ctx context.Context, by audit.Actor, b Browser, form url.Values, confirmed bool,
+) (*LogoutStep, error) {
+	request, err := s.openid.ParseLogout(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	step := &LogoutStep{Client: request.Client, RedirectURL: request.RedirectURL}
+	id, err := s.Identify(ctx, b)
+	if err != nil || id == nil {
+		return step, err
+	}
+	if named := request.SessionID == id.Session.ID && request.Subject == id.User.ID; !named && !confirmed {
+		step.Ask = true
+		return step, nil
+	}
+	return step, s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", "RP-initiated logout")
+}

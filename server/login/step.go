@@ -1,0 +1,72 @@
+package login
+
+import (
+	"time"
+
+	"authy/server/openid"
+	"authy/server/session"
+)
+
+// step is what a sign-in needs next.
+type step int
+
+const (
+	signIn  step = iota // someone proves who they are
+	consent             // they agree to what the client gets
+	done                // the client gets its code
+	refused             // the client is told why not
+)
+
+// standpoint is all that the next step depends on.
+type standpoint struct {
+	request *openid.Request
+	id      *session.Identity // nil when nobody is signed in
+	now     time.Time
+	// began is when the flow began and proved that its session was proved in
+	// it; zero and false when there is no flow yet.
+	began  time.Time
+	proved bool
+	// missing says that scopes have not been agreed to; asked that the person
+	// has just agreed.
+	missing, agreed bool
+}
+
+// decide returns the next step and, for refused, the error code of OpenID
+// Connect Core 1.0, section 3.1.2.6.
+func decide(at standpoint) (next step, code string) {
+	if at.needsSignIn() {
+		if at.request.Has("none") {
+			return refused, "login_required"
+		}
+		return signIn, ""
+	}
+	if at.anotherUser() {
+		return refused, "login_required"
+	}
+	if !at.agreed && (at.missing || at.request.Has("consent")) {
+		if at.request.Has("none") {
+			return refused, "consent_required"
+		}
+		return consent, ""
+	}
+	return done, ""
+}
+
+// needsSignIn says whether someone must prove who they are now.
+func (at standpoint) needsSignIn() bool {
+	switch {
+	case at.id == nil:
+		return true
+	case at.proved:
+		return false
+	case at.request.Has("login"), at.request.Has("select_account"), at.anotherUser():
+		return true
+	}
+	return at.request.Stale(at.id.Session.AuthenticatedAt.Time, at.now)
+}
+
+// anotherUser says whether the client asked for a user who is not this one
+// (OpenID Connect Core 1.0, section 3.1.2.1, id_token_hint).
+func (at standpoint) anotherUser() bool {
+	return at.request.HintSubject != "" && at.id != nil && at.request.HintSubject != at.id.User.ID
+}
