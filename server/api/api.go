@@ -1,0 +1,169 @@
+// Package api is authy for programs: the JSON API under /api/v1. A handler
+// decodes, makes one service call and returns a struct that stands beside it,
+// so that nothing reaches the wire by accident; from the types follow the
+// validation, the envelope and the OpenAPI document. The package refuses to
+// know any rule.
+//
+// Read api.go (routes), envelope.go (what every answer looks like), strict.go
+// (what a body may be), then a file for each noun.
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humahttprouter"
+	"github.com/julienschmidt/httprouter"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/org"
+	"authy/server/session"
+)
+
+// maxBody is the largest body the API reads, in bytes.
+const maxBody = 1 << 20
+
+// Config is what the API needs.
+type Config struct {
+	Login    *login.Service
+	Sessions *session.Service
+	Orgs     *org.Service
+	// Version is authy's, for the OpenAPI document.
+	Version string
+	// Issuer is the server's public URL.
+	Issuer string
+}
+
+// API serves the JSON API.
+type API struct {
+	Config
+	huma huma.API
+}
+
+// Register mounts the API on router and returns it.
+func Register(router *httprouter.Router, c Config) *API {
+	useEnvelope()
+	description := huma.DefaultConfig("authy", c.Version)
+	description.CreateHooks = nil                          // no $schema fields and Link headers
+	description.DocsPath, description.SchemasPath = "", "" // those pages load foreign scripts
+	description.OpenAPIPath = "/api/openapi"
+	description.RejectUnknownQueryParameters = true
+	description.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
+	description.Servers = []*huma.Server{{URL: c.Issuer}}
+	description.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"session": {Type: "http", Scheme: "bearer", Description: "The token that register and login answer with."},
+	}
+	a := &API{Config: c, huma: humahttprouter.New(router, description)}
+	a.routes()
+	return a
+}
+
+// routes is the list of everything the API can do.
+func (a *API) routes() {
+	open(a, "POST /api/v1/auth/register", 201, "Registration successful", "Make an account and sign in", a.register)
+	open(a, "POST /api/v1/auth/login", 200, "Login successful", "Sign in by password", a.login)
+	signed(a, "POST /api/v1/auth/logout", 200, "Logout successful", "End this session", a.logout)
+	signed(a, "GET /api/v1/auth/me", 200, "User retrieved successfully", "Who is signed in", a.me)
+	signed(a, "GET /api/v1/auth/sessions", 200, "Sessions retrieved successfully", "My sessions", a.sessions)
+	signed(a, "DELETE /api/v1/auth/sessions", 200, "Other sessions revoked successfully", "End all my other sessions", a.endOtherSessions)
+	signed(a, "DELETE /api/v1/auth/sessions/{id}", 200, "Session revoked successfully", "End one of my sessions", a.endSession)
+}
+
+// nothing is the data of an answer that has none.
+type nothing struct{}
+
+// open adds an operation that anyone may call.
+func open[I, T any](
+	a *API, route string, status int, message, summary string,
+	do func(ctx context.Context, by audit.Actor, in *I) (*T, error),
+) {
+	op := operation(route, status, summary)
+	op.Errors = []int{400, 401, 403, 409, 413, 415, 429, 500, 503}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[T], error) {
+		data, err := do(ctx, audit.FromContext(ctx), in)
+		if err != nil {
+			return nil, failure(ctx, err)
+		}
+		return success(ctx, status, message, data), nil
+	})
+}
+
+// signed adds an operation that needs a session.
+func signed[I, T any](
+	a *API, route string, status int, message, summary string,
+	do func(ctx context.Context, id *session.Identity, by audit.Actor, in *I) (*T, error),
+) {
+	op := operation(route, status, summary)
+	op.Errors = []int{400, 401, 403, 404, 413, 415, 429, 500, 503}
+	op.Security = []map[string][]string{{"session": {}}}
+	op.Middlewares = huma.Middlewares{a.requireSession}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[T], error) {
+		id, ok := ctx.Value(identityKey{}).(*session.Identity)
+		if !ok {
+			return nil, failure(ctx, errAuthRequired)
+		}
+		data, err := do(ctx, id, id.Actor(audit.FromContext(ctx)), in)
+		if err != nil {
+			return nil, failure(ctx, err)
+		}
+		return success(ctx, status, message, data), nil
+	})
+}
+
+type identityKey struct{}
+
+// requireSession refuses a request without a session before anything else
+// about it is looked at.
+func (a *API) requireSession(c huma.Context, next func(huma.Context)) {
+	id, err := a.identify(c.Context(), c.Header("Authorization"))
+	if err != nil {
+		r, w, _ := humahttprouter.Unwrap(c)
+		WriteFault(w, r, err)
+		return
+	}
+	next(huma.WithValue(c, identityKey{}, id))
+}
+
+func operation(route string, status int, summary string) huma.Operation {
+	method, path, _ := strings.Cut(route, " ")
+	name := strings.NewReplacer("/api/v1/", "", "/", "-", "{", "", "}", "").Replace(path)
+	return huma.Operation{
+		OperationID: strings.ToLower(method) + "-" + name, Method: method, Path: path, Summary: summary,
+		DefaultStatus: status, MaxBodyBytes: maxBody, Tags: []string{strings.Split(name, "-")[0]},
+	}
+}
+
+// What is wrong with an Authorization header. The messages are the contract's.
+var (
+	errAuthRequired = fault.New(fault.Unauthenticated, "auth_required", "Authorization header is required")
+	errAuthFormat   = fault.New(fault.Unauthenticated, "invalid_auth_format",
+		"Invalid authorization format. Use: Bearer {token}")
+)
+
+// identify returns who an Authorization header speaks for.
+func (a *API) identify(ctx context.Context, header string) (*session.Identity, error) {
+	if header == "" {
+		return nil, errAuthRequired
+	}
+	scheme, token, found := strings.Cut(strings.TrimSpace(header), " ")
+	token = strings.TrimSpace(token)
+	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " \t") {
+		return nil, errAuthFormat
+	}
+	return a.Sessions.Authenticate(ctx, session.API, token)
+}
+
+// Guard checks what a request carries before the router sees it.
+func Guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := checkBody(r); err != nil {
+			WriteFault(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"authy/server/account"
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/session"
+)
+
+// user is a user as they see themselves.
+type user struct {
+	ID            string     `json:"id" format:"uuid"`
+	CreatedAt     time.Time  `json:"created_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
+	Email         string     `json:"email" example:"bob@acme-corp.com"`
+	EmailVerified bool       `json:"email_verified"`
+	FullName      *string    `json:"full_name" nullable:"true"`
+	AvatarURL     *string    `json:"avatar_url" nullable:"true"`
+	Status        string     `json:"status" enum:"active,inactive,suspended,pending,compliance_suspended"`
+	LastLoginAt   *time.Time `json:"last_login_at" nullable:"true"`
+}
+
+func userOf(u *account.User) user {
+	return user{
+		ID: u.ID, CreatedAt: u.CreatedAt.Time, UpdatedAt: u.UpdatedAt.Time, Email: u.Email,
+		EmailVerified: !u.EmailVerifiedAt.IsZero(), FullName: orNull(u.FullName), AvatarURL: orNull(u.AvatarURL),
+		Status: string(u.Status), LastLoginAt: timeOrNull(u.LastLoginAt.Time),
+	}
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// signedIn is the answer to someone who has signed in.
+type signedIn struct {
+	User      user      `json:"user"`
+	Token     string    `json:"token" doc:"Send it as Authorization: Bearer. It is shown this once."`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func signedInOf(r *login.Result) *signedIn {
+	return &signedIn{User: userOf(r.User), Token: r.Token, ExpiresAt: r.Session.ExpiresAt.Time}
+}
+
+type registerIn struct {
+	Body struct {
+		Email           string  `json:"email" example:"bob@acme-corp.com"`
+		Password        string  `json:"password" doc:"8 to 128 characters, not among the common ones"`
+		PasswordConfirm string  `json:"password_confirm"`
+		FullName        *string `json:"full_name,omitempty" nullable:"true"`
+	}
+}
+
+func (a *API) register(ctx context.Context, by audit.Actor, in *registerIn) (*signedIn, error) {
+	b := in.Body
+	if b.Password != b.PasswordConfirm {
+		return nil, fault.Field("password_confirm", "Passwords do not match")
+	}
+	user := account.NewUser{Email: b.Email, Password: b.Password}
+	if b.FullName != nil {
+		user.FullName = *b.FullName
+	}
+	result, err := a.Login.Register(ctx, by, user)
+	if err != nil {
+		return nil, err
+	}
+	return signedInOf(result), nil
+}
+
+type loginIn struct {
+	Body struct {
+		Email      string `json:"email" example:"bob@acme-corp.com"`
+		Password   string `json:"password" minLength:"1"`
+		RememberMe bool   `json:"remember_me,omitempty" doc:"Stay signed in for 30 days, not one"`
+	}
+}
+
+func (a *API) login(ctx context.Context, by audit.Actor, in *loginIn) (*signedIn, error) {
+	if _, err := account.ParseEmail(in.Body.Email); err != nil {
+		return nil, err
+	}
+	result, err := a.Login.Program(ctx, by, login.Credentials{
+		Email: in.Body.Email, Password: in.Body.Password, Remember: in.Body.RememberMe,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return signedInOf(result), nil
+}
+
+func (a *API) logout(ctx context.Context, id *session.Identity, by audit.Actor, _ *struct{}) (*nothing, error) {
+	return nil, a.Sessions.End(ctx, by, id.User.ID, id.Session.ID, "user.logout", "User logout")
+}
+
+// organization is one of the user's organizations.
+type organization struct {
+	ID   string `json:"id" format:"uuid"`
+	Name string `json:"name"`
+	Slug string `json:"slug"`
+}
+
+type meOut struct {
+	User          user           `json:"user"`
+	Organizations []organization `json:"organizations"`
+}
+
+func (a *API) me(ctx context.Context, id *session.Identity, _ audit.Actor, _ *struct{}) (*meOut, error) {
+	orgs, err := a.Orgs.Of(ctx, id.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &meOut{User: userOf(id.User), Organizations: make([]organization, len(orgs))}
+	for i, m := range orgs {
+		out.Organizations[i] = organization{ID: m.Organization.ID, Name: m.Organization.Name, Slug: m.Organization.Slug}
+	}
+	return out, nil
+}

@@ -1,0 +1,265 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"authy/server/audit"
+	"authy/server/fault"
+)
+
+// envelope is around every answer of the API.
+type envelope[T any] struct {
+	Version   string `json:"version" example:"1.0"`
+	Success   bool   `json:"success"`
+	Code      int    `json:"code" doc:"The HTTP status"`
+	Message   string `json:"message"`
+	RequestID string `json:"request_id" doc:"Stands in the log and the audit record, too"`
+	Data      *T     `json:"data,omitempty"`
+}
+
+// answer is an envelope as huma sends it.
+type answer[T any] struct {
+	Status int
+	Cache  string `header:"Cache-Control"`
+	Body   envelope[T]
+}
+
+func success[T any](ctx context.Context, status int, message string, data *T) *answer[T] {
+	if _, none := any(data).(*nothing); none {
+		data = nil
+	}
+	return &answer[T]{Status: status, Cache: "no-store", Body: envelope[T]{
+		Version: "1.0", Success: true, Code: status, Message: message,
+		RequestID: audit.FromContext(ctx).RequestID, Data: data,
+	}}
+}
+
+// Failure is the envelope around an error.
+type Failure struct {
+	Version   string        `json:"version" example:"1.0"`
+	Success   bool          `json:"success" example:"false"`
+	Code      int           `json:"code" doc:"The HTTP status"`
+	Message   string        `json:"message"`
+	RequestID string        `json:"request_id" doc:"Give it to an administrator, who can look it up"`
+	Problem   FailureDetail `json:"error"`
+
+	retryAfter time.Duration
+}
+
+// FailureDetail is what is wrong, for programs.
+type FailureDetail struct {
+	Type    string              `json:"type" example:"VALIDATION_ERROR"`
+	Details map[string][]string `json:"details" doc:"Sentences by the field they are about"`
+}
+
+// Error implements [error].
+func (f *Failure) Error() string { return f.Message }
+
+// GetStatus implements [huma.StatusError].
+func (f *Failure) GetStatus() int { return f.Code }
+
+// GetHeaders implements [huma.HeadersError].
+func (f *Failure) GetHeaders() http.Header {
+	h := http.Header{"Cache-Control": {"no-store"}}
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((f.retryAfter+time.Second-1)/time.Second)))
+	}
+	if f.Code == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	return h
+}
+
+// kinds gives each kind of fault its status and its type on the wire.
+var kinds = map[fault.Kind]struct {
+	status int
+	name   string
+}{
+	fault.Invalid:         {http.StatusBadRequest, "VALIDATION_ERROR"},
+	fault.Unauthenticated: {http.StatusUnauthorized, "AUTHENTICATION_ERROR"},
+	fault.Forbidden:       {http.StatusForbidden, "AUTHORIZATION_ERROR"},
+	fault.NotFound:        {http.StatusNotFound, "NOT_FOUND"},
+	fault.Conflict:        {http.StatusConflict, "CONFLICT"},
+	fault.RateLimited:     {http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED"},
+	fault.Unavailable:     {http.StatusServiceUnavailable, "UNAVAILABLE"},
+	fault.Internal:        {http.StatusInternalServerError, "INTERNAL_ERROR"},
+}
+
+// named are the codes that the contract gives a type, or a status, of their own.
+var named = map[string]struct {
+	status int
+	name   string
+}{
+	"auth_required":          {http.StatusUnauthorized, "AUTH_REQUIRED"},
+	"invalid_auth_format":    {http.StatusUnauthorized, "INVALID_AUTH_FORMAT"},
+	"invalid_token":          {http.StatusUnauthorized, "INVALID_TOKEN"},
+	"session_inactive":       {http.StatusUnauthorized, "SESSION_INACTIVE"},
+	"bad_request":            {http.StatusBadRequest, "BAD_REQUEST"},
+	"unsupported_media_type": {http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"},
+	"payload_too_large":      {http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},
+	"method_not_allowed":     {http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"},
+}
+
+// failure turns any error into what the caller sees; what is internal is
+// logged and hidden.
+func failure(ctx context.Context, err error) *Failure {
+	requestID := audit.FromContext(ctx).RequestID
+	f, ok := fault.As(err)
+	switch {
+	case ok && f.Kind == fault.Unavailable:
+		slog.WarnContext(ctx, "request refused for now", "request_id", requestID, "err", err)
+	case ok && f.Kind != fault.Internal:
+	default:
+		if !errors.Is(err, context.Canceled) {
+			slog.ErrorContext(ctx, "request failed", "request_id", requestID, "err", err)
+		}
+		f = fault.New(fault.Internal, "internal", "Something went wrong on our side.")
+	}
+	out := &Failure{
+		Version: "1.0", Code: kinds[f.Kind].status, Message: f.Message, RequestID: requestID,
+		Problem: FailureDetail{Type: kinds[f.Kind].name, Details: f.Fields}, retryAfter: f.RetryAfter,
+	}
+	if own, ok := named[f.Code]; ok {
+		out.Code, out.Problem.Type = own.status, own.name
+	}
+	if out.Problem.Details == nil {
+		out.Problem.Details = map[string][]string{}
+	}
+	return out
+}
+
+// WriteFault answers a request that no operation has answered.
+func WriteFault(w http.ResponseWriter, r *http.Request, err error) {
+	f := failure(r.Context(), err)
+	h := w.Header()
+	for name, values := range f.GetHeaders() {
+		h[name] = values
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(f.Code)
+	json.NewEncoder(w).Encode(f) //nolint:errcheck,errchkjson // the client has gone
+}
+
+// WriteData answers with data in the envelope, outside of any operation.
+func WriteData(w http.ResponseWriter, r *http.Request, status int, message string, data any) {
+	body := success(r.Context(), status, message, &data).Body
+	body.Success = status < http.StatusBadRequest
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body) //nolint:errcheck,errchkjson // the client has gone
+}
+
+// NotFound answers for paths of the API that lead nowhere.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	WriteFault(w, r, fault.New(fault.NotFound, "not_found", "Resource not found"))
+}
+
+// MethodNotAllowed answers for methods that a path of the API does not take.
+func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	WriteFault(w, r, fault.New(fault.Invalid, "method_not_allowed", "Method not allowed"))
+}
+
+// useEnvelope makes huma's own errors ours. huma keeps that in variables of
+// its package, so it is done once per process.
+var useEnvelope = sync.OnceFunc(func() {
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return fromHuma(context.Background(), status, message, errs)
+	}
+	huma.NewErrorWithContext = func(c huma.Context, status int, message string, errs ...error) huma.StatusError {
+		return fromHuma(c.Context(), status, message, errs)
+	}
+})
+
+func fromHuma(ctx context.Context, status int, message string, errs []error) *Failure {
+	details := map[string][]string{}
+	for _, err := range errs {
+		if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
+			name, sentence := fieldProblem(d)
+			details[name] = append(details[name], sentence)
+		}
+	}
+	switch {
+	case status == http.StatusRequestEntityTooLarge:
+		return failure(ctx, errTooLarge)
+	case status == http.StatusUnsupportedMediaType:
+		return failure(ctx, errMediaType)
+	case status == http.StatusUnprocessableEntity:
+		return failure(ctx, fault.Fields(details))
+	case status == http.StatusBadRequest && len(errs) > 0:
+		f := failure(ctx, fault.New(fault.Invalid, "bad_request", "The body could not be read: "+readable(errs)+"."))
+		return f
+	case status >= http.StatusInternalServerError:
+		return failure(ctx, errors.New(message))
+	}
+	return failure(ctx, fault.New(fault.Invalid, "bad_request", sentence(message)))
+}
+
+// readable is the first of errs, cut to what is ours to say.
+func readable(errs []error) string {
+	text := errs[0].Error()
+	if d, ok := errors.AsType[*huma.ErrorDetail](errs[0]); ok {
+		text = d.Message
+	}
+	return strings.TrimPrefix(text, "body: ")
+}
+
+func sentence(text string) string {
+	if text == "" {
+		return "Bad request."
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+var (
+	requiredProperty = regexp.MustCompile(`^expected required property (\S+) to be present`)
+	minLength        = regexp.MustCompile(`^expected length >= (\d+)`)
+	maxLength        = regexp.MustCompile(`^expected length <= (\d+)`)
+)
+
+// fieldProblem returns the field that a problem of validation is about, and
+// the contract's sentence for it. Values are never repeated: they may be
+// passwords.
+func fieldProblem(d *huma.ErrorDetail) (field, problem string) {
+	field = strings.TrimPrefix(strings.TrimPrefix(d.Location, "body"), ".")
+	for _, prefix := range []string{"query.", "path.", "header."} {
+		field = strings.TrimPrefix(field, prefix)
+	}
+	if found := requiredProperty.FindStringSubmatch(d.Message); found != nil {
+		return strings.Trim(field+"."+found[1], "."), "Missing data for required field."
+	}
+	if field == "" {
+		field = "_schema"
+	}
+	switch {
+	case d.Message == "unexpected property":
+		return field, "Unknown field."
+	case d.Message == "expected string":
+		return field, "Not a valid string."
+	case d.Message == "expected boolean":
+		return field, "Not a valid boolean."
+	case d.Message == "expected integer", d.Message == "expected number":
+		return field, "Not a valid integer."
+	case d.Message == "expected object":
+		return field, "Invalid input type."
+	}
+	if found := minLength.FindStringSubmatch(d.Message); found != nil {
+		return field, "Shorter than minimum length " + found[1] + "."
+	}
+	if found := maxLength.FindStringSubmatch(d.Message); found != nil {
+		return field, "Longer than maximum length " + found[1] + "."
+	}
+	return field, sentence(d.Message)
+}

@@ -1,0 +1,103 @@
+package web
+
+import (
+	"net/http"
+
+	"authy/server/openid"
+)
+
+// authorize answers a client's authorization request
+// (OpenID Connect Core 1.0, section 3.1.2).
+func (wb *Web) authorize(w http.ResponseWriter, r *http.Request) error {
+	next, err := wb.Login.Authorize(r.Context(), actor(r), wb.browser(r), r.URL.Query())
+	if err != nil {
+		return err
+	}
+	wb.follow(w, r, next)
+	return nil
+}
+
+// authorizeByForm takes a request that was posted from the client's origin.
+// The browser sends no cookies with that, but does when it comes again by GET.
+func (wb *Web) authorizeByForm(w http.ResponseWriter, r *http.Request) error {
+	redirect(w, r, openid.AuthorizePath+"?"+r.PostForm.Encode())
+	return nil
+}
+
+// showConsent asks whether the client may have what it wants.
+func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
+	flow := r.Form.Get("flow")
+	q, err := wb.Login.Question(r.Context(), wb.browser(r), flow)
+	if err != nil {
+		return err
+	}
+	if q.Identity == nil {
+		redirect(w, r, "/sign-in?flow="+flow)
+		return nil
+	}
+	host, source := target(q.Request.RedirectURI)
+	page := consentPage{Flow: flow, Client: *clientOf(q), RedirectHost: host, Email: q.Identity.User.Email}
+	for _, name := range q.Request.Scopes {
+		s := openid.Describe(name)
+		page.Scopes = append(page.Scopes, scopeView{
+			Name: s.Name, Title: s.Title, Detail: s.Detail,
+			// What is new stands out only where something is known already.
+			New: contains(q.Missing, name) && len(q.Missing) < len(q.Request.Scopes),
+		})
+	}
+	wb.pages.render(w, r, http.StatusOK, "consent", wb.view(r, "Allow access", page), source)
+	return nil
+}
+
+func contains(list []string, one string) bool {
+	for _, s := range list {
+		if s == one {
+			return true
+		}
+	}
+	return false
+}
+
+// consent takes the answer.
+func (wb *Web) consent(w http.ResponseWriter, r *http.Request) error {
+	allow := r.PostForm.Get("decision") == "allow"
+	next, err := wb.Login.Consent(r.Context(), actor(r), wb.browser(r), r.PostForm.Get("flow"), allow)
+	if err != nil {
+		return err
+	}
+	wb.follow(w, r, next)
+	return nil
+}
+
+// endSessionAtClient answers a client's logout request
+// (OpenID Connect RP-Initiated Logout 1.0, section 2).
+func (wb *Web) endSessionAtClient(w http.ResponseWriter, r *http.Request) error {
+	form := r.URL.Query()
+	if r.Method == http.MethodPost {
+		form = r.PostForm
+	}
+	// Only this server's own page can confirm.
+	confirmed := r.Method == http.MethodPost && form.Get("confirm") == "yes" && wb.cross.Check(r) == nil
+	step, err := wb.Login.Logout(r.Context(), actor(r), wb.browser(r), form, confirmed)
+	if err != nil {
+		return err
+	}
+	if step.Ask {
+		page := signOutPage{
+			State: form.Get("state"), PostLogoutRedirectURI: form.Get("post_logout_redirect_uri"),
+			ClientID: form.Get("client_id"), IDTokenHint: form.Get("id_token_hint"),
+		}
+		if step.Client != nil {
+			page.Client = &clientView{Name: step.Client.Name, URI: step.Client.ClientURI}
+		}
+		_, source := target(step.RedirectURL)
+		wb.pages.render(w, r, http.StatusOK, "sign_out", wb.view(r, "Sign out", page), source)
+		return nil
+	}
+	wb.clearCookie(w, sessionCookie)
+	if step.RedirectURL == "" {
+		step.RedirectURL = "/signed-out"
+	}
+	redirect(w, r, step.RedirectURL)
+	return nil
+}

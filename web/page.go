@@ -1,0 +1,272 @@
+// Package web is authy for a person in a browser: the pages they read, the forms they send, and
+// the static files those pages ask for.
+//
+// It refuses to know any rule and any statement of SQL. A handler decodes the form, makes one call
+// to a service, and renders a page or redirects; what a page shows is a struct beside it, so that
+// nothing reaches a reader by accident.
+//
+// To read it, begin with page.go, which turns a view into an answer, and look up the template of
+// the same name under embed/templates. The pages are complete without their script.
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+
+	"authy/embed"
+)
+
+// view is what every page has: what the layout shows, and the page's own part in Data.
+type view struct {
+	Title     string    // "Sign in"
+	RequestID string    // shown as the reference on pages that report a problem
+	Signed    *signedIn // nil when nobody is signed in
+	Data      any       // one of the …Page structs
+}
+
+// signedIn is who the header names, beside the button that signs them out.
+type signedIn struct {
+	Name, Email string
+	Admin       bool
+}
+
+// clientView is the application that a page speaks of.
+type clientView struct {
+	Name string
+	Host string // the host it answers at, which its name cannot fake
+	URI  string // its home page; may be empty
+}
+
+// signInPage is the data of page "sign_in".
+type signInPage struct {
+	Flow       string
+	Email      string // prefilled; the password has the focus then
+	Problem    string
+	Client     *clientView // nil when the sign-in leads to authy itself
+	Remember   bool
+	SwitchFrom string // the account that is signed in while another one is asked for
+}
+
+// consentPage is the data of page "consent".
+type consentPage struct {
+	Flow         string
+	Client       clientView
+	RedirectHost string // where the answer goes
+	Email        string
+	Scopes       []scopeView
+}
+
+// scopeView is one permission in plain words.
+type scopeView struct {
+	Name, Title, Detail string
+	New                 bool // not among those granted before
+}
+
+// setupPage is the data of page "setup", which creates the first account.
+type setupPage struct {
+	Token, Email, FullName, Problem string
+	Fields                          map[string]string // problems by the name of their field
+	MinLength                       int               // of the password; 0 says nothing about it
+}
+
+// messagePage is the data of page "message": one thing that happened and what to do next.
+type messagePage struct {
+	Heading    string
+	Text       []string
+	Problem    bool // shows the reference of the request
+	Parameter  string
+	Sent       string   // what the application sent in Parameter; shown, never linked
+	Registered []string // what it could have sent
+	Link       string
+	LinkText   string
+}
+
+// signOutPage is the data of page "sign_out", which asks before an application's request to end
+// the session is followed. The form carries that request along.
+type signOutPage struct {
+	Client                *clientView // nil when it is not known who asks
+	State                 string
+	PostLogoutRedirectURI string
+	ClientID              string
+	IDTokenHint           string
+}
+
+// accountPage is the data of page "account".
+type accountPage struct {
+	FullName, Email string
+	EmailVerified   bool
+	Organizations   []orgView
+	Sessions        []sessionView
+	Apps            []appView
+	Notice          string // what has just been done
+}
+
+// orgView is an organization and what the reader is in it.
+type orgView struct{ Name, Role string }
+
+// sessionView is one place where the reader is signed in.
+type sessionView struct {
+	ID, Browser, Address string
+	Kind                 string
+	Current              bool // the session that asks; it ends with the button in the header
+	LastActive, Created  time.Time
+}
+
+// appView is an application that the reader has let use the account.
+type appView struct {
+	Name, Host string
+	Scopes     []string
+	Since      time.Time
+}
+
+// pages are the templates by the name of their page, parsed once.
+type pages struct {
+	byName map[string]*template.Template
+	// referrer is the Referrer-Policy. With no-referrer browsers send "Origin:
+	// null"; over plain http to another host they say nothing else of where a
+	// form comes from, so that there it must be same-origin.
+	referrer string
+}
+
+// newPages parses every page that is embedded. An error is a mistake in a template.
+func newPages() (*pages, error) {
+	base, err := template.New("layout.html").Funcs(pageFuncs()).
+		ParseFS(embed.Templates, "templates/layout.html", "templates/parts/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse the layout: %w", err)
+	}
+	files, err := fs.Glob(embed.Templates, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("list the pages: %w", err)
+	}
+	p := &pages{byName: make(map[string]*template.Template, len(files)), referrer: "no-referrer"}
+	for _, file := range files {
+		if path.Base(file) == base.Name() {
+			continue
+		}
+		page, err := parsePage(base, file)
+		if err != nil {
+			return nil, err
+		}
+		p.byName[strings.TrimSuffix(path.Base(file), ".html")] = page
+	}
+	return p, nil
+}
+
+// parsePage gives a page its own copy of the layout, because every page fills the same blocks.
+func parsePage(base *template.Template, file string) (*template.Template, error) {
+	page, err := base.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("copy the layout for %s: %w", file, err)
+	}
+	if _, err := page.ParseFS(embed.Templates, file); err != nil {
+		return nil, fmt.Errorf("parse page %s: %w", file, err)
+	}
+	return page, nil
+}
+
+// render answers with the page of that name. The page is complete before its first byte is sent:
+// when the template fails, the reader gets a page of status 500 with the reference instead.
+//
+// extraFormTargets are origins, or schemes of native applications, that a form on this page may
+// end at; browsers hold the redirect that follows a form to form-action too.
+func (p *pages) render(
+	w http.ResponseWriter, r *http.Request, status int, name string, v view,
+	extraFormTargets ...string,
+) {
+	body, err := p.execute(name, v)
+	if err != nil {
+		slog.ErrorContext(r.Context(), "page not rendered",
+			"page", name, "request_id", v.RequestID, "err", err)
+		status, body, extraFormTargets = http.StatusInternalServerError, p.apology(v), nil
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", p.referrer)
+	h.Set("Content-Security-Policy", contentPolicy(extraFormTargets))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a reader who left needs no page
+}
+
+// execute returns the whole page, or the error that stopped it.
+func (p *pages) execute(name string, v view) ([]byte, error) {
+	page, ok := p.byName[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no page %q", name)
+	}
+	var buf bytes.Buffer
+	if err := page.Execute(&buf, v); err != nil {
+		return nil, fmt.Errorf("execute page %s: %w", name, err)
+	}
+	return buf.Bytes(), nil
+}
+
+// apology is the page that stands in for one that failed. It needs no template when that one
+// fails as well.
+func (p *pages) apology(failed view) []byte {
+	const sentence = "Something went wrong on our side."
+	body, err := p.execute("message", view{
+		Title:     "Something went wrong",
+		RequestID: failed.RequestID,
+		Data: messagePage{
+			Heading: "Something went wrong",
+			Text:    []string{sentence, "Please try again in a moment."},
+			Problem: true,
+		},
+	})
+	if err != nil {
+		return fmt.Appendf(nil, "<!doctype html><title>authy</title><p>%s Reference: %s</p>\n",
+			sentence, template.HTMLEscapeString(failed.RequestID))
+	}
+	return body
+}
+
+// contentPolicy is the Content-Security-Policy of every page: nothing inline, nothing foreign,
+// in no frame. A target that could end the directive is left out, so that the form fails and not
+// the policy.
+func contentPolicy(formTargets []string) string {
+	var targets strings.Builder
+	for _, target := range formTargets {
+		if target != "" && !strings.ContainsFunc(target, endsSource) {
+			targets.WriteString(" " + target)
+		}
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'; font-src 'self'; form-action 'self'" + targets.String() +
+		"; frame-ancestors 'none'; base-uri 'none'"
+}
+
+// endsSource reports whether c cannot be part of a source in a Content-Security-Policy.
+func endsSource(c rune) bool {
+	return c <= ' ' || c >= unicode.MaxASCII || strings.ContainsRune(`;,'"`, c)
+}
+
+// pageFuncs are what the templates can call.
+func pageFuncs() template.FuncMap {
+	return template.FuncMap{
+		"static":  newStatic().url,
+		"initial": initial,
+		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"moment":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
+		"day":     func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+	}
+}
+
+// initial is the first letter or digit of a name, for the avatar beside it.
+func initial(name string) string {
+	for _, c := range name {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			return string(unicode.ToUpper(c))
+		}
+	}
+	return "•"
+}

@@ -1,0 +1,112 @@
+package web
+
+import (
+	"net/http"
+
+	"authy/server/fault"
+	"authy/server/login"
+)
+
+// home leads to the account, or to the sign-in page.
+func (wb *Web) home(w http.ResponseWriter, r *http.Request) error {
+	redirect(w, r, "/account")
+	return nil
+}
+
+// showSignIn asks who is there, unless that is known and enough.
+func (wb *Web) showSignIn(w http.ResponseWriter, r *http.Request) error {
+	flow := r.Form.Get("flow")
+	if r.Form.Get("switch") == "" {
+		next, err := wb.skipSignIn(r, flow)
+		if err != nil {
+			return err
+		}
+		if next != nil {
+			wb.follow(w, r, next)
+			return nil
+		}
+	}
+	return wb.renderSignIn(w, r, http.StatusOK, signInPage{Flow: flow})
+}
+
+// skipSignIn returns where someone goes who need not sign in, nil if they must.
+func (wb *Web) skipSignIn(r *http.Request, flow string) (*login.Next, error) {
+	id, err := wb.identity(r)
+	if err != nil || id == nil {
+		return nil, err
+	}
+	if flow == "" {
+		return &login.Next{Location: "/account"}, nil
+	}
+	next, err := wb.Login.Continue(r.Context(), actor(r), wb.browser(r), flow)
+	if err != nil {
+		return nil, err
+	}
+	if next.Location == "/sign-in?flow="+flow {
+		return nil, nil
+	}
+	return next, nil
+}
+
+// renderSignIn fills the page with what the flow knows.
+func (wb *Web) renderSignIn(w http.ResponseWriter, r *http.Request, status int, page signInPage) error {
+	v := wb.view(r, "Sign in", nil)
+	if v.Signed != nil {
+		page.SwitchFrom = v.Signed.Email
+		v.Signed = nil
+	}
+	var source string
+	if page.Flow != "" {
+		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
+		if err != nil {
+			return err
+		}
+		page.Client = clientOf(q)
+		_, source = target(q.Request.RedirectURI)
+		if page.Email == "" {
+			page.Email = q.Request.LoginHint
+		}
+	}
+	v.Data = page
+	wb.pages.render(w, r, status, "sign_in", v, source)
+	return nil
+}
+
+// signIn checks what was typed.
+func (wb *Web) signIn(w http.ResponseWriter, r *http.Request) error {
+	in := login.Credentials{
+		Email: r.PostForm.Get("email"), Password: r.PostForm.Get("password"), Remember: r.PostForm.Get("remember") != "",
+	}
+	flow := r.PostForm.Get("flow")
+	next, err := wb.Login.Password(r.Context(), actor(r), wb.browser(r), flow, in)
+	if f, ok := fault.As(err); ok && f.Kind != fault.Internal && f.Kind != fault.Invalid {
+		setRetryAfter(w, f)
+		return wb.renderSignIn(w, r, statuses[f.Kind], signInPage{
+			Flow: flow, Email: in.Email, Remember: in.Remember, Problem: f.Error(),
+		})
+	}
+	if err != nil {
+		return err
+	}
+	wb.follow(w, r, next)
+	return nil
+}
+
+// signOut ends the browser's session.
+func (wb *Web) signOut(w http.ResponseWriter, r *http.Request) error {
+	if err := wb.Login.SignOut(r.Context(), actor(r), wb.browser(r)); err != nil {
+		return err
+	}
+	wb.clearCookie(w, sessionCookie)
+	redirect(w, r, "/signed-out")
+	return nil
+}
+
+func (wb *Web) showSignedOut(w http.ResponseWriter, r *http.Request) error {
+	wb.pages.render(w, r, http.StatusOK, "message", wb.view(r, "Signed out", messagePage{
+		Heading: "You are signed out",
+		Text:    []string{"Apps you used may still be open. Close them, or the browser, if others use this device."},
+		Link:    "/sign-in", LinkText: "Sign in again",
+	}))
+	return nil
+}

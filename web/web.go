@@ -1,0 +1,226 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"authy/server/account"
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/openid"
+	"authy/server/org"
+	"authy/server/session"
+)
+
+// Config is what the pages need.
+type Config struct {
+	Login    *login.Service
+	Accounts *account.Service
+	Sessions *session.Service
+	Orgs     *org.Service
+	OpenID   *openid.Provider
+	// Secure says that browsers come by https: cookies are Secure and named so.
+	Secure bool
+	// PlainHTTP says that browsers come by http from other machines.
+	PlainHTTP bool
+}
+
+// Web serves the pages.
+type Web struct {
+	Config
+	pages  *pages
+	static *static
+	cross  *http.CrossOriginProtection
+}
+
+// New returns the pages. An error is a mistake in a template.
+func New(c Config) (*Web, error) {
+	p, err := newPages()
+	if err != nil {
+		return nil, err
+	}
+	if c.PlainHTTP {
+		p.referrer = "same-origin"
+	}
+	return &Web{Config: c, pages: p, static: newStatic(), cross: http.NewCrossOriginProtection()}, nil
+}
+
+// handler answers with a page or a redirect, or returns why it cannot.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// Register mounts every page through handle.
+func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
+	get := func(path string, h handler) { handle(http.MethodGet, path, wb.page(h)) }
+	post := func(path string, h handler) { handle(http.MethodPost, path, wb.form(wb.page(h))) }
+
+	get("/", wb.home)
+	get("/sign-in", wb.showSignIn)
+	post("/sign-in", wb.signIn)
+	get("/consent", wb.showConsent)
+	post("/consent", wb.consent)
+	post("/sign-out", wb.signOut)
+	get("/signed-out", wb.showSignedOut)
+	get("/setup", wb.showSetup)
+	post("/setup", wb.setup)
+	get("/account", wb.showAccount)
+	post("/account/sessions/end", wb.endSession)
+
+	// Clients send browsers here from their own origins.
+	get(openid.AuthorizePath, wb.authorize)
+	handle(http.MethodPost, openid.AuthorizePath, wb.page(wb.authorizeByForm))
+	get(openid.EndSessionPath, wb.endSessionAtClient)
+	handle(http.MethodPost, openid.EndSessionPath, wb.page(wb.endSessionAtClient))
+
+	handle(http.MethodGet, "/static/*file", wb.static)
+	handle(http.MethodGet, "/favicon.ico", wb.static)
+}
+
+// maxForm is the largest form a page reads, in bytes.
+const maxForm = 64 << 10
+
+// page turns a handler into an [http.Handler]: its errors become pages.
+func (wb *Web) page(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			err = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
+			wb.fail(w, r, err)
+			return
+		}
+		if err := h(w, r); err != nil {
+			wb.fail(w, r, err)
+		}
+	})
+}
+
+// form lets through only forms that this server's own pages sent.
+func (wb *Web) form(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := wb.cross.Check(r); err != nil {
+			wb.fail(w, r, fault.New(fault.Forbidden, "cross_origin",
+				"This form was sent by another site. Nothing was done."))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// statuses gives each kind of fault its status on a page.
+var statuses = map[fault.Kind]int{
+	fault.Invalid: http.StatusBadRequest, fault.Unauthenticated: http.StatusUnauthorized,
+	fault.Forbidden: http.StatusForbidden, fault.NotFound: http.StatusNotFound,
+	fault.Conflict: http.StatusConflict, fault.RateLimited: http.StatusTooManyRequests,
+	fault.Unavailable: http.StatusServiceUnavailable, fault.Internal: http.StatusInternalServerError,
+}
+
+// fail shows why a request was refused.
+func (wb *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if refusal, ok := errors.AsType[*openid.Refusal](err); ok {
+		wb.refuse(w, r, refusal)
+		return
+	}
+	f, ok := fault.As(err)
+	if !ok || f.Kind == fault.Internal {
+		if !errors.Is(err, context.Canceled) {
+			slog.ErrorContext(r.Context(), "page failed", "request_id", actor(r).RequestID, "path", r.URL.Path, "err", err)
+		}
+		f = fault.New(fault.Internal, "internal", "Something went wrong on our side. Please try again.")
+	}
+	setRetryAfter(w, f)
+	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Something is not right", messagePage{
+		Heading: headings[f.Kind], Text: []string{f.Error()}, Problem: true, Link: "/", LinkText: "Go to the start page",
+	}))
+}
+
+var headings = map[fault.Kind]string{
+	fault.Invalid: "That did not work", fault.Unauthenticated: "Please sign in", fault.Forbidden: "Not allowed",
+	fault.NotFound: "Not found", fault.Conflict: "That did not work", fault.RateLimited: "Too many attempts",
+	fault.Unavailable: "Please try again shortly", fault.Internal: "Something went wrong",
+}
+
+// NotFound answers for paths that lead nowhere.
+func (wb *Web) NotFound(w http.ResponseWriter, r *http.Request) {
+	wb.fail(w, r, fault.New(fault.NotFound, "not_found", "There is no page at this address."))
+}
+
+// refuse answers a refused request of a client: back to it where that is safe,
+// otherwise here. What was sent and what is registered only an administrator
+// sees.
+func (wb *Web) refuse(w http.ResponseWriter, r *http.Request, refusal *openid.Refusal) {
+	if location := refusal.Location(); location != "" {
+		redirect(w, r, location)
+		return
+	}
+	page := messagePage{
+		Heading: "This app's request cannot be answered",
+		Text: []string{
+			refusal.Description,
+			"You have done nothing wrong. Go back to the app and try again; if it keeps happening, tell whoever runs the app.",
+		},
+		Problem: true, Parameter: refusal.Parameter,
+	}
+	if id, err := wb.identity(r); err == nil && id != nil && id.User.IsAdmin {
+		page.Sent, page.Registered = refusal.Sent, refusal.Registered
+	}
+	wb.pages.render(w, r, http.StatusBadRequest, "message", wb.view(r, "Request refused", page))
+}
+
+func actor(r *http.Request) audit.Actor { return audit.FromContext(r.Context()) }
+
+func (wb *Web) identity(r *http.Request) (*session.Identity, error) {
+	return wb.Login.Identify(r.Context(), wb.browser(r))
+}
+
+// view is what a page shows around its own part.
+func (wb *Web) view(r *http.Request, title string, data any) view {
+	v := view{Title: title, RequestID: actor(r).RequestID, Data: data}
+	if id, err := wb.identity(r); err == nil && id != nil {
+		v.Signed = &signedIn{Name: id.User.FullName, Email: id.User.Email, Admin: id.User.IsAdmin}
+	}
+	return v
+}
+
+// redirect sends the browser on with a GET, whatever it came with
+// (RFC 9700, section 4.12).
+func redirect(w http.ResponseWriter, r *http.Request, location string) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// follow sets the cookies of a step and goes where it leads.
+func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) {
+	if next.Secret != "" {
+		wb.setCookie(w, browserCookie, next.Secret, nil)
+	}
+	wb.keep(w, next.SignedIn)
+	redirect(w, r, next.Location)
+}
+
+// clientOf describes a client to the person who is asked about it.
+func clientOf(q *login.Question) *clientView {
+	c := &clientView{Name: q.Client.Name, URI: q.Client.ClientURI}
+	if u, err := url.Parse(q.Client.ClientURI); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+		c.Host = u.Host
+	}
+	return c
+}
+
+// target returns where the answer to a request goes: the host to show, and
+// the source that a form's redirect needs in the content policy.
+func target(redirectURI string) (host, source string) {
+	u, err := url.Parse(redirectURI)
+	if err != nil {
+		return "", ""
+	}
+	if u.Scheme == "http" || u.Scheme == "https" {
+		return u.Host, u.Scheme + "://" + u.Host
+	}
+	return "an app on this device (" + u.Scheme + ")", u.Scheme + ":"
+}
