@@ -1,0 +1,47 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"authy/server/api"
+)
+
+// readyTimeout is how long a part may take to answer.
+const readyTimeout = 2 * time.Second
+
+// serveHealth says that the process lives; it asks nothing else.
+func serveHealth(w http.ResponseWriter, r *http.Request) {
+	api.WriteData(w, r, http.StatusOK, "Service is running",
+		map[string]string{"status": "healthy", "service": "authy"})
+}
+
+// readiness says whether requests can be served, part by part.
+type readiness struct {
+	services *Services
+	draining atomic.Bool
+}
+
+func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	status, message, parts := http.StatusOK, "Ready", map[string]string{}
+	for name, check := range map[string]func(context.Context) error{
+		"database": h.services.DB.Ping, "store": h.services.Store.Ping, "keys": h.services.OpenID.Ready,
+	} {
+		parts[name] = "ok"
+		if err := check(ctx); err != nil {
+			slog.WarnContext(ctx, "not ready", "part", name, "err", err)
+			parts[name] = "failing"
+			status, message = http.StatusServiceUnavailable, "Not ready: "+name+" is failing; the log says why"
+		}
+	}
+	if h.draining.Load() {
+		parts["server"] = "stopping"
+		status, message = http.StatusServiceUnavailable, "Not ready: the server is stopping"
+	}
+	api.WriteData(w, r, status, message, parts)
+}

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/julienschmidt/httprouter"
+
+	"authy/server/api"
+	"authy/server/openid"
+	"authy/web"
+)
+
+// handler maps every URL to what answers it.
+func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {
+	router := httprouter.New()
+	router.RedirectFixedPath, router.RedirectTrailingSlash = false, false
+	router.HandleOPTIONS = false
+	handle := func(method, path string, h http.Handler) {
+		router.Handler(method, path, h)
+		if method == http.MethodGet {
+			router.Handler(http.MethodHead, path, h)
+		}
+	}
+
+	handle(http.MethodGet, "/api/health", http.HandlerFunc(serveHealth))
+	handle(http.MethodGet, "/api/ready", ready)
+	api.Register(router, api.Config{
+		Login: s.Login, Sessions: s.Sessions, Orgs: s.Orgs, Version: version, Issuer: s.Config.PublicURL,
+	})
+
+	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
+	handle(http.MethodGet, openid.JWKSPath, http.HandlerFunc(s.OpenID.ServeKeys))
+	handle(http.MethodGet, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
+	handle(http.MethodPost, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
+	for _, path := range []string{openid.TokenPath, openid.RevocationPath, openid.IntrospectionPath} {
+		handle(http.MethodPost, path, http.HandlerFunc(s.OpenID.ServeClient))
+	}
+
+	pages, err := web.New(web.Config{
+		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
+		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	pages.Register(handle)
+
+	router.NotFound = bySurface(api.NotFound, pages.NotFound)
+	router.MethodNotAllowed = http.HandlerFunc(api.MethodNotAllowed)
+	return s.wrap(router), nil
+}
+
+// bySurface answers programs in the envelope and people with a page.
+func bySurface(program, person http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isAPI(r.URL.Path) || strings.HasPrefix(r.URL.Path, "/oidc/") || strings.HasPrefix(r.URL.Path, "/.well-known/") {
+			program(w, r)
+			return
+		}
+		person(w, r)
+	})
+}
+
+func isAPI(path string) bool { return strings.HasPrefix(path, "/api/") }

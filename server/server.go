@@ -1,0 +1,72 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The limits of a connection. A client that is slow to send its header or its
+// body is let go.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 120 * time.Second
+	maxHeader     = 32 << 10
+)
+
+// Handler is all of authy as one [http.Handler], ready to serve, and the
+// function that stops what runs by itself.
+func (s *Services) Handler(ctx context.Context, version string) (http.Handler, func(), error) {
+	return s.start(ctx, version, &readiness{services: s})
+}
+
+func (s *Services) start(ctx context.Context, version string, ready *readiness) (http.Handler, func(), error) {
+	if err := s.OpenID.Prepare(ctx); err != nil {
+		return nil, nil, err
+	}
+	h, err := s.handler(version, ready)
+	if err != nil {
+		return nil, nil, err
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	wait := s.run(running)
+	return h, func() { cancel(); wait() }, nil
+}
+
+// Serve answers on l until ctx ends. Then it stops listening, finishes the
+// requests it has begun within the configured grace, and returns nil.
+func (s *Services) Serve(ctx context.Context, l net.Listener, version string) error {
+	ready := &readiness{services: s}
+	handler, stop, err := s.start(ctx, version, ready)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer stop()
+	hs := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- hs.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	ready.draining.Store(true)
+	slog.InfoContext(ctx, "stopping, finishing requests", "grace", s.Config.Server.ShutdownGrace.String())
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Config.Server.ShutdownGrace.Duration)
+	defer cancel()
+	if err := hs.Shutdown(grace); err != nil {
+		slog.WarnContext(ctx, "some requests were cut off", "err", err)
+		return hs.Close()
+	}
+	return nil
+}

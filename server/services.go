@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"authy/embed"
+	"authy/server/account"
+	"authy/server/config"
+	"authy/server/login"
+	"authy/server/openid"
+	"authy/server/org"
+	"authy/server/session"
+	"authy/storage"
+	"authy/storage/kv"
+)
+
+// Services is everything that decides, and what it decides over.
+type Services struct {
+	Config   *config.Config
+	DB       *storage.DB
+	Store    kv.Store // the fast copy: counters, for now
+	Accounts *account.Service
+	Orgs     *org.Service
+	Sessions *session.Service
+	OpenID   *openid.Provider
+	Login    *login.Service
+
+	local kv.Store
+}
+
+// Open opens the stores that c names and builds the services over them. The
+// database is migrated. The caller closes with [Services.Close].
+func Open(ctx context.Context, c *config.Config) (*Services, error) {
+	db, err := OpenDB(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := db.Migrate(ctx, Migrations()); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s, err := build(ctx, c, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// OpenDB opens the database that c names as it is, without migrating it.
+func OpenDB(ctx context.Context, c *config.Config) (*storage.DB, error) {
+	return storage.Open(ctx, storage.Options{URL: c.DatabaseURL(), Secret: c.SecretBytes()})
+}
+
+// Migrations are the steps of the schema's history that this build has.
+func Migrations() fs.FS {
+	files, err := fs.Sub(embed.Migrations, "migrations")
+	if err != nil {
+		panic(err) // impossible: the name is a valid path
+	}
+	return files
+}
+
+func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, error) {
+	local, err := kv.Open(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("open the store in this process: %w", err)
+	}
+	shared := local
+	if url := c.Redis.URL.Reveal(); url != "" {
+		if shared, err = kv.Open(ctx, url); err != nil {
+			return nil, errors.Join(err, local.Close())
+		}
+	}
+	s := &Services{Config: c, DB: db, Store: shared, local: local}
+	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
+	s.Orgs = org.New(db)
+	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
+	s.OpenID, err = openid.New(db, openid.Config{
+		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
+		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.closeStores())
+	}
+	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
+		Registration: c.Registration.Enabled, Limits: s.limits(),
+	})
+	return s, nil
+}
+
+func (s *Services) limits() *login.Limits {
+	if !s.Config.RateLimit.Enabled {
+		return nil
+	}
+	return login.NewLimits(s.Store, s.local)
+}
+
+func (s *Services) closeStores() error {
+	if s.Store == s.local {
+		return s.local.Close()
+	}
+	return errors.Join(s.Store.Close(), s.local.Close())
+}
+
+// Close closes the stores.
+func (s *Services) Close() error { return errors.Join(s.closeStores(), s.DB.Close()) }
