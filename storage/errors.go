@@ -93,6 +93,12 @@ func isCut(err error) bool {
 	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
+// isBusy says whether another process holds SQLite's lock.
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // isIOError says whether SQLite could not read or write its file.
 func isIOError(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)

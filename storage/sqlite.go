@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
@@ -18,6 +19,9 @@ import (
 
 // readers is how many connections read at once beside the one writer.
 const readers = 4
+
+// openWait is how long opening waits for another process that does the same.
+const openWait = 10 * time.Second
 
 // sqliteEngine is SQLite with one writer and a pool of readers.
 type sqliteEngine struct {
@@ -39,7 +43,7 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	write.SetMaxOpenConns(1)
-	held, err := write.Conn(ctx)
+	held, err := connect(ctx, write)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())
 	}
@@ -55,6 +59,24 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	writeConn := &sqliteConn{IConn: held, prepare: held.PrepareContext}
 	e := &sqliteEngine{path: path, pool: pool, write: write, writer: newWriter(held, writeConn, b, hot, o.Secret)}
 	return newDB(e, b, &sqliteConn{IConn: pool, prepare: pool.PrepareContext}, hot, o.Secret), nil
+}
+
+// connect opens the writer's connection. Where another process opens or closes
+// the file at this moment, SQLite does not wait for the journal's mode by itself.
+func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	for {
+		held, err := db.Conn(ctx)
+		if !isBusy(err) {
+			return held, err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // sqlitePath returns the file that sqlite:///path or sqlite://path names.

@@ -1,0 +1,272 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"authy/storage"
+	"authy/storage/storagetest"
+)
+
+// change is a write and the cached lookup that it must reach.
+type change struct {
+	what string
+	keys []string // of the cached records
+	read func(db *storage.DB) (any, error)
+	do   func(tx *storage.Tx) error
+	want any
+}
+
+// changes lists every write that changes a cached record of w.
+func changes(ctx context.Context, w *world) []change {
+	fullName := func(db *storage.DB) (any, error) {
+		u, err := db.User(ctx, w.user.ID)
+		if err != nil {
+			return nil, err
+		}
+		return u.FullName, nil
+	}
+	reasons := func(db *storage.DB) (any, error) {
+		byID, err := db.Session(ctx, w.session.ID)
+		if err != nil {
+			return nil, err
+		}
+		byToken, err := db.SessionByToken(ctx, w.session.TokenHash)
+		if err != nil {
+			return nil, err
+		}
+		return byID.RevokedReason + ", " + byToken.RevokedReason, nil
+	}
+	grantReason := func(db *storage.DB) (any, error) {
+		g, err := db.Grant(ctx, w.grant.ID)
+		if err != nil {
+			return nil, err
+		}
+		return g.RevokedReason, nil
+	}
+	memberships := func(db *storage.DB) (any, error) {
+		m, err := db.Memberships(ctx, w.user.ID)
+		return len(m), err
+	}
+	userKey, byID := storage.UserKey+w.user.ID, storage.SessionKey+w.session.ID
+	byToken, grantKey := storage.TokenKey+w.session.TokenHash, storage.GrantKey+w.grant.ID
+	memberKey := storage.MemberKey + w.user.ID
+	return []change{
+		{"SaveUser", []string{userKey}, fullName, func(tx *storage.Tx) error {
+			u := *w.user
+			u.FullName = "Saved"
+			return tx.SaveUser(ctx, &u)
+		}, "Saved"},
+		{"SaveSession", []string{byID, byToken}, reasons, func(tx *storage.Tx) error {
+			s := *w.session
+			s.RevokedReason = "saved"
+			return tx.SaveSession(ctx, &s)
+		}, "saved, saved"},
+		{"RevokeSessions", []string{byID, byToken}, reasons, func(tx *storage.Tx) error {
+			_, err := tx.RevokeSessions(ctx, w.user.ID, "", "all", noon)
+			return err
+		}, "all, all"},
+		{"RevokeGrant", []string{grantKey}, grantReason, func(tx *storage.Tx) error {
+			_, err := tx.RevokeGrant(ctx, w.grant.ID, "gone", noon)
+			return err
+		}, "gone"},
+		{"InsertMember", []string{memberKey}, memberships, func(tx *storage.Tx) error {
+			org := newOrg()
+			return first(tx.InsertOrganization(ctx, org), tx.InsertMember(ctx, newMember(org, w.user)))
+		}, 2},
+		{"InsertRevokedToken", []string{storage.RevokedKey + "jti"}, func(db *storage.DB) (any, error) {
+			return db.IsRevokedToken(ctx, "jti")
+		}, func(tx *storage.Tx) error {
+			return tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: "jti", ExpiresAt: storage.At(noon)})
+		}, true},
+		{"InsertKey", []string{storage.KeysKey}, func(db *storage.DB) (any, error) {
+			keys, err := db.Keys(ctx)
+			return len(keys), err
+		}, func(tx *storage.Tx) error { return tx.InsertKey(ctx, newKey("RS256", storage.SigningKey)) }, 1},
+		{"DeleteUser", []string{userKey, byID, byToken, grantKey, memberKey}, func(db *storage.DB) (any, error) {
+			_, user := db.User(ctx, w.user.ID)
+			_, session := db.Session(ctx, w.session.ID)
+			_, token := db.SessionByToken(ctx, w.session.TokenHash)
+			_, grant := db.Grant(ctx, w.grant.ID)
+			members, err := db.Memberships(ctx, w.user.ID)
+			gone := err == nil && len(members) == 0
+			for _, err := range []error{user, session, token, grant} {
+				gone = gone && errors.Is(err, storage.ErrNotFound)
+			}
+			return gone, err
+		}, func(tx *storage.Tx) error { return tx.DeleteUser(ctx, w.user.ID) }, true},
+	}
+}
+
+func TestAChangeIsSeenAtOnceByCachedLookups(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		eventually(t, 10*time.Second, "caching", db.IsCaching)
+		for _, c := range changes(t.Context(), newWorld(t, db)) {
+			before, err := c.read(db)
+			if err != nil || before == c.want {
+				t.Fatalf("%s: before = %v, %v", c.what, before, err)
+			}
+			for _, key := range c.keys {
+				if !db.Holds(key) {
+					t.Errorf("%s: %s is not cached, so the test proves nothing", c.what, key)
+				}
+			}
+			update(t, db, func(_ context.Context, tx *storage.Tx) error { return c.do(tx) })
+			if after, err := c.read(db); after != c.want || err != nil {
+				t.Errorf("%s: afterwards %v, %v, want %v", c.what, after, err, c.want)
+			}
+		}
+	})
+}
+
+func TestAChangeElsewhereIsSeenSoon(t *testing.T) {
+	t.Parallel()
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			here, there := pair(t, engine)
+			for _, c := range changes(t.Context(), newWorld(t, here)) {
+				if before, err := c.read(here); err != nil || before == c.want {
+					t.Fatalf("%s: before = %v, %v", c.what, before, err)
+				}
+				update(t, there, func(_ context.Context, tx *storage.Tx) error { return c.do(tx) })
+				eventually(t, time.Second, c.what, func() bool {
+					after, err := c.read(here)
+					return after == c.want && err == nil
+				})
+			}
+		})
+	}
+}
+
+func TestAChangeOfVeryManyRecordsIsSeenElsewhere(t *testing.T) {
+	t.Parallel()
+	here, there := pair(t, "postgres")
+	w := newWorld(t, here)
+	var sessions []*storage.Session
+	update(t, here, func(ctx context.Context, tx *storage.Tx) error {
+		for range 300 { // more than one notification can name
+			s := newSession(w.user)
+			sessions = append(sessions, s)
+			if err := tx.InsertSession(ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, s := range sessions {
+		if _, err := here.Session(t.Context(), s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update(t, there, func(ctx context.Context, tx *storage.Tx) error {
+		_, err := tx.RevokeSessions(ctx, w.user.ID, "", "all", noon)
+		return err
+	})
+	for _, s := range sessions {
+		eventually(t, time.Second, "revocation", func() bool {
+			got, err := here.Session(t.Context(), s.ID)
+			return err == nil && got.RevokedReason == "all"
+		})
+	}
+}
+
+func TestAnOldRecordIsNeverServedAfterItsChange(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		const writes, readers = 300, 4
+		u := newUser()
+		u.FullName = "0"
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertUser(ctx, u) })
+		var acknowledged, reads atomic.Int64
+		parallel(readers+1, func(i int) {
+			if i == 0 {
+				defer acknowledged.Store(writes) // so that readers end where the writer failed
+				for n := range int64(writes) {
+					next := *u
+					next.FullName = fmt.Sprint(n + 1)
+					update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.SaveUser(ctx, &next) })
+					acknowledged.Store(n + 1)
+				}
+				return
+			}
+			for acknowledged.Load() < writes {
+				least, got := acknowledged.Load(), int64(-1)
+				read, err := db.User(t.Context(), u.ID)
+				if err == nil {
+					_, err = fmt.Sscan(read.FullName, &got)
+				}
+				if err != nil || got < least {
+					t.Errorf("read %d, %v after %d was acknowledged", got, err, least)
+					return
+				}
+				reads.Add(1)
+				runtime.Gosched()
+			}
+		})
+		if reads.Load() < writes {
+			t.Errorf("only %d reads beside %d writes", reads.Load(), writes)
+		}
+	})
+}
+
+func TestARolledBackChangeLeavesTheOldRecord(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		_ = db.Update(t.Context(), func(tx *storage.Tx) error { // it fails on purpose
+			u := *w.user
+			u.FullName = "Never"
+			if err := tx.SaveUser(t.Context(), &u); err != nil {
+				t.Error(err)
+			}
+			if _, err := db.User(t.Context(), u.ID); err != nil { // cached meanwhile
+				t.Error(err)
+			}
+			return errOurs
+		})
+		if u, err := db.User(t.Context(), w.user.ID); err != nil || u.FullName != w.user.FullName {
+			t.Errorf("User() = %v, %v, want the one before", u, err)
+		}
+	})
+}
+
+func TestAClientIsNotFoundByTheIDOfItsRow(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		eventually(t, 10*time.Second, "caching", db.IsCaching)
+		c := newWorld(t, db).client
+		if _, err := db.ClientByRow(t.Context(), c.ID); err != nil || !db.Holds(storage.ClientRowKey+c.ID) {
+			t.Fatalf("ClientByRow() = %v, want it cached", err)
+		}
+		if got, err := db.Client(t.Context(), c.ID); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("Client(%s) = %v, %v, want ErrNotFound", c.ID, got, err)
+		}
+		if _, err := db.Client(t.Context(), c.ClientID); err != nil || !db.Holds(storage.ClientKey+c.ClientID) {
+			t.Errorf("Client() = %v, want it cached", err)
+		}
+	})
+}
+
+func TestWhatIsNotThereIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		o := newOrg()
+		if _, err := db.Organization(t.Context(), o.ID); !errors.Is(err, storage.ErrNotFound) {
+			t.Fatal(err)
+		}
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertOrganization(ctx, o) })
+		if _, err := db.Organization(t.Context(), o.ID); err != nil {
+			t.Errorf("Organization() = %v right after it was made", err)
+		}
+		if db.IsCaching() && !db.Holds(storage.OrgKey+o.ID) {
+			t.Error("an organization is not cached")
+		}
+	})
+}

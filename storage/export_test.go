@@ -1,0 +1,74 @@
+package storage
+
+import (
+	"context"
+)
+
+// Names of cached records, for tests that look into the cache.
+const (
+	UserKey      = userKey
+	SessionKey   = sessionKey
+	TokenKey     = tokenKey
+	ClientKey    = clientKey
+	ClientRowKey = clientRowKey
+	GrantKey     = grantKey
+	MemberKey    = memberKey
+	OrgKey       = orgKey
+	KeysKey      = keysKey
+	RevokedKey   = revokedKey
+)
+
+// Holds says whether the cache holds the record under key.
+func (db *DB) Holds(key string) bool {
+	_, ok := db.cache.records.GetIfPresent(key)
+	return ok
+}
+
+// Forget empties the cache.
+func (db *DB) Forget() { db.cache.dropAll() }
+
+// IsCaching says whether records are being cached.
+func (db *DB) IsCaching() bool {
+	db.cache.mu.RLock()
+	defer db.cache.mu.RUnlock()
+	return !db.cache.off
+}
+
+// Waiting returns how many transactions wait for SQLite's writer.
+func (db *DB) Waiting() int { return len(db.engine.(*sqliteEngine).writer.jobs) }
+
+// IsSQLite says whether db is SQLite.
+func (db *DB) IsSQLite() bool {
+	_, ok := db.engine.(*sqliteEngine)
+	return ok
+}
+
+// Exec runs a statement as it is, and tells no cache.
+func (tx *Tx) Exec(ctx context.Context, statement string) error {
+	_, err := tx.conn.ExecContext(ctx, statement)
+	return translate(err)
+}
+
+// Exec runs a statement on a connection that reads.
+func (db *DB) Exec(ctx context.Context, statement string) error {
+	_, err := db.conn.ExecContext(ctx, statement)
+	return translate(err)
+}
+
+// Texts returns the first column of what a query finds.
+func (r Reader) Texts(ctx context.Context, query string) ([]string, error) {
+	rows, err := r.conn.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err says what matters
+	var texts []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, rows.Err()
+}

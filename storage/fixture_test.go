@@ -1,0 +1,231 @@
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"authy/storage"
+	"authy/storage/storagetest"
+)
+
+// odd is a text with what quoting and encoding get wrong.
+const odd = "Zoë 🦊 'one' \"two\" `three` \\ ? ?? ?0 $1 %s :x ; -- /* \n\t\u202e {} \u0301é"
+
+// serial tells the records of a test apart.
+var serial atomic.Int64
+
+// noon is an instant with a zone and with more than milliseconds.
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 123_456_789, time.FixedZone("east", 3600))
+
+func newUser() *storage.User {
+	return &storage.User{
+		ID: storage.NewID(), Email: fmt.Sprintf("user%d@example.com", serial.Add(1)),
+		FullName: "A User", Status: storage.Active,
+		CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon),
+	}
+}
+
+func newOrg() *storage.Organization {
+	return &storage.Organization{
+		ID: storage.NewID(), Slug: fmt.Sprintf("org-%d", serial.Add(1)), Name: "An Organization",
+		IsActive: true, CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon),
+	}
+}
+
+func newMember(org *storage.Organization, user *storage.User) *storage.Member {
+	return &storage.Member{
+		ID: storage.NewID(), OrganizationID: org.ID, UserID: user.ID, Role: storage.RoleMember,
+		CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon),
+	}
+}
+
+func newClient() *storage.Client {
+	return &storage.Client{
+		ID: storage.NewID(), ClientID: fmt.Sprintf("client-%d", serial.Add(1)), Name: "A Client",
+		ApplicationType: "web", IsActive: true,
+		CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon),
+	}
+}
+
+func newSession(user *storage.User) *storage.Session {
+	return &storage.Session{
+		ID: storage.NewID(), UserID: user.ID, Kind: storage.WebSession,
+		TokenHash: storage.Hash(storage.NewID()), AuthenticatedAt: storage.At(noon),
+		CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon), LastActivityAt: storage.At(noon),
+		ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
+func newGrant(user *storage.User, client *storage.Client) *storage.Grant {
+	return &storage.Grant{
+		ID: storage.NewID(), UserID: user.ID, ClientID: client.ID, Scopes: storage.Words{"openid"},
+		AuthenticatedAt: storage.At(noon), CreatedAt: storage.At(noon),
+		ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
+func newCode(grant *storage.Grant) *storage.Code {
+	return &storage.Code{
+		Hash: storage.Hash(storage.NewID()), GrantID: grant.ID, RedirectURI: "https://app.example/cb",
+		CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Minute)),
+	}
+}
+
+func newRefreshToken(grant *storage.Grant) *storage.RefreshToken {
+	return &storage.RefreshToken{
+		Hash: storage.Hash(storage.NewID()), GrantID: grant.ID,
+		CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
+func newFlow() *storage.Flow {
+	return &storage.Flow{
+		ID: storage.NewID(), BrowserHash: storage.Hash("browser"), Request: "{}",
+		CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
+func newLink() *storage.Link {
+	return &storage.Link{
+		Hash: storage.Hash(storage.NewID()), Purpose: storage.SetupLink,
+		CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
+func newKey(algorithm, state string) *storage.Key {
+	return &storage.Key{
+		ID: storage.NewID(), Algorithm: algorithm, State: state, Private: []byte("private " + algorithm),
+		CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon),
+	}
+}
+
+func newEvent() *storage.Event {
+	return &storage.Event{ID: storage.NewID(), At: storage.At(noon), Action: "test", Outcome: "success"}
+}
+
+// world is one of each record that others belong to.
+type world struct {
+	user    *storage.User
+	org     *storage.Organization
+	member  *storage.Member
+	client  *storage.Client
+	session *storage.Session
+	grant   *storage.Grant
+	code    *storage.Code
+	refresh *storage.RefreshToken
+	flow    *storage.Flow
+	link    *storage.Link
+}
+
+func newWorld(t testing.TB, db *storage.DB) *world {
+	t.Helper()
+	w := &world{user: newUser(), org: newOrg(), client: newClient(), flow: newFlow(), link: newLink()}
+	w.member, w.session = newMember(w.org, w.user), newSession(w.user)
+	w.client.OrganizationID = storage.Ref(w.org.ID)
+	w.grant = newGrant(w.user, w.client)
+	w.grant.SessionID, w.flow.SessionID = storage.Ref(w.session.ID), storage.Ref(w.session.ID)
+	w.link.UserID = storage.Ref(w.user.ID)
+	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
+	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+		return first(
+			tx.InsertUser(ctx, w.user), tx.InsertOrganization(ctx, w.org),
+			tx.InsertMember(ctx, w.member), tx.InsertClient(ctx, w.client),
+			tx.InsertSession(ctx, w.session), tx.InsertGrant(ctx, w.grant),
+			tx.InsertCode(ctx, w.code), tx.InsertRefreshToken(ctx, w.refresh),
+			tx.InsertFlow(ctx, w.flow), tx.InsertLink(ctx, w.link),
+			tx.SavePassword(ctx, &storage.Password{
+				UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon),
+			}),
+			tx.SaveConsent(ctx, &storage.Consent{
+				UserID: w.user.ID, ClientID: w.client.ID, Scopes: storage.Words{"openid"},
+				CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon),
+			}),
+		)
+	})
+	return w
+}
+
+// first returns the first error there is.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// update runs fn in a transaction that must succeed.
+func update(t testing.TB, db *storage.DB, fn func(ctx context.Context, tx *storage.Tx) error) {
+	t.Helper()
+	err := db.Update(t.Context(), func(tx *storage.Tx) error { return fn(t.Context(), tx) })
+	if err != nil {
+		t.Fatalf("update: %v", err)
+	}
+}
+
+// execute runs statements as they are, behind the back of every cache.
+func execute(t testing.TB, db *storage.DB, statements ...string) {
+	t.Helper()
+	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+		return tx.Exec(ctx, strings.Join(statements, ";\n"))
+	})
+}
+
+// texts returns the first column of what a query finds.
+func texts(t testing.TB, db *storage.DB, query string) []string {
+	t.Helper()
+	found, err := db.Texts(t.Context(), query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return found
+}
+
+// count returns how many rows a table has.
+func count(t testing.TB, db *storage.DB, table string) string {
+	t.Helper()
+	return texts(t, db, "SELECT COUNT(*) FROM "+table)[0]
+}
+
+// eventually waits until what is true, for at most limit.
+func eventually(t testing.TB, limit time.Duration, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v", what, limit)
+		}
+	}
+}
+
+// again opens a database another time: another process, as far as storage can tell.
+func again(t testing.TB, url string) *storage.DB {
+	t.Helper()
+	db, err := storage.Open(t.Context(), storage.Options{URL: url, Secret: storagetest.Secret})
+	if err != nil {
+		t.Fatalf("open %s: %v", url, err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return db
+}
+
+// pair opens one migrated database twice.
+func pair(t testing.TB, engine string) (here, there *storage.DB) {
+	t.Helper()
+	url := storagetest.URL(t, engine)
+	here = again(t, url)
+	if _, err := here.Migrate(t.Context(), storagetest.Files(t)); err != nil {
+		t.Fatal(err)
+	}
+	there = again(t, url)
+	eventually(t, 10*time.Second, "caching", func() bool { return here.IsCaching() && there.IsCaching() })
+	return here, there
+}

@@ -1,0 +1,133 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"authy/storage"
+	"authy/storage/storagetest"
+)
+
+// oneTime are the statements that only one caller may win.
+func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (bool, error) {
+	took := func(err error) (bool, error) {
+		if errors.Is(err, storage.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	return map[string]func(ctx context.Context, tx *storage.Tx) (bool, error){
+		"UseCode": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseCode(ctx, w.code.Hash, noon)
+		},
+		"UseRefreshToken": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseRefreshToken(ctx, w.refresh.Hash, noon)
+		},
+		"TakeFlow": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return took(tx.TakeFlow(ctx, w.flow.ID))
+		},
+		"TakeLink": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return took(tx.TakeLink(ctx, w.link.Purpose, w.link.Hash, noon))
+		},
+		"RevokeGrant": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.RevokeGrant(ctx, w.grant.ID, "test", noon)
+		},
+	}
+}
+
+func TestOneOfManyCallersWins(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		for name, use := range oneTime(newWorld(t, db)) {
+			var wins atomic.Int64
+			parallel(64, func(int) {
+				won := false
+				err := db.Update(t.Context(), func(tx *storage.Tx) (err error) {
+					won, err = use(t.Context(), tx)
+					return err
+				})
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if won {
+					wins.Add(1)
+				}
+			})
+			if n := wins.Load(); n != 1 {
+				t.Errorf("%s: %d of 64 callers won, want 1", name, n)
+			}
+		}
+	})
+}
+
+func TestAUseThatIsRolledBackCanBeMadeAgain(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		for name, use := range oneTime(newWorld(t, db)) {
+			err := db.Update(t.Context(), func(tx *storage.Tx) error {
+				if won, err := use(t.Context(), tx); !won || err != nil {
+					t.Errorf("%s, first: %v, %v, want true", name, won, err)
+				}
+				return errOurs
+			})
+			if !errors.Is(err, errOurs) {
+				t.Errorf("%s: %v", name, err)
+			}
+			update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+				won, err := use(ctx, tx)
+				if !won {
+					t.Errorf("%s, after a roll back: lost, want won", name)
+				}
+				return err
+			})
+		}
+	})
+}
+
+func TestALinkOpensOnlyItsOwnDoorInItsTime(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		l := newWorld(t, db).link
+		for _, c := range []struct {
+			what, purpose, hash string
+			now                 time.Time
+			want                error
+		}{
+			{"another purpose", "reset", l.Hash, noon, storage.ErrNotFound},
+			{"another secret", l.Purpose, storage.Hash("x"), noon, storage.ErrNotFound},
+			{"at its end", l.Purpose, l.Hash, l.ExpiresAt.Time, storage.ErrNotFound},
+			{"before its end", l.Purpose, l.Hash, l.ExpiresAt.Add(-time.Millisecond), nil},
+			{"a second time", l.Purpose, l.Hash, noon, storage.ErrNotFound},
+		} {
+			err := db.Update(t.Context(), func(tx *storage.Tx) error {
+				return tx.TakeLink(t.Context(), c.purpose, c.hash, c.now)
+			})
+			if !errors.Is(err, c.want) {
+				t.Errorf("TakeLink, %s: %v, want %v", c.what, err, c.want)
+			}
+		}
+	})
+}
+
+func TestAGrantIsRevokedOnceAndKeepsItsFirstReason(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		g := newWorld(t, db).grant
+		for _, reason := range []string{"first", "second"} {
+			update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+				was, err := tx.RevokeGrant(ctx, g.ID, reason, noon)
+				if was != (reason == "first") {
+					t.Errorf("RevokeGrant(%s) = %v", reason, was)
+				}
+				return err
+			})
+		}
+		got, err := db.Grant(t.Context(), g.ID)
+		if err != nil || got.RevokedReason != "first" {
+			t.Errorf("the grant was revoked for %q, %v, want first", got.RevokedReason, err)
+		}
+	})
+}

@@ -1,0 +1,217 @@
+package storagetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// serverPrefix begins the name of each server's directory.
+	serverPrefix = "authy-postgres-"
+	// socketName is what PostgreSQL calls its socket.
+	socketName = ".s.PGSQL.5432"
+	// startLimit is how long a server may take to answer.
+	startLimit = time.Minute
+)
+
+// keeper makes a cluster, runs its server for as long as its own input is open, and removes both.
+// The input is a pipe from the tests: it closes when they end, however they end.
+const keeper = `
+"$1/initdb" --pgdata="$2/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
+	--no-sync --no-instructions >"$2/log" 2>&1 && {
+	"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=400 \
+		-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB \
+		>>"$2/log" 2>&1 &
+}
+cat >/dev/null
+kill -QUIT "$!" 2>/dev/null
+wait
+rm -rf "$2"
+`
+
+// errNoPrograms says that PostgreSQL is not installed.
+var errNoPrograms = errors.New(
+	"PostgreSQL's initdb and postgres are neither in /usr/lib/postgresql nor in PATH")
+
+// server is a running PostgreSQL. It listens on a socket in its own directory, so that tests which
+// run at the same time never want the same port.
+type server struct {
+	dir  string
+	life io.Closer // the server ends when this closes, at the latest with the process
+}
+
+// shared is the server of this process, started when it is first asked for.
+var shared = sync.OnceValues(startServer)
+
+// postgresURL makes an empty database on the shared server.
+func postgresURL(t testing.TB) string {
+	t.Helper()
+	s, err := shared()
+	if errors.Is(err, errNoPrograms) && !required("postgres") {
+		t.Skipf("skipped on PostgreSQL: %v", err)
+	}
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	name := "test_" + strings.ToLower(rand.Text())
+	if err := s.exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("create database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("drop database: %v", err)
+		}
+	})
+	return s.url(name)
+}
+
+// required says whether AUTHY_TEST_REQUIRE, a list with commas, names what must not be skipped.
+func required(name string) bool {
+	return slices.Contains(strings.Split(os.Getenv("AUTHY_TEST_REQUIRE"), ","), name)
+}
+
+func (s *server) url(database string) string {
+	return "postgres://postgres@/" + database + "?host=" + url.QueryEscape(s.dir)
+}
+
+func (s *server) exec(ctx context.Context, statement string) error {
+	conn, err := pgx.Connect(ctx, s.url("postgres"))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, statement)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+func startServer() (*server, error) {
+	programs, err := findPrograms()
+	if err != nil {
+		return nil, err
+	}
+	removeStale()
+	dir, err := os.MkdirTemp("", serverPrefix)
+	if err != nil {
+		return nil, err
+	}
+	as, err := unprivileged(dir)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("sh", "-c", keeper, "sh", programs, dir) //nolint:gosec,noctx // ours; it outlives
+	cmd.Dir = dir
+	// A group of its own keeps Ctrl-C from ending the keeper before its work is done.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
+	life, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir, life: life}
+	return s, s.wait()
+}
+
+// wait returns when the server answers.
+func (s *server) wait() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := s.exec(ctx, "SELECT 1")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(s.dir, "log")) // without it the error still says enough
+			return errors.Join(fmt.Errorf("it does not answer: %w\n%s", err, log), s.life.Close())
+		}
+	}
+}
+
+// findPrograms returns the directory of the newest initdb and postgres.
+func findPrograms() (string, error) {
+	versions, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil {
+		return "", err
+	}
+	if len(versions) > 0 {
+		return filepath.Dir(slices.MaxFunc(versions, byVersion)), nil
+	}
+	initdb, err := exec.LookPath("initdb")
+	if err != nil {
+		return "", errNoPrograms
+	}
+	return filepath.Dir(initdb), nil
+}
+
+// byVersion orders /usr/lib/postgresql/9.6/… before /usr/lib/postgresql/17/….
+func byVersion(a, b string) int {
+	number := func(path string) float64 {
+		n, _ := strconv.ParseFloat(strings.Split(path, "/")[4], 64) // what is no number is the oldest
+		return n
+	}
+	return int(10 * (number(a) - number(b)))
+}
+
+// unprivileged gives dir to the user postgres if the tests run as root, as whom PostgreSQL refuses
+// to run, and returns whom to run as; nil is whoever runs the tests.
+func unprivileged(dir string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	account, err := user.Lookup("postgres")
+	if err != nil {
+		return nil, err
+	}
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
+}
+
+// removeStale removes what servers left behind whose keepers were killed. A keeper that lives needs
+// no help, and one that has only begun is left alone.
+func removeStale() {
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), serverPrefix+"*")) // the pattern is sound
+	for _, dir := range dirs {
+		info, err := os.Stat(dir)
+		if err != nil || time.Since(info.ModTime()) < 2*startLimit {
+			continue
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, socketName))
+		if err == nil {
+			_ = conn.Close() // it was opened only to see whether someone answers
+			continue
+		}
+		_ = os.RemoveAll(dir) // it may belong to somebody else; then it is theirs to remove
+	}
+}
