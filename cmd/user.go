@@ -1,0 +1,229 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"authy/server"
+	"authy/server/account"
+	"authy/server/audit"
+)
+
+const (
+	usersListed  = 100  // users in a list unless told otherwise
+	maxUsersList = 1000 // at most
+)
+
+func (a *app) userCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "user",
+		Short: "Add, look at and change users",
+		Long: `Add, look at and change users. The commands work beside a running server, which
+heeds them at once, and without one. A user is named by address or ID.`,
+		Example: `  authy user create --admin alice@example.com
+  authy user list
+  authy user suspend bob@example.com`,
+	}
+	c.AddCommand(a.createUserCommand(), a.listUsersCommand(), a.showUserCommand())
+	for _, change := range userChanges {
+		c.AddCommand(a.changeUserCommand(change))
+	}
+	c.AddCommand(a.deleteUserCommand(), a.setPasswordCommand())
+	return c
+}
+
+// userOut is a user as programs see it.
+type userOut struct {
+	ID            string     `json:"id"`
+	Email         string     `json:"email"`
+	EmailVerified bool       `json:"email_verified"`
+	FullName      string     `json:"full_name"`
+	Status        string     `json:"status"`
+	Admin         bool       `json:"admin"`
+	CreatedAt     *time.Time `json:"created_at"`
+	UpdatedAt     *time.Time `json:"updated_at"`
+	LastLoginAt   *time.Time `json:"last_login_at"`
+	// Password is there only when it was made up.
+	Password string `json:"password,omitempty"`
+}
+
+func userOutOf(u *account.User) userOut {
+	return userOut{
+		ID: u.ID, Email: u.Email, EmailVerified: !u.EmailVerifiedAt.IsZero(), FullName: u.FullName,
+		Status: string(u.Status), Admin: u.IsAdmin, CreatedAt: instantOrNull(u.CreatedAt.Time),
+		UpdatedAt: instantOrNull(u.UpdatedAt.Time), LastLoginAt: instantOrNull(u.LastLoginAt.Time),
+	}
+}
+
+func (a *app) createUserCommand() *cobra.Command {
+	var in account.NewUser
+	var from passwordFlags
+	var unverified, asJSON bool
+	c := &cobra.Command{
+		Use:   "create EMAIL",
+		Short: "Add a user, or an administrator with --admin",
+		Long: `Add a user, or an administrator with --admin. The password is asked for; scripts
+give it on standard input or have one made, which is printed alone on standard
+output. The address counts as verified unless you say otherwise.`,
+		Example: `  authy user create bob@example.com --name 'Bob Builder'
+  authy user create alice@example.com --admin --generate
+  authy user create carol@example.com --password-stdin < password`,
+		Args: takes("EMAIL"),
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			in.Email, in.EmailVerified = args[0], !unverified
+			if _, err := account.ParseEmail(in.Email); err != nil {
+				return err // before a password is asked for in vain
+			}
+			if in.Password, err = a.password(c, from); err != nil {
+				return err
+			}
+			return a.createUser(c.Context(), in, from.generate, asJSON)
+		},
+	}
+	c.Flags().StringVar(&in.FullName, "name", "", "full `NAME`")
+	c.Flags().BoolVar(&in.Admin, "admin", false, "let the user administer the server")
+	c.Flags().BoolVar(&unverified, "unverified", false, "do not count the address as verified")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	from.add(c)
+	return c
+}
+
+func (a *app) createUser(ctx context.Context, in account.NewUser, generated, asJSON bool) error {
+	return a.with(ctx, func(s *server.Services) error {
+		user, err := s.Accounts.Create(ctx, audit.Shell(), in)
+		if err != nil {
+			return err
+		}
+		kind := "user"
+		if user.IsAdmin {
+			kind = "administrator"
+		}
+		a.note("Created the %s %s, who can sign in at %s now.", kind, user.Email, s.Config.PublicURL)
+		out := userOutOf(user)
+		if generated {
+			a.note("Their password is shown this once:")
+			out.Password = in.Password
+		}
+		switch {
+		case asJSON:
+			return a.printJSON(out)
+		case generated:
+			return a.printLine(out.Password)
+		}
+		return nil
+	})
+}
+
+func (a *app) listUsersCommand() *cobra.Command {
+	var after string
+	var limit int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List users in the order of their addresses",
+		Example: `  authy user list
+  authy user list --limit 50 --after bob@example.com
+  authy user list --json | jq -r '.[] | select(.admin) | .email'`,
+		Args: takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > maxUsersList {
+				return misused(c, "--limit is %d; give 1 to %d", limit, maxUsersList)
+			}
+			return a.listUsers(c.Context(), after, limit, asJSON)
+		},
+	}
+	c.Flags().StringVar(&after, "after", "", "begin after this address (`EMAIL`)")
+	c.Flags().IntVar(&limit, "limit", usersListed, fmt.Sprintf("how many to list at most, 1 to %d", maxUsersList))
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) listUsers(ctx context.Context, after string, limit int, asJSON bool) error {
+	return a.with(ctx, func(s *server.Services) error {
+		users, err := s.Accounts.List(ctx, after, limit+1) // one more tells whether there are more
+		if err != nil {
+			return err
+		}
+		more := len(users) > limit
+		users = users[:min(limit, len(users))]
+		if err := a.printUsers(users, asJSON); err != nil {
+			return err
+		}
+		if more {
+			a.note("There are more: add --after %s", users[limit-1].Email)
+		}
+		return nil
+	})
+}
+
+func (a *app) printUsers(users []account.User, asJSON bool) error {
+	out, rows := make([]userOut, len(users)), make([][]string, len(users))
+	for i := range users {
+		u := userOutOf(&users[i])
+		out[i] = u
+		rows[i] = []string{
+			u.Email, u.FullName, u.Status, yesOrNo(u.EmailVerified), yesOrNo(u.Admin),
+			instant(users[i].LastLoginAt.Time), u.ID,
+		}
+	}
+	switch {
+	case asJSON:
+		return a.printJSON(out)
+	case len(users) == 0:
+		a.note("There are no users. Add one with 'authy user create EMAIL'.")
+		return nil
+	}
+	return a.printTable([]string{"EMAIL", "NAME", "STATUS", "VERIFIED", "ADMIN", "LAST SIGN-IN", "ID"}, rows)
+}
+
+func (a *app) showUserCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show EMAIL-or-ID",
+		Short: "Show a user",
+		Example: `  authy user show bob@example.com
+  authy user show --json 0198c0de-0000-7000-8000-000000000000`,
+		Args: takes("EMAIL-or-ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withUser(c.Context(), args[0], func(_ *server.Services, u *account.User) error {
+				return a.printUser(u, asJSON)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) printUser(user *account.User, asJSON bool) error {
+	u := userOutOf(user)
+	if asJSON {
+		return a.printJSON(u)
+	}
+	return a.printTable(nil, [][]string{
+		{"ID", u.ID},
+		{"Email", u.Email},
+		{"Email verified", yesOrNo(u.EmailVerified)},
+		{"Name", u.FullName},
+		{"Status", u.Status},
+		{"Administrator", yesOrNo(u.Admin)},
+		{"Created", instant(user.CreatedAt.Time)},
+		{"Changed", instant(user.UpdatedAt.Time)},
+		{"Last sign-in", instant(user.LastLoginAt.Time)},
+	})
+}
+
+// withUser finds the user that an argument names and calls do.
+func (a *app) withUser(
+	ctx context.Context, emailOrID string, do func(*server.Services, *account.User) error,
+) error {
+	return a.with(ctx, func(s *server.Services) error {
+		user, err := s.Accounts.Find(ctx, emailOrID)
+		if err != nil {
+			return err
+		}
+		return do(s, user)
+	})
+}

@@ -1,0 +1,140 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"authy/server"
+	"authy/server/account"
+	"authy/server/audit"
+)
+
+// userChange is a command that does one thing to one user.
+type userChange struct {
+	verb, short, long string
+	do                func(*account.Service, context.Context, audit.Actor, string) error
+	// done says what happened and what the user notices; %[1]s is the address.
+	done string
+}
+
+var userChanges = []userChange{
+	{
+		verb:  "suspend",
+		short: "Stop a user from signing in, and end everything they have open",
+		long: `Stop a user from signing in. Their sessions and the access of applications end
+at once, also on a running server.`,
+		do: (*account.Service).Suspend,
+		done: "Suspended %[1]s: signed out everywhere, and signing in is refused until you run\n" +
+			"  authy user activate %[1]s",
+	},
+	{
+		verb:  "activate",
+		short: "Let a suspended user sign in again",
+		long:  `Let a suspended user sign in again. Sessions that were ended stay ended.`,
+		do:    (*account.Service).Activate,
+		done:  "Activated %[1]s: signing in works again, with the same password as before.",
+	},
+	{
+		verb:  "sign-out",
+		short: "End every session of a user",
+		long: `End every session of a user and the access they gave to applications, also on a
+running server. They can sign in again.`,
+		do:   (*account.Service).SignOut,
+		done: "Signed %[1]s out everywhere: each browser and application asks to sign in again.",
+	},
+}
+
+func (a *app) changeUserCommand(change userChange) *cobra.Command {
+	return &cobra.Command{
+		Use:     change.verb + " EMAIL-or-ID",
+		Short:   change.short,
+		Long:    change.long,
+		Example: "  authy user " + change.verb + " bob@example.com",
+		Args:    takes("EMAIL-or-ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			return a.withUser(ctx, args[0], func(s *server.Services, u *account.User) error {
+				if err := change.do(s.Accounts, ctx, audit.Shell(), u.ID); err != nil {
+					return err
+				}
+				a.note(change.done, u.Email)
+				return nil
+			})
+		},
+	}
+}
+
+func (a *app) deleteUserCommand() *cobra.Command {
+	var y confirmation
+	c := &cobra.Command{
+		Use:   "delete EMAIL-or-ID",
+		Short: "Delete a user with everything that is theirs",
+		Long: `Delete a user with everything that is theirs: sessions, memberships, the access
+of applications. It cannot be undone; 'authy user suspend' can. The only owner
+of an organization cannot be deleted.`,
+		Example: `  authy user delete bob@example.com
+  authy user delete --yes bob@example.com`,
+		Args: takes("EMAIL-or-ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.canConfirm(c, y); err != nil {
+				return err
+			}
+			return a.withUser(c.Context(), args[0], func(s *server.Services, u *account.User) error {
+				return a.deleteUser(c.Context(), s, u, y)
+			})
+		},
+	}
+	y.add(c)
+	return c
+}
+
+func (a *app) deleteUser(ctx context.Context, s *server.Services, u *account.User, y confirmation) error {
+	if err := a.confirm(ctx, y, "Delete "+u.Email+" and everything that is theirs, for good?"); err != nil {
+		return err
+	}
+	if err := s.Accounts.Delete(ctx, audit.Shell(), u.ID); err != nil {
+		return err
+	}
+	a.note("Deleted %s: signed out everywhere, and the account is gone.", u.Email)
+	return nil
+}
+
+func (a *app) setPasswordCommand() *cobra.Command {
+	var from passwordFlags
+	c := &cobra.Command{
+		Use:   "set-password EMAIL-or-ID",
+		Short: "Set a user's password, and end their sessions",
+		Long: `Set a user's password, and end their sessions and the access of applications.
+The password is asked for; scripts give it on standard input or have one made,
+which is printed alone on standard output.`,
+		Example: `  authy user set-password bob@example.com
+  authy user set-password --generate bob@example.com`,
+		Args: takes("EMAIL-or-ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			password, err := a.password(c, from)
+			if err != nil {
+				return err
+			}
+			return a.withUser(c.Context(), args[0], func(s *server.Services, u *account.User) error {
+				return a.setPassword(c.Context(), s, u, password, from.generate)
+			})
+		},
+	}
+	from.add(c)
+	return c
+}
+
+func (a *app) setPassword(
+	ctx context.Context, s *server.Services, u *account.User, password string, generated bool,
+) error {
+	if err := s.Accounts.SetPassword(ctx, audit.Shell(), u.ID, password); err != nil {
+		return err
+	}
+	a.note("Set the password of %s: signed out everywhere, and the old one no longer works.", u.Email)
+	if !generated {
+		return nil
+	}
+	a.note("The new one is shown this once:")
+	return a.printLine(password)
+}
