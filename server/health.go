@@ -13,10 +13,11 @@ import (
 // readyTimeout is how long a part may take to answer.
 const readyTimeout = 2 * time.Second
 
-// serveHealth says that the process lives; it asks nothing else.
+// serveHealth says that the process lives; it asks nothing else. The name of
+// the service is the predecessor's: monitors look for it.
 func serveHealth(w http.ResponseWriter, r *http.Request) {
 	api.WriteData(w, r, http.StatusOK, "Service is running",
-		map[string]string{"status": "healthy", "service": "authy"})
+		map[string]string{"status": "healthy", "service": "authy2-backend"})
 }
 
 // readiness says whether requests can be served, part by part.

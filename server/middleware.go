@@ -17,6 +17,7 @@ import (
 
 	"authy/server/api"
 	"authy/server/audit"
+	"authy/server/openid"
 )
 
 // wrap puts around every request what all of them have: who asks and from
@@ -27,6 +28,12 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 	origins := clientAddress(s.Config.TrustedProxies)
 	secure := s.Config.Secure()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isPublicDocument(r) {
+			// The same for everyone, and asked for all the time: no actor, no line.
+			setCommonHeaders(w.Header(), secure)
+			next.ServeHTTP(w, r)
+			return
+		}
 		began := time.Now()
 		by := &audit.Actor{
 			Kind: audit.Anonymous, IPAddress: origins(r), UserAgent: r.UserAgent(), RequestID: requestID(r),
@@ -43,6 +50,10 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 	})
 }
 
+func isPublicDocument(r *http.Request) bool {
+	return r.Method == http.MethodGet && (r.URL.Path == openid.JWKSPath || r.URL.Path == openid.DiscoveryPath)
+}
+
 // finish catches a panic and writes the request's line in the log.
 func finish(w *recorder, r *http.Request, by *audit.Actor, began time.Time) {
 	if p := recover(); p != nil {
@@ -56,7 +67,10 @@ func finish(w *recorder, r *http.Request, by *audit.Actor, began time.Time) {
 		}
 	}
 	level := slog.LevelInfo
-	if w.status >= http.StatusInternalServerError {
+	switch {
+	case w.status == http.StatusServiceUnavailable:
+		level = slog.LevelWarn
+	case w.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	}
 	if !slog.Default().Enabled(r.Context(), level) {
@@ -108,12 +122,19 @@ var (
 // setHeaders sets what every answer carries; pages set a policy of their own.
 func setHeaders(h http.Header, requestID string, secure bool) {
 	h["X-Request-Id"] = []string{requestID}
-	h["X-Content-Type-Options"] = nosniff
 	h["X-Frame-Options"] = denyFrames
-	h["Referrer-Policy"] = noReferrer
 	h["Permissions-Policy"] = noFeatures
+	setCommonHeaders(h, secure)
+}
+
+// setCommonHeaders sets what also the public documents carry. With their own
+// they are eight, which is what a small map holds without growing.
+func setCommonHeaders(h http.Header, secure bool) {
+	h["X-Content-Type-Options"] = nosniff
+	h["Referrer-Policy"] = noReferrer
 	h["Content-Security-Policy"] = nothingElse
 	h["Cross-Origin-Opener-Policy"] = sameOrigin
+	h["Cross-Origin-Resource-Policy"] = sameOrigin
 	if secure {
 		h["Strict-Transport-Security"] = stayHTTPS
 	}

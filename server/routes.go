@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/julienschmidt/httprouter"
@@ -47,7 +48,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	pages.Register(handle)
 
 	router.NotFound = bySurface(api.NotFound, pages.NotFound)
-	router.MethodNotAllowed = http.HandlerFunc(api.MethodNotAllowed)
+	router.MethodNotAllowed = http.HandlerFunc(methodNotAllowed)
 	return s.wrap(router), nil
 }
 
@@ -60,6 +61,15 @@ func bySurface(program, person http.HandlerFunc) http.Handler {
 		}
 		person(w, r)
 	})
+}
+
+// methodNotAllowed names the methods there are; the router counts OPTIONS,
+// which nothing here answers.
+func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	allowed := strings.Split(w.Header().Get("Allow"), ", ")
+	allowed = slices.DeleteFunc(allowed, func(method string) bool { return method == http.MethodOptions })
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	api.MethodNotAllowed(w, r)
 }
 
 func isAPI(path string) bool { return strings.HasPrefix(path, "/api/") }

@@ -105,9 +105,9 @@ var seedClients = []openid.NewClient{
 	{
 		ClientID: "data-api-001", Secret: "data_secret_api_2024", OrganizationID: "data-systems",
 		Name: "Data Systems API Client", ApplicationType: "web",
-		RedirectURIs: []string{"https://api.data-systems.com/oauth/callback", "http://localhost:5000/oauth/callback"},
-		GrantTypes:   []string{"authorization_code", "refresh_token", "client_credentials"},
-		Scopes:       []string{"openid", "profile", "email", "api:read", "api:write"},
+		RedirectURIs:        []string{"https://api.data-systems.com/oauth/callback", "http://localhost:5000/oauth/callback"},
+		GrantTypes:          []string{"authorization_code", "refresh_token", "client_credentials"},
+		Scopes:              []string{"openid", "profile", "email", "api:read", "api:write"},
 		AccessTokenLifetime: 2 * time.Hour, RefreshTokenLifetime: 720 * time.Hour, IDTokenLifetime: time.Hour,
 		ClientURI: "https://data-systems.com",
 	},

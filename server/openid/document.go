@@ -12,9 +12,8 @@ import (
 
 // document is a public JSON document, encoded once.
 type document struct {
-	body   []byte
-	length string
-	etag   string
+	body []byte
+	etag []string
 }
 
 // documentAge is how long a client may keep a document, in seconds: a new key
@@ -26,9 +25,7 @@ func newDocument(v any) (document, error) {
 	if err != nil {
 		return document{}, fmt.Errorf("encode a public document: %w", err)
 	}
-	return document{
-		body: body, length: strconv.Itoa(len(body)), etag: `"` + storage.Hash(string(body))[:22] + `"`,
-	}, nil
+	return document{body: body, etag: []string{`"` + storage.Hash(string(body))[:22] + `"`}}, nil
 }
 
 // Fixed header values, shared by every answer.
@@ -43,12 +40,11 @@ func (d *document) serve(w http.ResponseWriter, r *http.Request) {
 	h["Content-Type"] = jsonType
 	h["Cache-Control"] = publicCache
 	h["Access-Control-Allow-Origin"] = anyOrigin // public, and the same for everyone
-	h["Etag"] = []string{d.etag}
-	if match := r.Header.Get("If-None-Match"); match != "" && (match == "*" || strings.Contains(match, d.etag)) {
+	h["Etag"] = d.etag
+	if match := r.Header["If-None-Match"]; len(match) > 0 && (match[0] == "*" || strings.Contains(match[0], d.etag[0])) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h["Content-Length"] = []string{d.length}
 	w.Write(d.body) //nolint:errcheck // the client has gone
 }
 
@@ -81,6 +77,9 @@ type metadata struct {
 	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
+// grants are the values of grant_type that the token endpoint knows.
+var grants = []string{"authorization_code", "refresh_token", "client_credentials"}
+
 func (p *Provider) metadata() metadata {
 	secret := []string{"client_secret_basic", "client_secret_post"}
 	secretOrNone := append([]string{"none"}, secret...)
@@ -96,7 +95,7 @@ func (p *Provider) metadata() metadata {
 		Scopes:                []string{"openid", "profile", "email", "offline_access", "roles"},
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
-		GrantTypes:            []string{"authorization_code", "refresh_token", "client_credentials"},
+		GrantTypes:            grants,
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           []string{"RS256", "ES256"},
 		TokenAuthMethods:      secretOrNone, RevocationAuthMethods: secretOrNone, IntrospectionAuthMethods: secret,

@@ -36,6 +36,7 @@ type keyring struct {
 	mu       sync.Mutex
 	version  string
 	set      *keySet
+	stored   *storage.Key // the first of the stored keys that set was parsed from
 }
 
 // keySet is an immutable set of keys.
@@ -150,21 +151,23 @@ func (p *Provider) keySet(ctx context.Context) (*keySet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read signing keys: %w", err)
 	}
+	p.keys.mu.Lock()
+	defer p.keys.mu.Unlock()
+	if p.keys.set != nil && p.keys.stored == &stored[0] {
+		return p.keys.set, nil // the cache holds what was parsed
+	}
 	var version strings.Builder
 	for _, k := range stored {
 		version.WriteString(k.ID + k.State + " ")
 	}
-	p.keys.mu.Lock()
-	defer p.keys.mu.Unlock()
-	if p.keys.version == version.String() && p.keys.set != nil {
-		return p.keys.set, nil
+	if p.keys.version != version.String() {
+		if p.keys.set, err = parseKeys(stored); err != nil {
+			return nil, err
+		}
+		p.keys.version = version.String()
 	}
-	set, err := parseKeys(stored)
-	if err != nil {
-		return nil, err
-	}
-	p.keys.set, p.keys.version = set, version.String()
-	return set, nil
+	p.keys.stored = &stored[0]
+	return p.keys.set, nil
 }
 
 func parseKeys(stored []storage.Key) (*keySet, error) {
