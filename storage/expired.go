@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// keepEnded is how long an ended session or grant stays for the record of its
-// owner; nothing can be done with it.
+// keepEnded is how long an ended session stays for the record of its owner;
+// nothing can be done with it.
 const keepEnded = 30 * 24 * time.Hour
 
 // expired lists what time alone makes useless: a table, its key, and the rows,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -28,6 +29,11 @@ const (
 	attempts = 12
 	// schemaLock is the advisory lock of whoever changes the schema.
 	schemaLock = 0x6175746879 // "authy"
+	// updateTimeout ends a transaction that hangs, with its connection.
+	updateTimeout = 30 * time.Second
+	// newsPatience is how long the listener waits for news, and for a sign of
+	// life when there is none.
+	newsPatience = 2 * time.Second
 )
 
 // postgresEngine is PostgreSQL: a pool, and one connection that listens for
@@ -69,6 +75,8 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 // update runs fn under SERIALIZABLE, which gives the rules what SQLite's one
 // writer gives them: transactions that behave as if run one after another.
 func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
 	for attempt := range attempts {
 		err := e.try(ctx, fn)
 		if !isRetryable(err) {
@@ -157,9 +165,12 @@ func (e *postgresEngine) hear(ctx context.Context) error {
 	}
 	e.cache.resume()
 	for {
-		news, err := conn.WaitForNotification(ctx)
+		news, err := waitForNews(ctx, conn)
 		if err != nil {
 			return err
+		}
+		if news == nil {
+			continue
 		}
 		node, keys, _ := strings.Cut(news.Payload, " ")
 		switch {
@@ -170,6 +181,21 @@ func (e *postgresEngine) hear(ctx context.Context) error {
 			e.cache.drop(strings.Fields(keys))
 		}
 	}
+}
+
+// waitForNews returns the next notification, or nil after a quiet while in
+// which the connection was seen to be alive: one that was cut without a word
+// would be silent, too.
+func waitForNews(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	quiet, cancel := context.WithTimeout(ctx, newsPatience)
+	defer cancel()
+	news, err := conn.WaitForNotification(quiet)
+	if err == nil || !pgconn.Timeout(err) || ctx.Err() != nil {
+		return news, err
+	}
+	alive, cancel := context.WithTimeout(ctx, newsPatience)
+	defer cancel()
+	return nil, conn.Ping(alive)
 }
 
 // alone holds a lock of the whole database: two statements that make the same

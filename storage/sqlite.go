@@ -145,8 +145,10 @@ func (e *sqliteEngine) ping(ctx context.Context) error {
 }
 
 func (e *sqliteEngine) close() error {
-	err := e.writer.close()
-	return errors.Join(err, e.pool.Close(), e.write.Close())
+	e.writer.close()
+	// The connection that writes is the last to go: it empties the log into
+	// the database, which those that only read cannot.
+	return errors.Join(e.pool.Close(), e.writer.held.Close(), e.write.Close())
 }
 
 // sqliteConn prepares hot statements once and keeps them.

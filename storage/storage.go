@@ -95,12 +95,15 @@ func newDB(e engine, b *bun.DB, c conn, hot *cache, key []byte) *DB {
 }
 
 // Update runs fn in a transaction and commits it if fn returns nil. When
-// Update returns nil the change is durable and every cache has dropped what it
-// changed. fn may run more than once: it sets variables of its caller anew
-// each time and has no other effect. fn must not use the DB itself, wait for
-// anything, or keep tx. A statement that fails fails the transaction, whatever fn
-// makes of it. Errors of fn are returned as they are; a database that cannot be
-// written to is [ErrUnavailable].
+// Update returns nil the change is durable and the cache has dropped what it
+// changed; other nodes hear of it with the commit, a server beside which a
+// command has written to SQLite within a quarter of a second.
+//
+// fn may run more than once: it sets variables of its caller anew each time
+// and has no other effect. It must not use the DB itself, wait for anything, or
+// keep tx. A statement that fails fails the transaction, whatever fn makes of
+// it. Errors of fn are returned as they are; a database that cannot be written
+// to is [ErrUnavailable].
 func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err

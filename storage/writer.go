@@ -79,10 +79,10 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 	return j.err
 }
 
-func (w *writer) close() error {
+// close finishes what has queued; the connection stays open.
+func (w *writer) close() {
 	close(w.stop)
 	<-w.stopped
-	return w.held.Close()
 }
 
 func (w *writer) broken() error {
