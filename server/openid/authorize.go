@@ -40,6 +40,7 @@ func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string
 
 // Issue grants a request to the user of a session in tx, and returns where the
 // browser takes the code. consented says that the user was asked just now.
+// [ErrNoClient] if the client was disabled meanwhile.
 func (p *Provider) Issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
 	r *Request, s *storage.Session, consented bool,
@@ -47,6 +48,9 @@ func (p *Provider) Issue(
 	client, err := tx.Client(ctx, r.ClientID)
 	if err == nil {
 		err = p.usable(ctx, tx.Reader, client)
+	}
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errClientEnded) {
+		return "", ErrNoClient // since the person was asked
 	}
 	if err != nil {
 		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)

@@ -21,7 +21,8 @@ type redemption struct{ code, redirectURI, verifier string }
 // redeem gives an authenticated client the tokens of a code
 // (RFC 6749, section 4.1.3). The code is used up by the attempt, also by one
 // that fails; a second use ends the whole grant (section 4.1.2). A code of
-// another client is left alone: a stranger's attempt only fails.
+// another client is left alone: a stranger's attempt only fails, and so does
+// the replay of a public client's code without its verifier.
 func (p *Provider) redeem(ctx context.Context, c *storage.Client, in redemption) (*oidc.AccessTokenResponse, error) {
 	now := time.Now()
 	by := actor(ctx).AsClient(c.ClientID)
@@ -64,6 +65,10 @@ func (p *Provider) redeemIn(
 	first, err := tx.UseCode(ctx, hash, now)
 	if err != nil {
 		return nil, fmt.Errorf("redeem a code: %w", err)
+	}
+	if !first && out.client.SecretHash == "" && !verifies(code.CodeChallenge, in.verifier) {
+		// Anyone can call themselves a public client; the verifier is its one proof.
+		return p.codeRefused(ctx, tx, by, now, out.client, "replayed_by_a_stranger")
 	}
 	if !first {
 		return p.replayed(ctx, tx, by, now, out.client, grant)

@@ -37,6 +37,12 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 		writeOAuth(w, problem.status, problem.code, problem.text)
 		return
 	}
+	// The library tells a client without a grant that it may not use it, also
+	// where nobody may.
+	if grant := r.PostForm.Get("grant_type"); grant != "" && !slices.Contains(grants, grant) {
+		writeOAuth(w, http.StatusBadRequest, "unsupported_grant_type", "this server does not know the grant_type")
+		return
+	}
 	p.endpoints.ServeHTTP(challenged{w}, r)
 }
 
@@ -72,7 +78,7 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 				http.StatusBadRequest, "invalid_request",
 				"the parameter " + audit.Cut(name, 64) + " appears more than once",
 			}
-		case !isText(values[0]) && len(values[0]) <= maxParameter:
+		case !isPlain(values[0]):
 			return &problem{
 				http.StatusBadRequest, "invalid_request",
 				"the parameter " + audit.Cut(name, 64) + " is not plain text",
@@ -110,7 +116,7 @@ func checkCredentials(r *http.Request) *problem {
 		return failed
 	}
 	name, err := url.QueryUnescape(id)
-	if _, bad := url.QueryUnescape(secret); err != nil || bad != nil || name == "" || secret == "" {
+	if _, bad := url.QueryUnescape(secret); err != nil || bad != nil || !isText(name) || name == "" || secret == "" {
 		return failed
 	}
 	if r.PostForm.Has("client_secret") {
@@ -165,6 +171,9 @@ func writeInternal(w http.ResponseWriter, r *http.Request, err error) {
 // bearer returns the access token of a request (RFC 6750, section 2), from the
 // header or, in a POST, from the form; never from the URL.
 func bearer(w http.ResponseWriter, r *http.Request) (string, *problem) {
+	if r.URL.RawQuery != "" && r.URL.Query().Has("access_token") {
+		return "", &problem{http.StatusBadRequest, "invalid_request", "the access token must not be in the URL"}
+	}
 	header := r.Header.Values("Authorization")
 	var inForm []string
 	if r.Method == http.MethodPost && r.ContentLength != 0 {

@@ -91,7 +91,7 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 		return ended(err)
 	}
 	if user.Status != storage.Active && user.Status != storage.Pending ||
-		g.CreatedAt.Before(user.SignedOutAt.Time) {
+		!g.CreatedAt.After(user.SignedOutAt.Time) { // of the same millisecond: over
 		return errEnded
 	}
 	client, err := r.ClientByRow(ctx, g.ClientID)

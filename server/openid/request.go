@@ -171,9 +171,11 @@ func (p *Provider) checkForm(_ context.Context, _ *storage.Client, _ *Request, f
 	return nil
 }
 
-func isText(s string) bool {
-	return len(s) <= maxParameter && utf8.ValidString(s) &&
-		!strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) })
+func isText(s string) bool { return len(s) <= maxParameter && isPlain(s) }
+
+// isPlain says whether s is text without control characters.
+func isPlain(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 func (p *Provider) checkResponse(_ context.Context, client *storage.Client, _ *Request, form url.Values) *Refusal {
@@ -259,15 +261,17 @@ func (p *Provider) checkPrompt(_ context.Context, _ *storage.Client, r *Request,
 	return nil
 }
 
-func (p *Provider) checkHints(ctx context.Context, _ *storage.Client, r *Request, form url.Values) *Refusal {
+// checkHints takes an ID token as a hint about the user's session with this
+// very client (OpenID Connect Core 1.0, section 3.1.2.1), not with another.
+func (p *Provider) checkHints(ctx context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
 	r.Nonce, r.LoginHint = form.Get("nonce"), form.Get("login_hint")
 	hint := form.Get("id_token_hint")
 	if hint == "" {
 		return nil
 	}
 	token, err := p.parseIDToken(ctx, hint)
-	if err != nil {
-		return refuse("invalid_request", "id_token_hint", "The id_token_hint is not an ID token of this server.")
+	if err != nil || soleAudience(token) != client.ClientID {
+		return refuse("invalid_request", "id_token_hint", "The id_token_hint is not an ID token of this server for the application.")
 	}
 	r.HintSubject = token.Subject
 	return nil

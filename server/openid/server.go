@@ -112,14 +112,20 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 
 // RefreshToken rotates a refresh token.
 func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
-	return respond(s.p.rotate(ctx, registered(r.Client), r.Data.RefreshToken, r.Data.Scopes))(ctx)
+	return respond(s.p.rotate(ctx, registered(r.Client), r.Data.RefreshToken, words(r.Data.Scopes)))(ctx)
 }
 
 // ClientCredentialsExchange gives a client a token of its own.
 func (s *server) ClientCredentialsExchange(
 	ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest],
 ) (*op.Response, error) {
-	return respond(s.p.clientToken(ctx, registered(r.Client), r.Data.Scope))(ctx)
+	return respond(s.p.clientToken(ctx, registered(r.Client), words(r.Data.Scope)))(ctx)
+}
+
+// words leaves the empty scopes out that the library makes of an empty
+// parameter, which counts as not sent (RFC 6749, section 3.1), and of spaces.
+func words(scopes oidc.SpaceDelimitedArray) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == "" })
 }
 
 // Introspect tells a client about a token that was issued to it (RFC 7662).

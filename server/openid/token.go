@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ const maxToken = 8 << 10
 // verify returns the payload of a token of a type that a key of this server
 // signed. The algorithm is that of the key; nothing in the token chooses it.
 func (p *Provider) verify(ctx context.Context, token string, kind jose.ContentType) ([]byte, error) {
-	if len(token) > maxToken {
+	if len(token) > maxToken || !isCanonical(token) {
 		return nil, errToken
 	}
 	set, err := p.keySet(ctx)
@@ -71,6 +72,21 @@ func (p *Provider) verify(ctx context.Context, token string, kind jose.ContentTy
 		return nil, errToken
 	}
 	return payload, nil
+}
+
+// isCanonical says whether every part of a JWT is spelled in the one way of
+// RFC 7515, section 2. The library also takes other spellings of the same
+// bytes, and line breaks, so that one token would have many.
+func isCanonical(token string) bool {
+	if strings.ContainsAny(token, "\r\n") {
+		return false
+	}
+	for part := range strings.SplitSeq(token, ".") {
+		if _, err := base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // parseAccessToken returns what a good access token says and its grant, which
@@ -100,7 +116,10 @@ func (p *Provider) parseAccessToken(ctx context.Context, token string, now time.
 		return nil, nil, errToken
 	}
 	grant, err := p.tokenGrant(ctx, claims, now)
-	return claims, grant, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return claims, grant, nil
 }
 
 // tokenGrant returns the live grant of an access token, or nil if it is a
