@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/url"
 
@@ -86,7 +87,7 @@ const maxForm = 64 << 10
 func (wb *Web) page(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
+		if err := readForm(r); err != nil {
 			err = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
 			wb.fail(w, r, err)
 			return
@@ -95,6 +96,17 @@ func (wb *Web) page(h handler) http.Handler {
 			wb.fail(w, r, err)
 		}
 	})
+}
+
+// readForm reads the fields of a request; a body that is no form is an error.
+func readForm(r *http.Request) error {
+	if r.Method == http.MethodPost && r.ContentLength != 0 {
+		kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || kind != "application/x-www-form-urlencoded" {
+			return errors.New("the body is not a form")
+		}
+	}
+	return r.ParseForm()
 }
 
 // form lets through only forms that this server's own pages sent.

@@ -145,6 +145,9 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, in NewUser) (*stor
 // Find returns the user with an address or an id.
 func (s *Service) Find(ctx context.Context, emailOrID string) (*storage.User, error) {
 	find := s.db.User
+	if strings.ContainsRune(emailOrID, 0) {
+		return nil, ErrNoUser // storage refuses such text
+	}
 	if strings.Contains(emailOrID, "@") {
 		email, err := ParseEmail(emailOrID)
 		if err != nil {
@@ -161,7 +164,7 @@ func (s *Service) Find(ctx context.Context, emailOrID string) (*storage.User, er
 
 // List returns at most limit users whose addresses come after the given one.
 func (s *Service) List(ctx context.Context, after string, limit int) ([]storage.User, error) {
-	return s.db.Users(ctx, after, limit)
+	return s.db.Users(ctx, strings.ToLower(after), limit)
 }
 
 // Suspend stops a user from signing in and ends everything they have open.

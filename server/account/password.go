@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +28,9 @@ import (
 // hashed in reasonable time.
 var ErrBusy = fault.New(fault.Unavailable, "busy",
 	"The server is busy with other sign-ins. Try again in a few seconds.").Wait(5 * time.Second)
+
+// ErrChanged is answered to a sign-in by a password that has just been changed.
+var ErrChanged = fault.New(fault.Unauthenticated, "password_changed", "Invalid email or password")
 
 const (
 	// MinPassword and MaxPassword are the lengths of a password, in characters.
@@ -55,7 +57,7 @@ type Hasher struct {
 
 // NewHasher returns a hasher with a bcrypt cost.
 func NewHasher(cost int) *Hasher {
-	h := &Hasher{cost: cost, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h := &Hasher{cost: cost, slots: make(chan struct{}, processors())}
 	h.decoy = sync.OnceValue(func() string {
 		hash, err := bcrypt.GenerateFromPassword(prehash("decoy"), cost)
 		if err != nil {
@@ -159,7 +161,8 @@ func isPersonal(password, email, name string) bool {
 	words := append(strings.Fields(strings.ToLower(name)), local, host, "authy", email,
 		strings.ToLower(name), strings.ReplaceAll(strings.ToLower(name), " ", ""))
 	for _, word := range words {
-		if word != "" && (base == trimDecoration(word) || strings.EqualFold(password, word)) {
+		core := trimDecoration(word)
+		if core != "" && base == core || word != "" && strings.EqualFold(password, word) {
 			return true
 		}
 	}
@@ -203,46 +206,64 @@ var commonPasswords = sync.OnceValue(func() map[string]int {
 	return rank
 })
 
-// CheckPassword says whether password is the user's. A nil user has none, and
-// the answer takes the same time. newHash is not empty when the kept hash
-// should be replaced; see [Service.SignedIn].
-func (s *Service) CheckPassword(
-	ctx context.Context, user *storage.User, password string,
-) (ok bool, newHash string, err error) {
-	hash := ""
+// Match is a password that was the user's when it was checked.
+type Match struct {
+	changedAt storage.Time // when it became the user's
+	newHash   string       // how to keep it from now on, if not ""
+}
+
+// CheckPassword returns a match if password is the user's, and nil if it is
+// not. A nil user has none, and the answer takes the same time. The match is
+// for [Service.SignedIn].
+func (s *Service) CheckPassword(ctx context.Context, user *storage.User, password string) (*Match, error) {
+	hash, m := "", new(Match)
 	if user != nil {
 		kept, err := s.db.Password(ctx, user.ID)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return false, "", fmt.Errorf("read password of %s: %w", user.ID, err)
+			return nil, fmt.Errorf("read password of %s: %w", user.ID, err)
 		}
 		if kept != nil {
-			hash = kept.Hash
+			hash, m.changedAt = kept.Hash, kept.ChangedAt
 		}
 	}
 	if len(password) > maxPasswordBytes {
 		password = "" // longer than any password can be, and not worth hashing
 	}
 	ok, stale, err := s.hasher.Check(ctx, hash, password)
-	if err != nil || !ok || !stale {
-		return ok, "", err
+	if err != nil || !ok {
+		return nil, err
 	}
-	newHash, err = s.hasher.Hash(ctx, password)
-	return true, newHash, err
+	if stale {
+		if m.newHash, err = s.hasher.Hash(ctx, password); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
-// SignedIn notes in tx that a user has signed in, and replaces the hash of
-// their password if newHash is not empty.
+// SignedIn notes in tx that a user has signed in by m, which is nil for one
+// who was made in tx, and replaces a hash that is stale. [ErrChanged] if the
+// password has become another since m was checked, which takes a while.
 func (s *Service) SignedIn(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *storage.User, newHash string,
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *storage.User, m *Match,
 ) error {
+	if m != nil {
+		kept, err := tx.Password(ctx, user.ID)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && !kept.ChangedAt.Equal(m.changedAt.Time) {
+			return ErrChanged
+		}
+		if err != nil {
+			return fmt.Errorf("read password of %s: %w", user.ID, err)
+		}
+	}
 	user.LastLoginAt, user.LastLoginIP = storage.At(now), by.IPAddress
 	if err := tx.SaveUser(ctx, user); err != nil {
 		return fmt.Errorf("note sign-in of %s: %w", user.ID, err)
 	}
-	if newHash == "" {
+	if m == nil || m.newHash == "" {
 		return nil
 	}
-	return tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: newHash, ChangedAt: storage.At(now)})
+	return tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: m.newHash, ChangedAt: m.changedAt})
 }
 
 // SetPassword sets a user's password on behalf of an operator and ends every

@@ -59,6 +59,7 @@ func Register(router *httprouter.Router, c Config) *API {
 	}
 	a := &API{Config: c, huma: humahttprouter.New(router, description)}
 	a.routes()
+	a.describeHealth()
 	return a
 }
 
@@ -157,9 +158,15 @@ func (a *API) identify(ctx context.Context, header string) (*session.Identity, e
 	return a.Sessions.Authenticate(ctx, session.API, token)
 }
 
-// Guard checks what a request carries before the router sees it.
+// Guard checks what a request carries before the router sees it. HEAD is
+// answered as GET; the server leaves the body out.
 func Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // also of what the framework answers by itself
+		if r.Method == http.MethodHead {
+			get := *r
+			get.Method, r = http.MethodGet, &get
+		}
 		if err := checkBody(r); err != nil {
 			WriteFault(w, r, err)
 			return

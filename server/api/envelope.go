@@ -175,6 +175,7 @@ func MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
 // useEnvelope makes huma's own errors ours. huma keeps that in variables of
 // its package, so it is done once per process.
 var useEnvelope = sync.OnceFunc(func() {
+	huma.ValidateStrictCasing = true // else "Email" beside "email" would win
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return fromHuma(context.Background(), status, message, errs)
 	}
@@ -192,6 +193,8 @@ func fromHuma(ctx context.Context, status int, message string, errs []error) *Fa
 		}
 	}
 	switch {
+	case message == "cannot read request body": // which the sender broke off, or framed badly
+		return failure(ctx, fault.New(fault.Invalid, "bad_request", "The body could not be read."))
 	case status == http.StatusRequestEntityTooLarge:
 		return failure(ctx, errTooLarge)
 	case status == http.StatusUnsupportedMediaType:

@@ -8,7 +8,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,7 +55,10 @@ var strictJSON = huma.Format{
 		if err := checkJSON(data); err != nil {
 			return err
 		}
-		return json.Unmarshal(data, v)
+		if err := json.Unmarshal(data, v); err != nil {
+			return errors.New("a value in the body is too large, or not of the expected type")
+		}
+		return nil
 	},
 }
 
@@ -61,8 +66,8 @@ func checkJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("the body is not valid UTF-8")
 	}
-	if bytes.Contains(data, []byte(`\u0000`)) {
-		return errors.New("the body holds a NUL character")
+	if err := checkEscapes(data); err != nil {
+		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -73,6 +78,43 @@ func checkJSON(data []byte) error {
 		return errors.New("the body holds more than one value")
 	}
 	return nil
+}
+
+// checkEscapes refuses text that cannot be kept: NUL, and halves of surrogate
+// pairs, which decoding would make the same as any other half.
+func checkEscapes(data []byte) error {
+	for len(data) > 0 {
+		at := bytes.IndexByte(data, '\\')
+		if at < 0 || at+1 == len(data) {
+			return nil
+		}
+		r, ok := escaped(data[at:])
+		switch {
+		case !ok:
+			data = data[at+2:]
+			continue
+		case r == 0:
+			return errors.New("the body holds a NUL character")
+		}
+		data = data[at+6:]
+		if utf16.IsSurrogate(r) {
+			low, _ := escaped(data)
+			if utf16.DecodeRune(r, low) == utf8.RuneError {
+				return errors.New("the body holds half of a surrogate pair")
+			}
+			data = data[6:]
+		}
+	}
+	return nil
+}
+
+// escaped returns the code unit of an escape such as \u0041 that data begins with.
+func escaped(data []byte) (r rune, ok bool) {
+	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 func checkValue(decoder *json.Decoder, depth int) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"authy/server/audit"
@@ -143,6 +144,9 @@ func (s *Service) newFlow(
 // in, their session is needed too: the cookie that binds the browser may have
 // been planted there by whoever began the flow.
 func (s *Service) load(ctx context.Context, b Browser, id *session.Identity, flowID string) (*flow, error) {
+	if strings.ContainsRune(flowID, 0) {
+		return nil, ErrFlow // storage refuses such text
+	}
 	record, err := s.db.Flow(ctx, flowID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrFlow

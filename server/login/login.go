@@ -76,9 +76,9 @@ type Result struct {
 
 // proof is who has proved to be whom, and how.
 type proof struct {
-	user    *storage.User
-	newHash string
-	methods []string // RFC 8176
+	user     *storage.User
+	password *account.Match // nil for a user who is being made
+	methods  []string       // RFC 8176
 }
 
 // Program signs a program in, which then sends its token as a Bearer header.
@@ -164,18 +164,18 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return proof{}, fmt.Errorf("look a user up: %w", err)
 	}
-	ok, newHash, err := s.accounts.CheckPassword(ctx, user, in.Password)
+	match, err := s.accounts.CheckPassword(ctx, user, in.Password)
 	if err != nil {
 		return proof{}, err
 	}
-	if !ok {
+	if match == nil {
 		return proof{}, refusal(ErrCredentials, s.failed(ctx, by, user, "wrong_credentials"))
 	}
 	if err := standing(user); err != nil {
 		return proof{}, refusal(err, s.failed(ctx, by, user, string(user.Status)))
 	}
 	s.Limits.passed(ctx, by, email)
-	return proof{user: user, newHash: newHash, methods: []string{"pwd"}}, nil
+	return proof{user: user, password: match, methods: []string{"pwd"}}, nil
 }
 
 // refusal is what the person is told, unless it could not be recorded.
@@ -237,7 +237,7 @@ func (s *Service) signedIn(
 	if err := standing(user); err != nil {
 		return nil, err
 	}
-	if err := s.accounts.SignedIn(ctx, tx, by, now, user, proved.newHash); err != nil {
+	if err := s.accounts.SignedIn(ctx, tx, by, now, user, proved.password); err != nil {
 		return nil, err
 	}
 	return user, audit.Record(ctx, tx, by, now, audit.Event{

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"authy/server/audit"
@@ -156,7 +157,7 @@ func Live(session *storage.Session, user *storage.User, kind string, now time.Ti
 	switch {
 	case session.Kind != kind,
 		!session.RevokedAt.IsZero(),
-		session.CreatedAt.Before(user.SignedOutAt.Time),
+		!session.CreatedAt.After(user.SignedOutAt.Time), // of the same millisecond: over
 		user.Status != storage.Active && user.Status != storage.Pending:
 		return ErrInvalid
 	case !now.Before(session.ExpiresAt.Time):
@@ -198,6 +199,9 @@ func (s *Service) End(ctx context.Context, by audit.Actor, userID, id, action, r
 func (s *Service) EndIn(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID, id, action, reason string,
 ) error {
+	if strings.ContainsRune(id, 0) {
+		return ErrNotFound // storage refuses such text
+	}
 	session, err := tx.Session(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && session.UserID != userID {
 		return ErrNotFound

@@ -1,0 +1,24 @@
+package api
+
+import "github.com/danielgtaylor/huma/v2"
+
+// describeHealth puts the two health checks, which are served by the server
+// itself, into the OpenAPI document.
+func (a *API) describeHealth() {
+	for _, op := range []*huma.Operation{
+		{
+			OperationID: "health", Path: "/api/health", Summary: "Whether the process lives",
+			Responses: map[string]*huma.Response{"200": {Description: "It does. Nothing else was looked at."}},
+		},
+		{
+			OperationID: "ready", Path: "/api/ready", Summary: "Whether requests can be served",
+			Responses: map[string]*huma.Response{
+				"200": {Description: "They can."},
+				"503": {Description: "They cannot: data says which of database, store and keys is failing."},
+			},
+		},
+	} {
+		op.Method, op.Tags = "GET", []string{"health"}
+		a.huma.OpenAPI().AddOperation(op)
+	}
+}
