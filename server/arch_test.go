@@ -33,21 +33,15 @@ var picture = [][]string{
 	{"server/login"},
 	{"server/openid", "server/saml2", "server/social"},
 	{"server/account", "server/org", "server/session"},
-	{"server/audit", "server/fault", "server/mail", "server/config"},
+	{"server/audit", "server/mail", "server/config", "server/limit"},
+	{"server/fault"},
 	{"storage", "embed"},
 	{"storage/kv"},
 }
 
 // sanctioned lists the only imports between neighbours. Each has its reason.
 var sanctioned = map[string][]string{
-	"server/audit": {
-		"server/fault",  // its refusals are faults like any other
-		"server/config", // how long events are kept
-	},
-	"server/mail": {
-		"server/fault",  // its refusals are faults like any other
-		"server/config", // the relay and the sender
-	},
+	"server/mail": {"server/config"}, // the relay and the sender
 }
 
 // demo is the demonstration relying party: it stands for somebody else's program, so it imports

@@ -48,7 +48,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	pages.Register(handle)
 
 	router.NotFound = bySurface(api.NotFound, pages.NotFound)
-	router.MethodNotAllowed = http.HandlerFunc(methodNotAllowed)
+	router.MethodNotAllowed = allowed(bySurface(api.MethodNotAllowed, pages.MethodNotAllowed))
 	return s.wrap(router), nil
 }
 
@@ -63,13 +63,15 @@ func bySurface(program, person http.HandlerFunc) http.Handler {
 	})
 }
 
-// methodNotAllowed names the methods there are; the router counts OPTIONS,
-// which nothing here answers.
-func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	allowed := strings.Split(w.Header().Get("Allow"), ", ")
-	allowed = slices.DeleteFunc(allowed, func(method string) bool { return method == http.MethodOptions })
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	api.MethodNotAllowed(w, r)
+// allowed names the methods there are; the router counts OPTIONS, which
+// nothing here answers.
+func allowed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		methods := strings.Split(w.Header().Get("Allow"), ", ")
+		methods = slices.DeleteFunc(methods, func(method string) bool { return method == http.MethodOptions })
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		next.ServeHTTP(w, r)
+	})
 }
 
 func isAPI(path string) bool { return strings.HasPrefix(path, "/api/") }

@@ -9,6 +9,7 @@ import (
 	"authy/embed"
 	"authy/server/account"
 	"authy/server/config"
+	"authy/server/limit"
 	"authy/server/login"
 	"authy/server/openid"
 	"authy/server/org"
@@ -80,21 +81,25 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.OpenID, err = openid.New(db, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
 		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,
+		// Each node counts for itself: asking another machine would cost more
+		// than the rest of a token call.
+		Limits: s.limits(local),
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
-		Registration: c.Registration.Enabled, Limits: s.limits(),
+		Registration: c.Registration.Enabled, Limits: s.limits(s.Store),
 	})
 	return s, nil
 }
 
-func (s *Services) limits() *login.Limits {
+// limits counts in shared while it can be reached.
+func (s *Services) limits(shared kv.Store) *limit.Limits {
 	if !s.Config.RateLimit.Enabled {
 		return nil
 	}
-	return login.NewLimits(s.Store, s.local)
+	return limit.New(shared, s.local)
 }
 
 func (s *Services) closeStores() error {

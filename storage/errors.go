@@ -59,6 +59,9 @@ func isUnique(err error) bool {
 }
 
 func isUnreachable(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false // whoever asked has gone; the database has not
+	}
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY,

@@ -28,6 +28,12 @@ func (r Reader) Link(ctx context.Context, purpose, hash string) (*Link, error) {
 // InsertLink adds a link.
 func (tx *Tx) InsertLink(ctx context.Context, l *Link) error { return insert(ctx, tx, l) }
 
+// DeleteLinks deletes every link of a purpose.
+func (tx *Tx) DeleteLinks(ctx context.Context, purpose string) error {
+	_, err := remove[Link](ctx, tx, "purpose = ?", purpose)
+	return err
+}
+
 // TakeLink uses a link up; [ErrNotFound] says that there is none, that it was
 // used, or that it has expired at now.
 func (tx *Tx) TakeLink(ctx context.Context, purpose, hash string, now time.Time) error {

@@ -167,13 +167,13 @@ func (c *sqliteConn) stmt(ctx context.Context, query string) (*sql.Stmt, error) 
 		return nil, err
 	}
 	if kept, loaded := c.prepared.LoadOrStore(query, s); loaded {
-		return kept.(*sql.Stmt), s.Close()
+		return kept.(*sql.Stmt), s.Close() //nolint:sqlclosecheck // another was quicker
 	}
 	return s, nil
 }
 
 func (c *sqliteConn) hot(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := c.stmt(ctx, query)
+	s, err := c.stmt(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (c *sqliteConn) hot(ctx context.Context, query string, args ...any) (sql.Re
 }
 
 func (c *sqliteConn) hotRow(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := c.stmt(ctx, query)
+	s, err := c.stmt(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
 	if err != nil {
 		// The plain query meets the same error and carries it in its Row.
 		return c.QueryRowContext(ctx, query, args...)

@@ -28,7 +28,7 @@ func (wb *Web) cookieName(name string) string {
 
 // setCookie keeps a value until expires, or until the browser closes if nil.
 func (wb *Web) setCookie(w http.ResponseWriter, name, value string, expires *time.Time) {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // not Secure on http://localhost alone
 		Name: wb.cookieName(name), Value: value, Path: "/", HttpOnly: true, Secure: wb.Secure,
 		// Lax: a client sends the browser here by a link, and must find it signed in.
 		SameSite: http.SameSiteLaxMode,
@@ -40,7 +40,7 @@ func (wb *Web) setCookie(w http.ResponseWriter, name, value string, expires *tim
 }
 
 func (wb *Web) clearCookie(w http.ResponseWriter, name string) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // not Secure on http://localhost alone
 		Name: wb.cookieName(name), Path: "/", HttpOnly: true, Secure: wb.Secure, MaxAge: -1,
 		SameSite: http.SameSiteLaxMode,
 	})

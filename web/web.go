@@ -159,6 +159,14 @@ func (wb *Web) NotFound(w http.ResponseWriter, r *http.Request) {
 	wb.fail(w, r, fault.New(fault.NotFound, "not_found", "There is no page at this address."))
 }
 
+// MethodNotAllowed answers for methods that a page does not take.
+func (wb *Web) MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	wb.pages.render(w, r, http.StatusMethodNotAllowed, "message", wb.view(r, "Not possible", messagePage{
+		Heading: "That is not possible here", Text: []string{"This address does not take requests of that kind."},
+		Problem: true, Link: "/", LinkText: "Go to the start page",
+	}))
+}
+
 // refuse answers a refused request of a client: back to it where that is safe,
 // otherwise here. What was sent and what is registered only an administrator
 // sees.

@@ -33,8 +33,9 @@ var ErrBusy = fault.New(fault.Unavailable, "busy",
 var ErrChanged = fault.New(fault.Unauthenticated, "password_changed", "Invalid email or password")
 
 const (
-	// MinPassword and MaxPassword are the lengths of a password, in characters.
+	// MinPassword is the least length of a password, in characters.
 	MinPassword = 8
+	// MaxPassword is the greatest length of a password, in characters.
 	MaxPassword = 128
 	// maxPasswordBytes bounds the work on input that is no password at all.
 	maxPasswordBytes = 4 * MaxPassword
@@ -234,7 +235,8 @@ func (s *Service) CheckPassword(ctx context.Context, user *storage.User, passwor
 		return nil, err
 	}
 	if stale {
-		if m.newHash, err = s.hasher.Hash(ctx, password); err != nil {
+		m.newHash, err = s.hasher.Hash(ctx, password)
+		if err != nil && !errors.Is(err, ErrBusy) { // the next sign-in will do
 			return nil, err
 		}
 	}

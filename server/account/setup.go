@@ -74,6 +74,10 @@ func (s *Service) AddFirstAdmin(
 	if err != nil {
 		return nil, fmt.Errorf("use setup link: %w", err)
 	}
+	// Those that earlier starts printed have had their day.
+	if err := tx.DeleteLinks(ctx, storage.SetupLink); err != nil {
+		return nil, fmt.Errorf("end the other setup links: %w", err)
+	}
 	d.user.IsAdmin = true
 	return s.Add(ctx, tx, by, now, d)
 }

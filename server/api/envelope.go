@@ -246,16 +246,16 @@ func fieldProblem(d *huma.ErrorDetail) (field, problem string) {
 	if field == "" {
 		field = "_schema"
 	}
-	switch {
-	case d.Message == "unexpected property":
+	switch d.Message {
+	case "unexpected property":
 		return field, "Unknown field."
-	case d.Message == "expected string":
+	case "expected string":
 		return field, "Not a valid string."
-	case d.Message == "expected boolean":
+	case "expected boolean":
 		return field, "Not a valid boolean."
-	case d.Message == "expected integer", d.Message == "expected number":
+	case "expected integer", "expected number":
 		return field, "Not a valid integer."
-	case d.Message == "expected object":
+	case "expected object":
 		return field, "Invalid input type."
 	}
 	if found := minLength.FindStringSubmatch(d.Message); found != nil {

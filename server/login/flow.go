@@ -72,9 +72,9 @@ func (s *Service) advance(
 	}
 	switch next, code := decide(at); next {
 	case signIn:
-		return s.ask(ctx, b, f, request, nil, "/sign-in")
+		return s.ask(ctx, by, b, f, request, nil, "/sign-in")
 	case consent:
-		return s.ask(ctx, b, f, request, at.id, "/consent")
+		return s.ask(ctx, by, b, f, request, at.id, "/consent")
 	case refused:
 		return nil, s.openid.Refuse(request, code, refusedText[code])
 	}
@@ -89,10 +89,13 @@ var refusedText = map[string]string{
 
 // ask keeps the request until the person has answered on a page.
 func (s *Service) ask(
-	ctx context.Context, b Browser, f *flow, request *openid.Request, id *session.Identity, page string,
+	ctx context.Context, by audit.Actor, b Browser, f *flow, request *openid.Request, id *session.Identity, page string,
 ) (*Next, error) {
 	next := new(Next)
 	if f == nil {
+		if err := s.limits().flow(ctx, by); err != nil {
+			return nil, err
+		}
 		if b.Secret == "" {
 			b.Secret = rand.Text()
 			next.Secret = b.Secret

@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/storage/kv"
 )
 
@@ -41,10 +42,10 @@ func memory(t *testing.T) kv.Store {
 	return store
 }
 
-func newLimits(t *testing.T) *Limits {
+func newLimits(t *testing.T) limits {
 	t.Helper()
 	store := memory(t)
-	return NewLimits(store, store)
+	return limits{limit.New(store, store)}
 }
 
 func from(address string) audit.Actor { return audit.Actor{Kind: audit.Anonymous, IPAddress: address} }
@@ -59,7 +60,7 @@ func allowed(t *testing.T, attempt func() error) (n int, refusal *fault.Error) {
 			continue
 		}
 		f, ok := fault.As(err)
-		if !ok || f.Kind != fault.RateLimited || !errors.Is(err, ErrTooMany) {
+		if !ok || f.Kind != fault.RateLimited || !errors.Is(err, limit.ErrTooMany) {
 			t.Fatalf("attempt %d: %v", n, err)
 		}
 		return n, f
@@ -134,11 +135,11 @@ func TestTheWindowEndsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ctx, by := newLimits(t), t.Context(), from("192.0.2.1")
 		_, first := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") })
-		time.Sleep(limitWindow - time.Second)
+		time.Sleep(perAccount.Window - time.Second)
 		// More attempts do not extend it.
 		_, last := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") })
-		if first.RetryAfter != limitWindow || last.RetryAfter != time.Second {
-			t.Errorf("waits %v and %v, want %v and one second", first.RetryAfter, last.RetryAfter, limitWindow)
+		if first.RetryAfter != perAccount.Window || last.RetryAfter != time.Second {
+			t.Errorf("waits %v and %v, want %v and one second", first.RetryAfter, last.RetryAfter, perAccount.Window)
 		}
 		time.Sleep(time.Second)
 		if n, _ := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") }); n != 10 {
@@ -167,7 +168,7 @@ func TestAttemptsAtOnceAreAllCounted(t *testing.T) {
 
 func TestWithoutTheSharedStoreANodeCountsForItself(t *testing.T) {
 	t.Parallel()
-	l, ctx, by := NewLimits(broken{}, memory(t)), t.Context(), from("192.0.2.1")
+	l, ctx, by := limits{limit.New(broken{}, memory(t))}, t.Context(), from("192.0.2.1")
 	for round := range 2 {
 		if n, _ := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") }); n != 10 {
 			t.Errorf("round %d: %d attempts, want 10", round, n)
@@ -179,7 +180,7 @@ func TestWithoutTheSharedStoreANodeCountsForItself(t *testing.T) {
 // Counting that is impossible must not open the door to guessing.
 func TestNoStoreAtAllRefuses(t *testing.T) {
 	t.Parallel()
-	l := NewLimits(broken{}, broken{})
+	l := limits{limit.New(broken{}, broken{})}
 	if err := l.attempt(t.Context(), from("192.0.2.1"), "bob@example.com"); !errors.Is(err, errAway) {
 		t.Errorf("attempt = %v, want the store's error", err)
 	}
@@ -187,30 +188,11 @@ func TestNoStoreAtAllRefuses(t *testing.T) {
 
 func TestNoLimitsLimitNothing(t *testing.T) {
 	t.Parallel()
-	var l *Limits
+	var l limits
 	l.passed(t.Context(), from(""), "bob@example.com")
 	for range 400 {
 		if err := errors.Join(l.attempt(t.Context(), from(""), "bob@example.com"), l.register(t.Context(), from(""))); err != nil {
 			t.Fatal(err)
-		}
-	}
-}
-
-func TestASubscribersAddressesAreOne(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]string{
-		"192.0.2.1":                  "192.0.2.1",
-		"::ffff:192.0.2.1":           "192.0.2.1",
-		"2001:db8:1:2::1":            "2001:db8:1:2::/64",
-		"2001:db8:1:2:ffff:ffff:1:1": "2001:db8:1:2::/64",
-		"2001:db8:1:3::1":            "2001:db8:1:3::/64",
-		"fe80::1%eth0":               "fe80::/64",
-		"fe80::2%eth1":               "fe80::/64",
-		"":                           "",
-		"@":                          "@", // a socket of this machine
-	} {
-		if got := network(address); got != want {
-			t.Errorf("network(%q) = %q, want %q", address, got, want)
 		}
 	}
 }
@@ -230,8 +212,8 @@ func TestASubscriberOfIPv6IsCountedOnce(t *testing.T) {
 func TestKeysHoldNoAddressOfMail(t *testing.T) {
 	t.Parallel()
 	by := from("192.0.2.1")
-	key := accountKey(by, "bob@example.com")
-	if key == accountKey(by, "eve@example.com") || key == accountKey(from("192.0.2.2"), "bob@example.com") {
+	key := accountOf(by, "bob@example.com")
+	if key == accountOf(by, "eve@example.com") || key == accountOf(from("192.0.2.2"), "bob@example.com") {
 		t.Errorf("the key %q is somebody else's, too", key)
 	}
 	for _, part := range []string{"bob", "example.com"} {

@@ -18,6 +18,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/server/openid"
 	"authy/server/session"
 	"authy/storage"
@@ -39,7 +40,7 @@ type Config struct {
 	// Registration lets anyone make an account for themselves.
 	Registration bool
 	// Limits slows guessing down; nil does not.
-	Limits *Limits
+	Limits *limit.Limits
 }
 
 // Service is the sign-in machine.
@@ -57,6 +58,8 @@ func New(
 ) *Service {
 	return &Service{Config: c, db: db, accounts: accounts, sessions: sessions, openid: provider}
 }
+
+func (s *Service) limits() limits { return limits{s.Limits} }
 
 // Credentials is what someone types to sign in.
 type Credentials struct {
@@ -103,7 +106,7 @@ func (s *Service) Register(ctx context.Context, by audit.Actor, in account.NewUs
 	if !s.Registration {
 		return nil, ErrClosed
 	}
-	if err := s.Limits.register(ctx, by); err != nil {
+	if err := s.limits().register(ctx, by); err != nil {
 		return nil, err
 	}
 	draft, err := s.accounts.Draft(ctx, in)
@@ -157,7 +160,7 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 	if err != nil {
 		email = ""
 	}
-	if err := s.Limits.attempt(ctx, by, email); err != nil {
+	if err := s.limits().attempt(ctx, by, email); err != nil {
 		return proof{}, errors.Join(err, s.failed(ctx, by, nil, "throttled"))
 	}
 	user, err := s.db.UserByEmail(ctx, email)
@@ -174,7 +177,7 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 	if err := standing(user); err != nil {
 		return proof{}, refusal(err, s.failed(ctx, by, user, string(user.Status)))
 	}
-	s.Limits.passed(ctx, by, email)
+	s.limits().passed(ctx, by, email)
 	return proof{user: user, password: match, methods: []string{"pwd"}}, nil
 }
 

@@ -22,9 +22,8 @@ type standpoint struct {
 	request *openid.Request
 	id      *session.Identity // nil when nobody is signed in
 	now     time.Time
-	// began is when the flow began and proved that its session was proved in
-	// it; zero and false when there is no flow yet.
-	began  time.Time
+	// proved says that the session was proved within the flow; false when there
+	// is no flow yet.
 	proved bool
 	// missing says that scopes have not been agreed to; asked that the person
 	// has just agreed.

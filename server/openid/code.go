@@ -151,7 +151,7 @@ func (p *Provider) firstRefreshToken(
 	ctx context.Context, tx *storage.Tx, now time.Time, c *storage.Client, g *storage.Grant,
 ) (string, error) {
 	secret := make([]byte, 32)
-	rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(secret)
 	token := base64.RawURLEncoding.EncodeToString(secret)
 	return token, p.addRefreshToken(ctx, tx, now, c, g, token)
 }

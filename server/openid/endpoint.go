@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -128,13 +130,17 @@ func checkCredentials(r *http.Request) *problem {
 	return nil
 }
 
-// challenged adds to a 401 how to authenticate (RFC 6749, section 5.2).
+// challenged adds to a 401 how to authenticate (RFC 6749, section 5.2), and to
+// a 429 when to try again.
 type challenged struct{ http.ResponseWriter }
 
 // WriteHeader implements [http.ResponseWriter].
 func (c challenged) WriteHeader(status int) {
-	if status == http.StatusUnauthorized {
+	switch status {
+	case http.StatusUnauthorized:
 		c.Header().Set("WWW-Authenticate", `Basic realm="authy"`)
+	case http.StatusTooManyRequests:
+		c.Header().Set("Retry-After", strconv.Itoa(int(secretRule.Window/time.Second)))
 	}
 	c.ResponseWriter.WriteHeader(status)
 }

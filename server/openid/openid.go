@@ -19,6 +19,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"authy/server/limit"
 	"authy/storage"
 )
 
@@ -45,6 +46,8 @@ type Config struct {
 	RefreshGrace time.Duration
 	// MaxGrantLifetime ends every chain of refresh tokens, however active.
 	MaxGrantLifetime time.Duration
+	// Limits slows down guessing of client secrets; nil does not.
+	Limits *limit.Limits
 }
 
 // Provider is the OpenID provider.

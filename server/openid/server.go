@@ -11,6 +11,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/limit"
 	"authy/storage"
 )
 
@@ -40,7 +42,7 @@ func (c client) AccessTokenType() op.AccessTokenType { return op.AccessTokenType
 
 func (c client) IDTokenLifetime() time.Duration { return c.Client.IDTokenLifetime.Duration() }
 func (c client) DevMode() bool                  { return false }
-func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string {
+func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string { //nolint:staticcheck // the library names it
 	return slices.Clone[[]string]
 }
 
@@ -69,6 +71,9 @@ func (c client) GrantTypes() []oidc.GrantType {
 // VerifyClient authenticates a client by its secret; a public client has none
 // and may not send one (RFC 6749, section 2.3).
 func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
+	if err := s.p.mayGuess(ctx, r.Data.ClientID); err != nil {
+		return nil, err
+	}
 	c, err := s.p.Client(ctx, r.Data.ClientID)
 	switch {
 	case errors.Is(err, ErrNoClient):
@@ -83,9 +88,30 @@ func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 	return client{c}, nil
 }
 
+// secretRule is how often the authentication of a client may fail from one
+// address. Others that are that client, elsewhere, do not feel it.
+var secretRule = limit.Rule{Name: "client:address", Most: 30, Window: 15 * time.Minute}
+
+func guesser(ctx context.Context, clientID string) string {
+	return storage.Hash(clientID) + ":" + limit.Network(actor(ctx).IPAddress)
+}
+
+// mayGuess refuses a guesser who has failed too often.
+func (p *Provider) mayGuess(ctx context.Context, clientID string) error {
+	err := p.Limits.Spent(ctx, secretRule, guesser(ctx, clientID))
+	if _, many := fault.As(err); many {
+		return op.NewStatusError(oidc.ErrInvalidClient().
+			WithDescription("too many attempts, try again later"), http.StatusTooManyRequests)
+	}
+	return err
+}
+
 // clientRefused records a failed client authentication and returns the one
 // answer to all of them.
 func (s *server) clientRefused(ctx context.Context, clientID, reason string) error {
+	if err := s.p.Limits.Failed(ctx, secretRule, guesser(ctx, clientID)); err != nil {
+		return internal(ctx, err)
+	}
 	by, now := actor(ctx), time.Now()
 	err := s.p.db.Update(ctx, func(tx *storage.Tx) error {
 		return audit.Record(ctx, tx, by, now, audit.Event{

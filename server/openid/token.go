@@ -262,7 +262,7 @@ func (p *Provider) clientToken(ctx context.Context, c *storage.Client, asked []s
 		})
 	})
 	return &oidc.AccessTokenResponse{
-		AccessToken: access, TokenType: oidc.BearerToken, Scope: scopes, ExpiresIn: uint64(c.AccessTokenLifetime),
+		AccessToken: access, TokenType: oidc.BearerToken, Scope: scopes, ExpiresIn: uint64(max(c.AccessTokenLifetime, 0)),
 	}, err
 }
 

@@ -46,8 +46,8 @@ func hello(b *testing.B) string {
 		b.Fatal(err)
 	}
 	hs := &http.Server{Handler: router, ReadHeaderTimeout: time.Minute}
-	go hs.Serve(l) //nolint:errcheck // ends with the benchmark
-	b.Cleanup(func() { hs.Close() })
+	go hs.Serve(l)                   //nolint:errcheck // ends with the benchmark
+	b.Cleanup(func() { hs.Close() }) //nolint:errcheck // a benchmark
 	return l.Addr().String()
 }
 

@@ -120,7 +120,7 @@ func (s *Service) Renew(
 
 func newToken() string {
 	secret := make([]byte, tokenBytes)
-	rand.Read(secret) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(secret)
 	return base64.RawURLEncoding.EncodeToString(secret)
 }
 

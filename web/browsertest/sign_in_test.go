@@ -48,8 +48,8 @@ func portal(t *testing.T, s *servertest.Server) (home string) {
 		t.Fatal(err)
 	}
 	hs := &http.Server{Handler: app.Handler(), ReadHeaderTimeout: time.Minute}
-	go hs.Serve(l) //nolint:errcheck // ends with the test
-	t.Cleanup(func() { hs.Close() })
+	go hs.Serve(l)                   //nolint:errcheck // ends with the test
+	t.Cleanup(func() { hs.Close() }) //nolint:errcheck // it ends either way
 	return home
 }
 

@@ -1,0 +1,79 @@
+package limit
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"authy/storage/kv"
+)
+
+func TestASubscribersAddressesAreOne(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"192.0.2.1":                  "192.0.2.1",
+		"::ffff:192.0.2.1":           "192.0.2.1",
+		"2001:db8:1:2::1":            "2001:db8:1:2::/64",
+		"2001:db8:1:2:ffff:ffff:1:1": "2001:db8:1:2::/64",
+		"2001:db8:1:3::1":            "2001:db8:1:3::/64",
+		"fe80::1%eth0":               "fe80::/64",
+		"fe80::2%eth1":               "fe80::/64",
+		"":                           "",
+		"@":                          "@", // a socket of this machine
+	} {
+		if got := Network(address); got != want {
+			t.Errorf("Network(%q) = %q, want %q", address, got, want)
+		}
+	}
+}
+
+func memory(t *testing.T) kv.Store {
+	t.Helper()
+	store, err := kv.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+func TestOnlyFailuresAreSpent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memory(t)
+		l, ctx := New(store, store), t.Context()
+		rule := Rule{Name: "test", Most: 3, Window: time.Minute}
+		for n := range 4 {
+			if err := l.Spent(ctx, rule, "someone"); err != nil {
+				t.Fatalf("after %d failures: %v", n, err)
+			}
+			if err := l.Failed(ctx, rule, "someone"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Spent(ctx, rule, "someone"); !errors.Is(err, ErrTooMany) {
+			t.Errorf("after four failures of three: %v", err)
+		}
+		if err := l.Spent(ctx, rule, "someone else"); err != nil {
+			t.Errorf("someone else: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := l.Spent(ctx, rule, "someone"); err != nil {
+			t.Errorf("when the window has ended: %v", err)
+		}
+	})
+}
+
+func TestNoLimitsCountNothing(t *testing.T) {
+	t.Parallel()
+	var l *Limits
+	rule := Rule{Name: "test", Window: time.Minute}
+	if err := errors.Join(l.Failed(t.Context(), rule, ""), l.Spent(t.Context(), rule, "")); err != nil {
+		t.Error(err)
+	}
+}
