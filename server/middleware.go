@@ -124,6 +124,7 @@ func setHeaders(h http.Header, requestID string, secure bool) {
 	h["X-Request-Id"] = []string{requestID}
 	h["X-Frame-Options"] = denyFrames
 	h["Permissions-Policy"] = noFeatures
+	h["Cross-Origin-Resource-Policy"] = sameOrigin
 	setCommonHeaders(h, secure)
 }
 
@@ -134,7 +135,6 @@ func setCommonHeaders(h http.Header, secure bool) {
 	h["Referrer-Policy"] = noReferrer
 	h["Content-Security-Policy"] = nothingElse
 	h["Cross-Origin-Opener-Policy"] = sameOrigin
-	h["Cross-Origin-Resource-Policy"] = sameOrigin
 	if secure {
 		h["Strict-Transport-Security"] = stayHTTPS
 	}

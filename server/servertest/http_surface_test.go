@@ -72,6 +72,9 @@ func TestEveryAnswerHasItsSecurityHeaders(t *testing.T) {
 				"X-Content-Type-Options": "nosniff", "Cross-Origin-Opener-Policy": "same-origin",
 				"Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "no-referrer",
 			} {
+				if header == "Cross-Origin-Resource-Policy" && isDocument(c.path) {
+					continue // it is there for every origin to read
+				}
 				if got := h.Get(header); got != want {
 					t.Errorf("%s: %s is %q, want %q", name, header, got, want)
 				}
