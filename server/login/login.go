@@ -31,7 +31,7 @@ var (
 	ErrInactive    = fault.New(fault.Forbidden, "account_inactive", "Your account is inactive")
 	ErrClosed      = fault.New(fault.Forbidden, "registration_closed",
 		"Registration is closed on this server. Ask its administrator for an account.")
-	ErrFlow = fault.New(fault.Invalid, "flow_ended",
+	ErrFlow = fault.New(fault.Forbidden, "flow_ended",
 		"This sign-in has ended or was begun in another browser. Go back to the app and start again.")
 )
 

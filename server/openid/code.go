@@ -50,7 +50,7 @@ func (p *Provider) redeemIn(
 	hash := storage.Hash(in.code)
 	code, err := tx.Code(ctx, hash)
 	if errors.Is(err, storage.ErrNotFound) {
-		return p.codeRefused(ctx, tx, by, now, out.client, "unknown_code")
+		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "unknown_code")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("redeem a code: %w", err)
@@ -60,7 +60,7 @@ func (p *Provider) redeemIn(
 		return nil, fmt.Errorf("redeem a code: %w", err)
 	}
 	if grant.ClientID != out.client.ID {
-		return p.codeRefused(ctx, tx, by, now, out.client, "code_of_another_client")
+		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "code_of_another_client")
 	}
 	first, err := tx.UseCode(ctx, hash, now)
 	if err != nil {
@@ -68,16 +68,16 @@ func (p *Provider) redeemIn(
 	}
 	if !first && out.client.SecretHash == "" && !verifies(code.CodeChallenge, in.verifier) {
 		// Anyone can call themselves a public client; the verifier is its one proof.
-		return p.codeRefused(ctx, tx, by, now, out.client, "replayed_by_a_stranger")
+		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "replayed_by_a_stranger")
 	}
 	if !first {
-		return p.replayed(ctx, tx, by, now, out.client, grant)
+		return p.repeated(ctx, tx, by, now, out.client, grant, "code.replayed")
 	}
 	if reason := mismatch(code, in, now); reason != "" {
-		return p.codeRefused(ctx, tx, by, now, out.client, reason)
+		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", reason)
 	}
 	if err := p.live(ctx, tx.Reader, grant, now); errors.Is(err, errEnded) {
-		return p.codeRefused(ctx, tx, by, now, out.client, "grant_ended")
+		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "grant_ended")
 	} else if err != nil {
 		return nil, err
 	}
@@ -124,24 +124,29 @@ func errGrant() error {
 	return oidc.ErrInvalidGrant().WithDescription("the code or token is not known, has been used, has ended, or does not fit this request")
 }
 
-func (p *Provider) codeRefused(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, reason string,
+// refused is what the client is told of a code or token that is not good; why
+// is recorded.
+func (p *Provider) refused(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, action, reason string,
 ) (refused, err error) {
 	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "code.exchanged", Failed: true, Reason: reason, TargetKind: "client", TargetID: c.ClientID,
+		Action: action, Failed: true, Reason: reason, TargetKind: "client", TargetID: c.ClientID,
 		OrgID: string(c.OrganizationID),
 	})
 }
 
-// replayed ends a grant whose code was used twice.
-func (p *Provider) replayed(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, g *storage.Grant,
+// repeated ends a grant whose code or refresh token was used a second time:
+// either the client or a thief holds a copy (RFC 6749, section 4.1.2; RFC 9700,
+// section 4.14.2).
+func (p *Provider) repeated(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	c *storage.Client, g *storage.Grant, action string,
 ) (refused, err error) {
-	if _, err := tx.RevokeGrant(ctx, g.ID, "code_replayed", now); err != nil {
+	if _, err := tx.RevokeGrant(ctx, g.ID, action, now); err != nil {
 		return nil, fmt.Errorf("end grant %s: %w", g.ID, err)
 	}
 	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "code.replayed", Failed: true, TargetKind: "user", TargetID: g.UserID,
+		Action: action, Failed: true, TargetKind: "user", TargetID: g.UserID,
 		OrgID: string(c.OrganizationID), Details: map[string]string{"client_id": c.ClientID, "grant_id": g.ID},
 	})
 }

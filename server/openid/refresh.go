@@ -69,7 +69,7 @@ func (p *Provider) rotateIn(
 ) (refused, err error) {
 	known, err := tx.RefreshToken(ctx, storage.Hash(token))
 	if errors.Is(err, storage.ErrNotFound) {
-		return p.refreshRefused(ctx, tx, by, now, out.client, "unknown_token")
+		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "unknown_token")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("rotate a refresh token: %w", err)
@@ -79,10 +79,10 @@ func (p *Provider) rotateIn(
 		return nil, fmt.Errorf("rotate a refresh token: %w", err)
 	}
 	if grant.ClientID != out.client.ID {
-		return p.refreshRefused(ctx, tx, by, now, out.client, "token_of_another_client")
+		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "token_of_another_client")
 	}
 	if err := p.live(ctx, tx.Reader, grant, now); errors.Is(err, errEnded) {
-		return p.refreshRefused(ctx, tx, by, now, out.client, "grant_ended")
+		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "grant_ended")
 	} else if err != nil {
 		return nil, err
 	}
@@ -97,13 +97,13 @@ func (p *Provider) rotateIn(
 	}
 	switch {
 	case known.UsedAt.IsZero() && !now.Before(known.ExpiresAt.Time):
-		return p.refreshRefused(ctx, tx, by, now, out.client, "token_expired")
+		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "token_expired")
 	case known.UsedAt.IsZero():
 		return nil, p.advance(ctx, tx, by, now, token, out)
 	case now.Sub(known.UsedAt.Time) <= p.RefreshGrace:
 		return nil, p.repeat(ctx, tx, by, now, token, out)
 	}
-	return p.reused(ctx, tx, by, now, out.client, grant)
+	return p.repeated(ctx, tx, by, now, out.client, grant, "token.refresh_reuse")
 }
 
 // advance uses token up and adds its successor.
@@ -148,28 +148,5 @@ func (p *Provider) refreshed(
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "token.refreshed", Reason: reason, TargetKind: "user", TargetID: out.grant.UserID,
 		OrgID: string(out.client.OrganizationID),
-	})
-}
-
-func (p *Provider) refreshRefused(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, reason string,
-) (refused, err error) {
-	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "token.refreshed", Failed: true, Reason: reason, TargetKind: "client", TargetID: c.ClientID,
-		OrgID: string(c.OrganizationID),
-	})
-}
-
-// reused ends a grant one of whose refresh tokens was used a second time:
-// either the client or a thief holds a copy (RFC 9700, section 4.14.2).
-func (p *Provider) reused(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *storage.Client, g *storage.Grant,
-) (refused, err error) {
-	if _, err := tx.RevokeGrant(ctx, g.ID, "refresh_reuse", now); err != nil {
-		return nil, fmt.Errorf("end grant %s: %w", g.ID, err)
-	}
-	return errGrant(), audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "token.refresh_reuse", Failed: true, TargetKind: "user", TargetID: g.UserID,
-		OrgID: string(c.OrganizationID), Details: map[string]string{"client_id": c.ClientID, "grant_id": g.ID},
 	})
 }

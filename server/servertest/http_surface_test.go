@@ -28,7 +28,7 @@ var everywhere = []struct {
 	{"GET", "/account", "", "", 303},
 	{"GET", "/signed-out", "", "", 200},
 	{"GET", "/setup", "", "", 403},
-	{"GET", "/consent", "", "", 400},
+	{"GET", "/consent", "", "", 403},
 	{"GET", "/nowhere", "", "", 404},
 	{"GET", "/sign-out", "", "", 405},
 	{"POST", "/sign-in", "application/x-www-form-urlencoded", "email=a&password=b", 401},

@@ -318,7 +318,7 @@ func TestSigningInLeadsNowhereElse(t *testing.T) {
 				v.get("/consent?" + url.Values{"flow": {to}}.Encode()),
 				v.post("/consent", "flow", to, "decision", "allow"),
 			} {
-				if page.Response.StatusCode != 400 || page.Location() != nil {
+				if page.Response.StatusCode != 403 || page.Location() != nil {
 					t.Errorf("flow %q at %s: %d to %v", to, page.Response.Request.URL.Path, page.Response.StatusCode, page.Location())
 				}
 			}

@@ -54,10 +54,10 @@ func TestASignInBelongsToTheBrowserThatBeganIt(t *testing.T) {
 		agent, victim := servertest.Browser(t), servertest.Browser(t)
 		address, flow := begin(t, s, agent, acmePortal, "v")
 		page := servertest.Get(t, victim, address)
-		if page.Response.StatusCode != http.StatusBadRequest || strings.Contains(page.Body, `id="password"`) {
+		if page.Response.StatusCode != http.StatusForbidden || strings.Contains(page.Body, `id="password"`) {
 			t.Errorf("the victim gets %d and a form, want a refusal", page.Response.StatusCode)
 		}
-		if page := servertest.Post(t, victim, s.URL+"/sign-in", credentials(flow)); page.Response.StatusCode != http.StatusBadRequest {
+		if page := servertest.Post(t, victim, s.URL+"/sign-in", credentials(flow)); page.Response.StatusCode != http.StatusForbidden {
 			t.Errorf("the victim's sign-in: %d, want 400", page.Response.StatusCode)
 		}
 		s.SignIn(t, victim, bob, bobPass)
@@ -147,7 +147,7 @@ func TestAgreementCannotBeForged(t *testing.T) {
 			}
 		})
 	}
-	forged("before anybody signed in", http.StatusBadRequest, victim, allow)
+	forged("before anybody signed in", http.StatusForbidden, victim, allow)
 
 	servertest.Post(t, victim, s.URL+"/sign-in", credentials(flow))
 	page := servertest.Get(t, victim, s.URL+"/consent?flow="+flow)
@@ -163,10 +163,10 @@ func TestAgreementCannotBeForged(t *testing.T) {
 	forged("from another site", http.StatusForbidden, victim, allow, "Origin", "https://evil.example")
 	forged("from another site, said by the browser", http.StatusForbidden, victim, allow, "Sec-Fetch-Site", "cross-site")
 	forged("from a neighbouring site", http.StatusForbidden, victim, allow, "Sec-Fetch-Site", "same-site")
-	forged("without the flow", http.StatusBadRequest, victim, without(allow, "flow"))
-	forged("with another flow", http.StatusBadRequest, victim, with(allow, "flow", letters(26)))
-	forged("in another's session", http.StatusBadRequest, carols, allow)
-	forged("without any cookie", http.StatusBadRequest, servertest.Browser(t), allow)
+	forged("without the flow", http.StatusForbidden, victim, without(allow, "flow"))
+	forged("with another flow", http.StatusForbidden, victim, with(allow, "flow", letters(26)))
+	forged("in another's session", http.StatusForbidden, carols, allow)
+	forged("without any cookie", http.StatusForbidden, servertest.Browser(t), allow)
 	if page := servertest.Get(t, victim, s.URL+"/consent?flow="+flow+"&decision=allow"); gotCode(page) {
 		t.Error("a link agreed")
 	}
