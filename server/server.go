@@ -44,7 +44,10 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 func (s *Services) Serve(ctx context.Context, l net.Listener, version string) error {
 	ready := &readiness{services: s}
 	handler, stop, err := s.start(ctx, version, ready)
-	if err != nil {
+	if ctx.Err() != nil {
+		err = nil // stopped before it had started
+	}
+	if err != nil || handler == nil {
 		return errors.Join(err, l.Close())
 	}
 	defer stop()

@@ -78,7 +78,11 @@ func (p *Provider) Prepare(ctx context.Context) error {
 		return nil
 	}
 	go func() {
-		if err := p.makeKey(context.WithoutCancel(ctx), jose.RS256); err != nil {
+		err := p.makeKey(context.WithoutCancel(ctx), jose.RS256)
+		if err != nil && ctx.Err() != nil {
+			return // the server is stopping, and the next start makes the key
+		}
+		if err != nil {
 			slog.ErrorContext(ctx, "no RSA key could be made: ID tokens cannot be signed; restart authy", "err", err)
 			return
 		}
