@@ -32,6 +32,8 @@ type accessToken struct {
 	ClientID string `json:"client_id"`
 	Scope    string `json:"scope"`
 	GrantID  string `json:"grant_id,omitempty"` // "" for a client's own token
+
+	by *keySet // the keys it was verified with
 }
 
 // idToken is what is read of an ID token that comes back as a hint.
@@ -48,22 +50,18 @@ var errToken = errors.New("openid: token refused")
 // maxToken is the longest token that is looked at, in bytes.
 const maxToken = 8 << 10
 
-// verify returns the payload of a token of a type that a key of this server
+// verify returns the payload of a token of a type that a key of the set
 // signed. The algorithm is that of the key; nothing in the token chooses it.
-func (p *Provider) verify(ctx context.Context, token string, kind jose.ContentType) ([]byte, error) {
+func (s *keySet) verify(token string, kind jose.ContentType) ([]byte, error) {
 	if len(token) > maxToken || !isCanonical(token) {
 		return nil, errToken
-	}
-	set, err := p.keySet(ctx)
-	if err != nil {
-		return nil, err
 	}
 	signed, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil || len(signed.Signatures) != 1 {
 		return nil, errToken
 	}
 	header := signed.Signatures[0].Protected
-	key, known := set.public[header.KeyID]
+	key, known := s.public[header.KeyID]
 	if !known || key.Algorithm != header.Algorithm || header.ExtraHeaders[jose.HeaderType] != string(kind) {
 		return nil, errToken
 	}
@@ -92,18 +90,9 @@ func isCanonical(token string) bool {
 // parseAccessToken returns what a good access token says and its grant, which
 // is nil for a client's own. errToken for any other token.
 func (p *Provider) parseAccessToken(ctx context.Context, token string, now time.Time) (*accessToken, *storage.Grant, error) {
-	sum := sha256.Sum256([]byte(token))
-	claims, known := p.verified.GetIfPresent(sum)
-	if !known {
-		payload, err := p.verify(ctx, token, typeAccessToken)
-		if err != nil {
-			return nil, nil, err
-		}
-		claims = new(accessToken)
-		if json.Unmarshal(payload, claims) != nil || claims.Issuer != p.Issuer || claims.ID == "" {
-			return nil, nil, errToken
-		}
-		p.verified.Set(sum, claims)
+	claims, err := p.readAccessToken(ctx, token)
+	if err != nil {
+		return nil, nil, err
 	}
 	if now.Unix() >= claims.Expires {
 		return nil, nil, errToken
@@ -120,6 +109,29 @@ func (p *Provider) parseAccessToken(ctx context.Context, token string, now time.
 		return nil, nil, err
 	}
 	return claims, grant, nil
+}
+
+// readAccessToken returns what a signed access token says. The verdict is
+// remembered for as long as the keys are the same.
+func (p *Provider) readAccessToken(ctx context.Context, token string) (*accessToken, error) {
+	set, err := p.keySet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256([]byte(token))
+	if claims, known := p.verified.GetIfPresent(sum); known && claims.by == set {
+		return claims, nil
+	}
+	payload, err := set.verify(token, typeAccessToken)
+	if err != nil {
+		return nil, err
+	}
+	claims := &accessToken{by: set}
+	if json.Unmarshal(payload, claims) != nil || claims.Issuer != p.Issuer || claims.ID == "" {
+		return nil, errToken
+	}
+	p.verified.Set(sum, claims)
+	return claims, nil
 }
 
 // tokenGrant returns the live grant of an access token, or nil if it is a
@@ -144,7 +156,11 @@ func (p *Provider) tokenGrant(ctx context.Context, t *accessToken, now time.Time
 
 // parseIDToken returns what an ID token of this server says, however old.
 func (p *Provider) parseIDToken(ctx context.Context, token string) (*idToken, error) {
-	payload, err := p.verify(ctx, token, typeJWT)
+	set, err := p.keySet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := set.verify(token, typeJWT)
 	if err != nil {
 		return nil, err
 	}
