@@ -26,7 +26,16 @@ type envelope[T any] struct {
 	Message   string `json:"message"`
 	RequestID string `json:"request_id" doc:"Stands in the log and the audit record, too"`
 	Data      *T     `json:"data,omitempty"`
+	Meta      *meta  `json:"meta,omitempty" doc:"Only where a list goes on"`
 }
+
+// meta is what stands beside a list.
+type meta struct {
+	Next string `json:"next" doc:"The cursor of the next page"`
+}
+
+// paged is data that is one page of a list; next is "" for the last.
+type paged interface{ next() string }
 
 // answer is an envelope as huma sends it.
 type answer[T any] struct {
@@ -39,10 +48,14 @@ func success[T any](ctx context.Context, status int, message string, data *T) *a
 	if _, none := any(data).(*nothing); none {
 		data = nil
 	}
-	return &answer[T]{Status: status, Cache: "no-store", Body: envelope[T]{
+	body := envelope[T]{
 		Version: "1.0", Success: true, Code: status, Message: message,
 		RequestID: audit.FromContext(ctx).RequestID, Data: data,
-	}}
+	}
+	if page, ok := any(data).(paged); ok && page.next() != "" {
+		body.Meta = &meta{Next: page.next()}
+	}
+	return &answer[T]{Status: status, Cache: "no-store", Body: body}
 }
 
 // Failure is the envelope around an error.

@@ -1,0 +1,26 @@
+package api
+
+import (
+	"encoding/base64"
+	"unicode/utf8"
+
+	"authy/server/fault"
+)
+
+// pageIn is how a list is asked for, page by page. A handler embeds it.
+type pageIn struct {
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many to return at most"`
+	Cursor string `query:"cursor" maxLength:"512" doc:"meta.next of the page before"`
+}
+
+// after returns the key that the page begins after, "" for the first page.
+func (p pageIn) after() (string, error) {
+	key, err := base64.RawURLEncoding.DecodeString(p.Cursor)
+	if err != nil || !utf8.Valid(key) {
+		return "", fault.Field("cursor", "Not a cursor of this list.")
+	}
+	return string(key), nil
+}
+
+// cursor returns the cursor of the page that begins after key.
+func cursor(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }
