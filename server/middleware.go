@@ -27,6 +27,7 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 	guarded := api.Guard(next)
 	origins := clientAddress(s.Config.TrustedProxies)
 	secure := s.Config.Secure()
+	cors := allowOrigins(s.Config.CORS.Origins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isPublicDocument(r) {
 			// The same for everyone, and asked for all the time: no actor, no line.
@@ -42,6 +43,9 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 		setHeaders(out.Header(), by.RequestID, secure)
 		r = r.WithContext(audit.WithActor(r.Context(), by))
 		defer finish(out, r, by, began)
+		if cors(out, r) {
+			return
+		}
 		if isAPI(r.URL.Path) {
 			guarded.ServeHTTP(out, r)
 			return

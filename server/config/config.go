@@ -26,6 +26,7 @@ type Config struct {
 	Session      Session      `toml:"session"`
 	OpenID       OpenID       `toml:"openid"`
 	Registration Registration `toml:"registration"`
+	CORS         CORS         `toml:"cors"`
 	Server       Server       `toml:"server"`
 }
 
@@ -88,6 +89,13 @@ type OpenID struct {
 // Registration says whether strangers can make an account for themselves.
 type Registration struct {
 	Enabled bool `toml:"enabled"`
+}
+
+// CORS says which web pages of other origins may use the API.
+type CORS struct {
+	// Origins are the origins of those pages, such as https://app.example.com.
+	// There are no patterns, and never any cookies.
+	Origins []string `toml:"origins"`
 }
 
 // Server holds the settings of the process.

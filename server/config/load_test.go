@@ -150,6 +150,7 @@ func TestEveryKeyCanBeSetByEnvironmentAndFlag(t *testing.T) {
 	_, r := load(t, "", nil)
 	special := map[string]string{
 		"database.url": "sqlite:///x.db", "redis.url": "redis://localhost", "trusted_proxies": "10.0.0.1/32",
+		"cors.origins":        "https://app.example.com",
 		"security.secret_key": strings.Repeat("ab", 16),
 	}
 	flags, environ := config.Flags{}, []string{}

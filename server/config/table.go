@@ -106,6 +106,12 @@ func (s setting) set(c *Config, text string) (err error) {
 			return err
 		}
 		*f = list
+	case *[]string:
+		list, err := parseOrigins(text)
+		if err != nil {
+			return err
+		}
+		*f = list
 	default:
 		panic("impossible: " + s.key + " has a type that cannot be set")
 	}
@@ -139,6 +145,8 @@ func (s setting) expects() string {
 		return "a duration such as 90s, 10m or 24h"
 	case *[]netip.Prefix:
 		return "a list of addresses and ranges"
+	case *[]string:
+		return "a list of origins"
 	}
 	return "a string"
 }
@@ -155,7 +163,7 @@ func (s setting) fromTOML(value any) (string, error) {
 		if b, ok := value.(bool); ok {
 			return strconv.FormatBool(b), nil
 		}
-	case *[]netip.Prefix:
+	case *[]netip.Prefix, *[]string:
 		if list, ok := textList(value); ok {
 			return strings.Join(list, ","), nil
 		}
@@ -188,6 +196,8 @@ func (s setting) shown(c *Config) string {
 		return s.mask(f.Reveal())
 	case *[]netip.Prefix:
 		return joinPrefixes(*f)
+	case *[]string:
+		return strings.Join(*f, ",")
 	default:
 		return fmt.Sprint(reflect.ValueOf(f).Elem().Interface())
 	}

@@ -108,6 +108,23 @@ func checkListen(text string) error {
 	return nil
 }
 
+// parseOrigins reads origins that are separated by commas.
+func parseOrigins(text string) ([]string, error) {
+	var list []string
+	for entry := range strings.SplitSeq(text, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		origin, err := normalURL(entry)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, origin)
+	}
+	return list, nil
+}
+
 // checkDatabaseURL quotes nothing of its argument, which may hold a password.
 func checkDatabaseURL(text string) error {
 	scheme, rest, _ := strings.Cut(text, "://")
