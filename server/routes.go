@@ -26,7 +26,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 
 	handle(http.MethodGet, "/api/health", http.HandlerFunc(serveHealth))
 	handle(http.MethodGet, "/api/ready", ready)
-	api.Register(router, api.Config{
+	programs := api.Register(router, api.Config{
 		Login: s.Login, Sessions: s.Sessions, Orgs: s.Orgs, Version: version, Issuer: s.Config.PublicURL,
 	})
 
@@ -39,7 +39,8 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	}
 
 	pages, err := web.New(web.Config{
-		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
+		OpenAPI: programs.OpenAPI,
+		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -258,6 +258,9 @@ func pageFuncs() template.FuncMap {
 		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"moment":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
 		"day":     func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+		"docsTable": func(caption string, fields []docsField) docsTable {
+			return docsTable{caption, fields}
+		},
 	}
 }
 

@@ -29,6 +29,7 @@ func pageData() map[string]any {
 		"message":  messagePage{},
 		"sign_out": signOutPage{},
 		"account":  accountPage{},
+		"docs":     docsPage{},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"authy/server/account"
 	"authy/server/audit"
@@ -28,6 +29,8 @@ type Config struct {
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
 	PlainHTTP bool
+	// OpenAPI returns the document of the JSON API.
+	OpenAPI func() ([]byte, error)
 }
 
 // Web serves the pages.
@@ -36,6 +39,7 @@ type Web struct {
 	pages  *pages
 	static *static
 	cross  *http.CrossOriginProtection
+	docs   func() (docsPage, error) // read when first asked for
 }
 
 // New returns the pages. An error is a mistake in a template.
@@ -47,7 +51,16 @@ func New(c Config) (*Web, error) {
 	if c.PlainHTTP {
 		p.referrer = "same-origin"
 	}
-	return &Web{Config: c, pages: p, static: newStatic(), cross: http.NewCrossOriginProtection()}, nil
+	docs := sync.OnceValues(func() (docsPage, error) {
+		text, err := c.OpenAPI()
+		if err != nil {
+			return docsPage{}, err
+		}
+		return readDocs(text)
+	})
+	return &Web{
+		Config: c, pages: p, static: newStatic(), cross: http.NewCrossOriginProtection(), docs: docs,
+	}, nil
 }
 
 // handler answers with a page or a redirect, or returns why it cannot.
@@ -69,6 +82,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/setup", wb.setup)
 	get("/account", wb.showAccount)
 	post("/account/sessions/end", wb.endSession)
+
+	get("/api/docs", wb.showDocs)
 
 	// Clients send browsers here from their own origins.
 	get(openid.AuthorizePath, wb.authorize)

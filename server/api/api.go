@@ -60,6 +60,7 @@ func Register(router *httprouter.Router, c Config) *API {
 	a := &API{Config: c, huma: humahttprouter.New(router, description)}
 	a.routes()
 	a.describeHealth()
+	a.describeRefusals()
 	return a
 }
 
@@ -73,6 +74,9 @@ func (a *API) routes() {
 	signed(a, "DELETE /api/v1/auth/sessions", 200, "Other sessions revoked successfully", "End all my other sessions", a.endOtherSessions)
 	signed(a, "DELETE /api/v1/auth/sessions/{id}", 200, "Session revoked successfully", "End one of my sessions", a.endSession)
 }
+
+// OpenAPI returns the document that describes the API.
+func (a *API) OpenAPI() ([]byte, error) { return a.huma.OpenAPI().MarshalJSON() }
 
 // nothing is the data of an answer that has none.
 type nothing struct{}
