@@ -143,7 +143,8 @@ func (a *app) listUsersCommand() *cobra.Command {
 
 func (a *app) listUsers(ctx context.Context, after string, limit int, asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) error {
-		users, err := s.Accounts.List(ctx, after, limit+1) // one more tells whether there are more
+		// One more tells whether there are more.
+		users, err := s.Accounts.List(ctx, audit.Shell(), account.Filter{}, after, limit+1)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/config"
 	"authy/storage"
@@ -40,7 +41,7 @@ func TestTheSampleHasItsUsers(t *testing.T) {
 	}
 	eachSeeded(t, func(t *testing.T, s *Services, _ []Seeded) {
 		ctx, got := t.Context(), map[string]string{}
-		users, err := s.Accounts.List(ctx, "", 100)
+		users, err := s.Accounts.List(ctx, audit.Shell(), account.Filter{}, "", 100)
 		if err != nil {
 			t.Fatal(err)
 		}

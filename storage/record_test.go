@@ -99,7 +99,7 @@ func TestUsersArePagedByAddress(t *testing.T) {
 			after string
 			want  string
 		}{{"", "a@x.org b@x.org"}, {"b@x.org", "c@x.org d@x.org"}, {"c@x.org", "d@x.org"}, {"d@x.org", ""}} {
-			users, err := db.Users(t.Context(), c.after, 2)
+			users, err := db.Users(t.Context(), storage.UserFilter{}, c.after, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

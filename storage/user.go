@@ -47,12 +47,28 @@ func (r Reader) UserByEmail(ctx context.Context, email string) (*User, error) {
 	return find[User](ctx, r, "email = ?", email)
 }
 
-// Users returns at most limit users with addresses after the given one, in the
-// order of their addresses.
-func (r Reader) Users(ctx context.Context, after string, limit int) ([]User, error) {
+// UserFilter says which users are meant; its zero value means all.
+type UserFilter struct {
+	// EmailPrefix is how the address begins.
+	EmailPrefix string
+	Status      Status
+}
+
+// lastLetter comes after every letter that an address can hold.
+const lastLetter = "\U0010FFFF"
+
+// Users returns at most limit users of a filter with addresses after the given
+// one, in the order of their addresses.
+func (r Reader) Users(ctx context.Context, f UserFilter, after string, limit int) ([]User, error) {
 	var users []User
-	err := r.bun.NewSelect().Conn(r.conn).Model(&users).
-		Where("email > ?", after).OrderExpr("email").Limit(int64(limit)).Scan(ctx)
+	q := r.bun.NewSelect().Conn(r.conn).Model(&users).Where("email > ?", after)
+	if f.EmailPrefix != "" {
+		q = q.Where("email >= ? AND email < ?", f.EmailPrefix, f.EmailPrefix+lastLetter)
+	}
+	if f.Status != "" {
+		q = q.Where("status = ?", f.Status)
+	}
+	err := q.OrderExpr("email").Limit(int64(limit)).Scan(ctx)
 	return users, translate(err)
 }
 

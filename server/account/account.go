@@ -22,12 +22,17 @@ var (
 	ErrEmailTaken = fault.New(fault.Conflict, "email_taken", "Email address already registered")
 	ErrNoUser     = fault.New(fault.NotFound, "user_not_found", "User not found")
 	ErrForbidden  = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
-	ErrLastOwner  = fault.New(fault.Conflict, "last_owner",
+	ErrLastAdmin  = fault.New(fault.Conflict, "last_admin",
+		"This is the only administrator; make someone else one first.")
+	ErrLastOwner = fault.New(fault.Conflict, "last_owner",
 		"The user is the only owner of an organization; make someone else its owner first.")
 )
 
 // User is a user as it is kept.
 type User = storage.User
+
+// Status says whether a user may sign in.
+type Status = storage.Status
 
 // maxName is the longest full name, in characters.
 const maxName = 255
@@ -162,9 +167,25 @@ func (s *Service) Find(ctx context.Context, emailOrID string) (*storage.User, er
 	return user, err
 }
 
-// List returns at most limit users whose addresses come after the given one.
-func (s *Service) List(ctx context.Context, after string, limit int) ([]storage.User, error) {
-	return s.db.Users(ctx, strings.ToLower(after), limit)
+// Filter says which users are meant; its zero value means all.
+type Filter = storage.UserFilter
+
+// List returns to an administrator at most limit users of a filter whose
+// addresses come after the given one.
+func (s *Service) List(ctx context.Context, by audit.Actor, f Filter, after string, limit int) ([]storage.User, error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return nil, err
+	}
+	f.EmailPrefix = strings.ToLower(f.EmailPrefix)
+	return s.db.Users(ctx, f, strings.ToLower(after), limit)
+}
+
+// Show returns to an administrator the user with an address or an id.
+func (s *Service) Show(ctx context.Context, by audit.Actor, emailOrID string) (*storage.User, error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return nil, err
+	}
+	return s.Find(ctx, emailOrID)
 }
 
 // Suspend stops a user from signing in and ends everything they have open.
@@ -201,6 +222,11 @@ func (s *Service) change(
 		if err != nil {
 			return err
 		}
+		if action == "user.suspend" {
+			if err := keepsAnAdmin(ctx, tx, by, user); err != nil {
+				return err
+			}
+		}
 		apply(user, now)
 		user.UpdatedAt = storage.At(now)
 		if err := tx.SaveUser(ctx, user); err != nil {
@@ -218,7 +244,11 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, userID string) err
 	}
 	now := time.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		if _, err := load(ctx, tx, userID); err != nil {
+		user, err := load(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		if err := keepsAnAdmin(ctx, tx, by, user); err != nil {
 			return err
 		}
 		alone, err := tx.OwnsAlone(ctx, userID)
@@ -235,7 +265,24 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, userID string) err
 	})
 }
 
+// keepsAnAdmin is nil unless by would leave the server without an
+// administrator by doing away with user. An operator at the shell may: the next
+// start prints a link that makes another.
+func keepsAnAdmin(ctx context.Context, tx *storage.Tx, by audit.Actor, user *storage.User) error {
+	if by.Kind != audit.User || !user.IsAdmin || user.Status != storage.Active {
+		return nil
+	}
+	n, err := tx.CountAdmins(ctx)
+	if err == nil && n < 2 {
+		return ErrLastAdmin
+	}
+	return err
+}
+
 func load(ctx context.Context, tx *storage.Tx, userID string) (*storage.User, error) {
+	if strings.ContainsRune(userID, 0) {
+		return nil, ErrNoUser // storage refuses such text
+	}
 	user, err := tx.User(ctx, userID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrNoUser

@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humahttprouter"
 	"github.com/julienschmidt/httprouter"
 
+	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
@@ -30,6 +31,7 @@ const maxBody = 1 << 20
 // Config is what the API needs.
 type Config struct {
 	Login    *login.Service
+	Accounts *account.Service
 	Sessions *session.Service
 	Orgs     *org.Service
 	// Version is authy's, for the OpenAPI document.
@@ -73,6 +75,7 @@ func (a *API) routes() {
 	signed(a, "GET /api/v1/auth/sessions", 200, "Sessions retrieved successfully", "My sessions", a.sessions)
 	signed(a, "DELETE /api/v1/auth/sessions", 200, "Other sessions revoked successfully", "End all my other sessions", a.endOtherSessions)
 	signed(a, "DELETE /api/v1/auth/sessions/{id}", 200, "Session revoked successfully", "End one of my sessions", a.endSession)
+	a.adminUserRoutes()
 }
 
 // OpenAPI returns the document that describes the API.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -280,14 +281,21 @@ func TestTheOpenAPIDocumentListsEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	slices.Sort(got)
-	want := []string{
-		"DELETE /api/v1/auth/sessions", "DELETE /api/v1/auth/sessions/{id}", "GET /api/health", "GET /api/ready",
-		"GET /api/v1/auth/me", "GET /api/v1/auth/sessions",
+	for _, route := range []string{
+		"DELETE /api/v1/auth/sessions/{id}", "GET /api/health", "GET /api/ready", "GET /api/v1/auth/me",
 		"POST /api/v1/auth/login", "POST /api/v1/auth/logout", "POST /api/v1/auth/register",
+	} {
+		if !slices.Contains(got, route) {
+			t.Errorf("%s is not in the document", route)
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	parameter := regexp.MustCompile(`\{[^}]*\}`)
+	for _, route := range got {
+		method, path, _ := strings.Cut(route, " ")
+		page := surface(t, s, method, parameter.ReplaceAllString(path, "x"), "", "")
+		if page.Response.StatusCode == http.StatusMethodNotAllowed || strings.Contains(page.Body, "Resource not found") {
+			t.Errorf("%s is in the document, and answered %d", route, page.Response.StatusCode)
+		}
 	}
 	for _, path := range []string{"/docs", "/openapi.json", "/schemas", "/schemas/User.json", "/api/schemas/User.json", "/api/swagger"} {
 		if page := servertest.Get(t, http.DefaultClient, s.URL+path); page.Response.StatusCode != http.StatusNotFound {

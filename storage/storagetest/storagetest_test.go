@@ -23,7 +23,7 @@ func TestEachGivesBothEnginesAnEmptyDatabase(t *testing.T) {
 		for range 2 { // the second finds nothing of the first
 			storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 				ran.Add(1)
-				if users, err := db.Users(t.Context(), "", 1); len(users) > 0 || err != nil {
+				if users, err := db.Users(t.Context(), storage.UserFilter{}, "", 1); len(users) > 0 || err != nil {
 					t.Errorf("Users() = %v, %v, want none", users, err)
 				}
 				err := db.Update(t.Context(), func(tx *storage.Tx) error {
