@@ -31,7 +31,7 @@ heeds them at once, and without one. A user is named by address or ID.`,
 	for _, change := range userChanges {
 		c.AddCommand(a.changeUserCommand(change))
 	}
-	c.AddCommand(a.deleteUserCommand(), a.setPasswordCommand())
+	c.AddCommand(a.deleteUserCommand(), a.setPasswordCommand(), a.exportUserCommand())
 	return c
 }
 

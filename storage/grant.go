@@ -54,6 +54,20 @@ func (tx *Tx) RevokeGrant(ctx context.Context, id, reason string, now time.Time)
 	return n > 0, err
 }
 
+// RevokeGrants ends the live grants of a user and returns how many there were.
+func (tx *Tx) RevokeGrants(ctx context.Context, userID, reason string, now time.Time) (int64, error) {
+	const where = "user_id = ? AND revoked_at IS NULL"
+	if err := tx.changeGrants(ctx, where, userID); err != nil {
+		return 0, err
+	}
+	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*Grant)(nil)).
+		Set("revoked_at = ?", At(now)).Set("revoked_reason = ?", reason).Where(where, userID).Exec(ctx)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return res.RowsAffected()
+}
+
 // changeGrants notes that the grants which where describes change.
 func (tx *Tx) changeGrants(ctx context.Context, where string, args ...any) error {
 	var grants []Grant

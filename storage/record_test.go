@@ -64,6 +64,10 @@ func TestUsersAreKeptWhole(t *testing.T) {
 		full.FullName, full.AvatarURL, full.LastLoginIP = odd, "https://x.example/a?b=c&d", "2001:db8::1"
 		full.EmailVerifiedAt, full.LastLoginAt = storage.At(noon), storage.At(noon.Add(time.Millisecond))
 		full.SignedOutAt, full.IsAdmin = storage.At(time.Unix(0, 0)), true
+		full.Profile = storage.Profile{
+			GivenName: odd, FamilyName: "Builder", Nickname: "bob", PreferredUsername: "b.builder", Website: "https://bob.example.com/",
+			Gender: "male", Birthdate: "1980-02-29", PhoneNumber: "+4930123456", Locale: "de-CH", Zoneinfo: "Europe/Zurich",
+		}
 		for _, u := range []*storage.User{full, bare} {
 			insert := func(ctx context.Context, tx *storage.Tx) error { return tx.InsertUser(ctx, u) }
 			save := func(ctx context.Context, tx *storage.Tx) error {

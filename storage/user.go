@@ -33,6 +33,22 @@ type User struct {
 	LastLoginIP     string `bun:"last_login_ip"`
 	// SignedOutAt ends every session and grant that began before it.
 	SignedOutAt Time
+	Profile
+}
+
+// Profile is what a user says of themselves beside their name and picture:
+// claims of OpenID Connect Core 1.0, section 5.1. Each may be "".
+type Profile struct {
+	GivenName         string
+	FamilyName        string
+	Nickname          string
+	PreferredUsername string // what they like to be called; it identifies nobody
+	Website           string
+	Gender            string
+	Birthdate         string // YYYY-MM-DD, 0000-MM-DD or YYYY
+	PhoneNumber       string // E.164
+	Locale            string // BCP 47
+	Zoneinfo          string // of the IANA database
 }
 
 // User returns the user with an id.

@@ -1,7 +1,8 @@
 // Package account decides about users and how they prove who they are. It
-// refuses to know about sessions, protocols and pages: server/login asks it,
-// one step at a time. Read account.go for the life of a user, then a file for
-// each way to prove who one is.
+// refuses to know about sessions, protocols and pages, but for listing them in
+// an export: server/login asks it, one step at a time. Read account.go for the
+// life of a user, profile.go and export.go for what they say and what is kept,
+// then a file for each way to prove who one is.
 package account
 
 import (
@@ -10,7 +11,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"authy/server/audit"
 	"authy/server/fault"
@@ -101,12 +101,9 @@ func collect(problems map[string][]string, err error) {
 
 // ParseName returns a full name as it is kept.
 func ParseName(text string) (string, error) {
-	name := strings.TrimSpace(text)
-	if utf8.RuneCountInString(name) > maxName {
-		return "", fault.Field("full_name", "Longer than maximum length 255.")
-	}
-	if !utf8.ValidString(name) || audit.Cut(name, len(name)) != name {
-		return "", fault.Field("full_name", "Not a valid string.")
+	name, problem := words(maxName)(strings.TrimSpace(text))
+	if problem != "" {
+		return "", fault.Field("full_name", problem)
 	}
 	return name, nil
 }
@@ -236,10 +233,11 @@ func (s *Service) change(
 	})
 }
 
-// Delete deletes a user with everything that is theirs. [ErrLastOwner] if that
-// would leave an organization without an owner.
+// Delete deletes a user with everything that is theirs; users may do it to
+// themselves. [ErrLastOwner] if that would leave an organization without an
+// owner.
 func (s *Service) Delete(ctx context.Context, by audit.Actor, userID string) error {
-	if err := s.mayAdminister(ctx, by); err != nil {
+	if err := s.mayChange(ctx, by, userID); err != nil {
 		return err
 	}
 	now := time.Now()

@@ -268,6 +268,61 @@ func (s *Service) SignedIn(
 	return tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: m.newHash, ChangedAt: m.changedAt})
 }
 
+// What a user who changes their own password is told. The messages are the
+// contract's.
+var (
+	ErrWrongPassword = fault.New(fault.Unauthenticated, "wrong_password", "Current password is incorrect")
+	ErrNoPassword    = fault.New(fault.Unauthenticated, "no_password", "No password authentication method found")
+)
+
+// Prove returns a match if password is the user's. [ErrWrongPassword] if it is
+// not, [ErrNoPassword] if they have none.
+func (s *Service) Prove(ctx context.Context, user *storage.User, password string) (*Match, error) {
+	if _, err := s.db.Password(ctx, user.ID); errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrNoPassword
+	}
+	m, err := s.CheckPassword(ctx, user, password)
+	if err == nil && m == nil {
+		return nil, ErrWrongPassword
+	}
+	return m, err
+}
+
+// NewPassword is a password that has been checked and hashed, and is not kept yet.
+type NewPassword struct{ hash string }
+
+// HashNew hashes a password that a user has chosen, named by field, which
+// takes a while: it is done before the transaction.
+func (s *Service) HashNew(ctx context.Context, field string, user *storage.User, password string) (*NewPassword, error) {
+	if err := CheckPolicy(field, password, user.Email, user.FullName); err != nil {
+		return nil, err
+	}
+	hash, err := s.hasher.Hash(ctx, password)
+	return &NewPassword{hash}, err
+}
+
+// Replace makes chosen the password of a user in tx. [ErrWrongPassword] if it
+// has become another since m was checked. What was opened by the old one is
+// for the caller to end.
+func (s *Service) Replace(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string, m *Match, chosen *NewPassword,
+) error {
+	kept, err := tx.Password(ctx, userID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !kept.ChangedAt.Equal(m.changedAt.Time) {
+		return ErrWrongPassword
+	}
+	if err != nil {
+		return fmt.Errorf("read password of %s: %w", userID, err)
+	}
+	err = tx.SavePassword(ctx, &storage.Password{UserID: userID, Hash: chosen.hash, ChangedAt: storage.At(now)})
+	if err != nil {
+		return fmt.Errorf("set password of %s: %w", userID, err)
+	}
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "user.password_change", TargetKind: "user", TargetID: userID,
+	})
+}
+
 // SetPassword sets a user's password on behalf of an operator and ends every
 // session and grant they have.
 func (s *Service) SetPassword(ctx context.Context, by audit.Actor, userID, password string) error {

@@ -76,6 +76,7 @@ func (a *API) routes() {
 	signed(a, "DELETE /api/v1/auth/sessions", 200, "Other sessions revoked successfully", "End all my other sessions", a.endOtherSessions)
 	signed(a, "DELETE /api/v1/auth/sessions/{id}", 200, "Session revoked successfully", "End one of my sessions", a.endSession)
 	a.adminUserRoutes()
+	a.userRoutes()
 }
 
 // OpenAPI returns the document that describes the API.
@@ -106,7 +107,7 @@ func signed[I, T any](
 	do func(ctx context.Context, id *session.Identity, by audit.Actor, in *I) (*T, error),
 ) {
 	op := operation(route, status, summary)
-	op.Errors = []int{400, 401, 403, 404, 413, 415, 429, 500, 503}
+	op.Errors = []int{400, 401, 403, 404, 409, 413, 415, 429, 500, 503}
 	op.Security = []map[string][]string{{"session": {}}}
 	op.Middlewares = huma.Middlewares{a.requireSession}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[T], error) {

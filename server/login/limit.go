@@ -19,6 +19,9 @@ var (
 	perAddress = limit.Rule{Name: "login:address", Most: 300, Window: 15 * time.Minute}
 	// perRegistration is how many accounts one address may ask for.
 	perRegistration = limit.Rule{Name: "register:address", Most: 30, Window: 15 * time.Minute}
+	// perSession is how often a session may be asked for its user's password
+	// again. Whoever has found one open, and tries, locks out nobody else.
+	perSession = limit.Rule{Name: "password:session", Most: 10, Window: 15 * time.Minute}
 	// perFlow is how many sign-ins one address may begin: each is kept for a
 	// while, also when it leads nowhere.
 	perFlow = limit.Rule{Name: "flow:address", Most: 1500, Window: 15 * time.Minute}
@@ -43,6 +46,16 @@ func (l limits) passed(ctx context.Context, by audit.Actor, email string) {
 // register counts an attempt to make an account.
 func (l limits) register(ctx context.Context, by audit.Actor) error {
 	return l.count.Count(ctx, perRegistration, limit.Network(by.IPAddress))
+}
+
+// again counts an attempt to prove within a session who one is.
+func (l limits) again(ctx context.Context, sessionID string) error {
+	return l.count.Count(ctx, perSession, sessionID)
+}
+
+// provedAgain clears the counter of a session after a good attempt.
+func (l limits) provedAgain(ctx context.Context, sessionID string) {
+	l.count.Clear(ctx, perSession, sessionID)
 }
 
 // flow counts a sign-in that begins.

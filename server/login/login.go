@@ -202,7 +202,12 @@ func standing(u *storage.User) error {
 
 // failed records a sign-in that was refused.
 func (s *Service) failed(ctx context.Context, by audit.Actor, user *storage.User, reason string) error {
-	event := audit.Event{Action: "user.login", Failed: true, Reason: reason, TargetKind: "user"}
+	return s.refused(ctx, by, user, "user.login", reason)
+}
+
+// refused records that an action of a user, nil for an unknown one, was refused.
+func (s *Service) refused(ctx context.Context, by audit.Actor, user *storage.User, action, reason string) error {
+	event := audit.Event{Action: action, Failed: true, Reason: reason, TargetKind: "user"}
 	if user != nil {
 		event.TargetID = user.ID
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"golang.org/x/text/language"
 
 	"authy/storage"
 )
@@ -17,8 +18,9 @@ import (
 // scopeTitles names the scopes that speak of a user.
 var scopeTitles = map[string]Scope{
 	"openid":         {Title: "Know who you are", Detail: "An identifier of your account, and nothing else."},
-	"profile":        {Title: "Your name and picture", Detail: "As they stand on your account page."},
+	"profile":        {Title: "Your name and picture", Detail: "And what else your profile says, such as a nickname, birthday or language."},
 	"email":          {Title: "Your e-mail address", Detail: "And whether it has been verified."},
+	"phone":          {Title: "Your phone number", Detail: "If your profile has one."},
 	"offline_access": {Title: "Stay connected", Detail: "Also while you are not using the app, until you take it back."},
 	"roles":          {Title: "Your organizations and roles", Detail: "Which organizations you belong to, and as what."},
 }
@@ -51,11 +53,14 @@ func (p *Provider) userinfo(ctx context.Context, userID string, scopes []string)
 	}
 	info := &oidc.UserInfo{Subject: user.ID}
 	if has(scopes, "profile") {
-		info.Name, info.Picture = user.FullName, user.AvatarURL
-		info.UpdatedAt = oidc.FromTime(user.UpdatedAt.Time)
+		info.UserInfoProfile = profileClaims(user)
 	}
 	if has(scopes, "email") {
 		info.Email, info.EmailVerified = user.Email, oidc.Bool(!user.EmailVerifiedAt.IsZero())
+	}
+	if has(scopes, "phone") && user.PhoneNumber != "" {
+		info.PhoneNumber = user.PhoneNumber
+		info.AppendClaims("phone_number_verified", false) // nobody has called it
 	}
 	if has(scopes, "roles") {
 		members, err := p.db.Memberships(ctx, userID)
@@ -69,6 +74,21 @@ func (p *Provider) userinfo(ctx context.Context, userID string, scopes []string)
 		info.AppendClaims("roles", roles)
 	}
 	return info, nil
+}
+
+// profileClaims are the claims of the scope profile. What a user has not said
+// is left out.
+func profileClaims(u *storage.User) oidc.UserInfoProfile {
+	claims := oidc.UserInfoProfile{
+		Name: u.FullName, GivenName: u.GivenName, FamilyName: u.FamilyName, Nickname: u.Nickname,
+		PreferredUsername: u.PreferredUsername, Picture: u.AvatarURL, Website: u.Website,
+		Gender: oidc.Gender(u.Gender), Birthdate: u.Birthdate, Zoneinfo: u.Zoneinfo,
+		UpdatedAt: oidc.FromTime(u.UpdatedAt.Time),
+	}
+	if tag, err := language.Parse(u.Locale); err == nil {
+		claims.Locale = oidc.NewLocale(tag)
+	}
+	return claims
 }
 
 // ServeUserinfo answers with the claims of an access token's user

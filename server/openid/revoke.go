@@ -63,3 +63,20 @@ func (p *Provider) revokeRefresh(
 	}
 	return tx.RevokeGrant(ctx, grant.ID, "revoked_by_client", now)
 }
+
+// EndGrants ends all that clients were given by a user, in tx: their codes,
+// access tokens and refresh tokens.
+func (p *Provider) EndGrants(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID, reason string,
+) error {
+	ended, err := tx.RevokeGrants(ctx, userID, reason, now)
+	if err != nil {
+		return fmt.Errorf("end the grants of %s: %w", userID, err)
+	}
+	if ended == 0 {
+		return nil
+	}
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "grant.revoke_all", Reason: reason, TargetKind: "user", TargetID: userID,
+	})
+}

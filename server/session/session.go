@@ -227,13 +227,22 @@ func (s *Service) EndIn(
 func (s *Service) EndOthers(ctx context.Context, by audit.Actor, id *Identity) (ended int64, err error) {
 	now := time.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
-		ended, err = tx.RevokeSessions(ctx, id.User.ID, id.Session.ID, "Revoked by user", now)
-		if err != nil {
-			return fmt.Errorf("end the other sessions of %s: %w", id.User.ID, err)
-		}
-		return audit.Record(ctx, tx, by, now, audit.Event{
-			Action: "session.revoke_others", TargetKind: "user", TargetID: id.User.ID,
-		})
+		ended, err = s.EndOthersIn(ctx, tx, by, now, id, "Revoked by user")
+		return err
 	})
 	return ended, err
+}
+
+// EndOthersIn is [Service.EndOthers] for a reason, in a transaction of the
+// caller's.
+func (s *Service) EndOthersIn(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, id *Identity, reason string,
+) (int64, error) {
+	ended, err := tx.RevokeSessions(ctx, id.User.ID, id.Session.ID, reason, now)
+	if err != nil {
+		return 0, fmt.Errorf("end the other sessions of %s: %w", id.User.ID, err)
+	}
+	return ended, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "session.revoke_others", TargetKind: "user", TargetID: id.User.ID,
+	})
 }

@@ -1,0 +1,10 @@
+ALTER TABLE users DROP COLUMN zoneinfo;
+ALTER TABLE users DROP COLUMN locale;
+ALTER TABLE users DROP COLUMN phone_number;
+ALTER TABLE users DROP COLUMN birthdate;
+ALTER TABLE users DROP COLUMN gender;
+ALTER TABLE users DROP COLUMN website;
+ALTER TABLE users DROP COLUMN preferred_username;
+ALTER TABLE users DROP COLUMN nickname;
+ALTER TABLE users DROP COLUMN family_name;
+ALTER TABLE users DROP COLUMN given_name;

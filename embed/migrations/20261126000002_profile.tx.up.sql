@@ -1,0 +1,13 @@
+-- What a user says of themselves (OpenID Connect Core 1.0, section 5.1); ""
+-- is nothing.
+
+ALTER TABLE users ADD COLUMN given_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN family_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN preferred_username TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN website TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN gender TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN birthdate TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN phone_number TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN locale TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN zoneinfo TEXT NOT NULL DEFAULT '';

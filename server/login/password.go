@@ -1,0 +1,95 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"authy/server/account"
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/session"
+	"authy/storage"
+)
+
+// ChangePassword replaces the password of who is signed in by chosen, after
+// they have proved that they know the current one. Their other sessions and
+// all that applications were given end; the session that asks goes on.
+func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, id *session.Identity, current, chosen string) error {
+	const action = "user.password_change"
+	// What cannot become the password is said before an attempt is counted.
+	if err := account.CheckPolicy("new_password", chosen, id.User.Email, id.User.FullName); err != nil {
+		return err
+	}
+	match, err := s.proveAgain(ctx, by, id, current, action)
+	if err != nil {
+		return err
+	}
+	next, err := s.accounts.HashNew(ctx, "new_password", id.User, chosen)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := s.stillThere(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := s.accounts.Replace(ctx, tx, by, now, id.User.ID, match, next); err != nil {
+			return err
+		}
+		if _, err := s.sessions.EndOthersIn(ctx, tx, by, now, id, "Password changed"); err != nil {
+			return err
+		}
+		return s.openid.EndGrants(ctx, tx, by, now, id.User.ID, "password_changed")
+	})
+}
+
+// DeleteAccount deletes the account of who is signed in. A password, if they
+// gave one, must be theirs; nil is none.
+func (s *Service) DeleteAccount(ctx context.Context, by audit.Actor, id *session.Identity, password *string) error {
+	if password != nil {
+		if _, err := s.proveAgain(ctx, by, id, *password, "user.delete"); err != nil {
+			return err
+		}
+	}
+	return s.accounts.Delete(ctx, by, id.User.ID)
+}
+
+// proveAgain checks the password of who is signed in, for an action.
+func (s *Service) proveAgain(
+	ctx context.Context, by audit.Actor, id *session.Identity, password, action string,
+) (*account.Match, error) {
+	if err := s.limits().again(ctx, id.Session.ID); err != nil {
+		return nil, errors.Join(err, s.refused(ctx, by, id.User, action, "throttled"))
+	}
+	match, err := s.accounts.Prove(ctx, id.User, password)
+	if f, told := fault.As(err); told && f.Kind == fault.Unauthenticated {
+		return nil, refusal(err, s.refused(ctx, by, id.User, action, f.Code))
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.limits().provedAgain(ctx, id.Session.ID)
+	return match, nil
+}
+
+// stillThere is nil while the session of id may go on: it, or its user, can
+// have been ended since the request began.
+func (s *Service) stillThere(ctx context.Context, tx *storage.Tx, id *session.Identity) error {
+	user, err := tx.User(ctx, id.User.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return session.ErrInvalid
+	}
+	if err != nil {
+		return fmt.Errorf("look user %s up: %w", id.User.ID, err)
+	}
+	current, err := tx.Session(ctx, id.Session.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return session.ErrInvalid
+	}
+	if err != nil {
+		return fmt.Errorf("look session %s up: %w", id.Session.ID, err)
+	}
+	return session.Live(current, user, current.Kind, time.Now())
+}
