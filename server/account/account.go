@@ -233,13 +233,25 @@ func (s *Service) change(
 	})
 }
 
-// Delete deletes a user with everything that is theirs; users may do it to
-// themselves. [ErrLastOwner] if that would leave an organization without an
+// Delete deletes a user with everything that is theirs on behalf of an
+// administrator. [ErrLastOwner] if that would leave an organization without an
 // owner.
 func (s *Service) Delete(ctx context.Context, by audit.Actor, userID string) error {
-	if err := s.mayChange(ctx, by, userID); err != nil {
+	if err := s.mayAdminister(ctx, by); err != nil {
 		return err
 	}
+	return s.remove(ctx, by, userID)
+}
+
+// DeleteSelf is [Service.Delete] for a user who does it to themselves.
+func (s *Service) DeleteSelf(ctx context.Context, by audit.Actor) error {
+	if by.Kind != audit.User {
+		return ErrForbidden
+	}
+	return s.remove(ctx, by, by.ID)
+}
+
+func (s *Service) remove(ctx context.Context, by audit.Actor, userID string) error {
 	now := time.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err := load(ctx, tx, userID)

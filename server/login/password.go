@@ -53,7 +53,7 @@ func (s *Service) DeleteAccount(ctx context.Context, by audit.Actor, id *session
 			return err
 		}
 	}
-	return s.accounts.Delete(ctx, by, id.User.ID)
+	return s.accounts.DeleteSelf(ctx, by)
 }
 
 // proveAgain checks the password of who is signed in, for an action.
