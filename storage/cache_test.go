@@ -79,6 +79,31 @@ func changes(ctx context.Context, w *world) []change {
 			org := newOrg()
 			return first(tx.InsertOrganization(ctx, org), tx.InsertMember(ctx, newMember(org, w.user)))
 		}, 2},
+		{"SaveMember", []string{memberKey}, func(db *storage.DB) (any, error) {
+			m, err := db.Memberships(ctx, w.user.ID)
+			if err != nil || len(m) == 0 {
+				return nil, err
+			}
+			return m[0].Role, nil
+		}, func(tx *storage.Tx) error {
+			m := *w.member
+			m.Role = storage.RoleGuest
+			return tx.SaveMember(ctx, &m)
+		}, storage.RoleGuest},
+		{"DeleteMember", []string{memberKey}, memberships, func(tx *storage.Tx) error {
+			return tx.DeleteMember(ctx, w.org.ID, w.user.ID)
+		}, 1},
+		{"SaveOrganization", []string{storage.OrgKey + w.org.ID}, func(db *storage.DB) (any, error) {
+			o, err := db.Organization(ctx, w.org.ID)
+			if err != nil {
+				return nil, err
+			}
+			return o.Name, nil
+		}, func(tx *storage.Tx) error {
+			o := *w.org
+			o.Name = "Saved"
+			return tx.SaveOrganization(ctx, &o)
+		}, "Saved"},
 		{"InsertRevokedToken", []string{storage.RevokedKey + "jti"}, func(db *storage.DB) (any, error) {
 			return db.IsRevokedToken(ctx, "jti")
 		}, func(tx *storage.Tx) error {
@@ -101,6 +126,50 @@ func changes(ctx context.Context, w *world) []change {
 			return gone, err
 		}, func(tx *storage.Tx) error { return tx.DeleteUser(ctx, w.user.ID) }, true},
 	}
+}
+
+func TestADeletedOrganizationIsServedFromNoCache(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		eventually(t, 10*time.Second, "caching", db.IsCaching)
+		w, ctx := newWorld(t, db), t.Context()
+		read := func() []error {
+			_, org := db.Organization(ctx, w.org.ID)
+			_, client := db.Client(ctx, w.client.ClientID)
+			_, row := db.ClientByRow(ctx, w.client.ID)
+			_, grant := db.Grant(ctx, w.grant.ID)
+			return []error{org, client, row, grant}
+		}
+		if members, err := db.Memberships(ctx, w.user.ID); first(read()...) != nil || len(members) != 1 {
+			t.Fatalf("before: %v, %v, %v", read(), members, err)
+		}
+		for _, key := range []string{
+			storage.OrgKey + w.org.ID, storage.ClientKey + w.client.ClientID, storage.ClientRowKey + w.client.ID,
+			storage.GrantKey + w.grant.ID, storage.MemberKey + w.user.ID,
+		} {
+			if !db.Holds(key) {
+				t.Errorf("%s is not cached, so the test proves nothing", key)
+			}
+		}
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.DeleteOrganization(ctx, w.org.ID) })
+		for i, err := range read() {
+			if !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("lookup %d: %v, want ErrNotFound", i, err)
+			}
+		}
+		if members, err := db.Memberships(ctx, w.user.ID); err != nil || len(members) != 0 {
+			t.Errorf("the user is still a member: %v, %v", members, err)
+		}
+		for _, table := range []string{"members", "clients", "grants", "codes", "refresh_tokens", "consents"} {
+			if n := count(t, db, table); n != "0" {
+				t.Errorf("%s %s are left", n, table)
+			}
+		}
+		err := db.Update(ctx, func(tx *storage.Tx) error { return tx.DeleteOrganization(ctx, w.org.ID) })
+		if !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("again: %v, want ErrNotFound", err)
+		}
+	})
 }
 
 func TestAChangeIsSeenAtOnceByCachedLookups(t *testing.T) {

@@ -19,6 +19,7 @@ var expired = []struct {
 }{
 	{"flows", "id", 0, nil},
 	{"links", "hash", 0, nil},
+	{"invitations", "id", 0, nil},
 	{"revoked_tokens", "id", 0, nil},
 	{"refresh_tokens", "hash", 0, nil},
 	{"grants", "id", 0, (*Tx).changeGrants},

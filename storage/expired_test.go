@@ -23,10 +23,12 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	grant, session := newGrant(w.user, w.client), newSession(w.user)
 	flow.ID, link.Hash, refresh.Hash, grant.ID, session.ID = name, name, name, name, name
 	flow.ExpiresAt, link.ExpiresAt, refresh.ExpiresAt = storage.At(at), storage.At(at), storage.At(at)
+	invitation := newInvitation(w.org, name)
+	invitation.ID, invitation.ExpiresAt = name, storage.At(at)
 	grant.ExpiresAt, session.ExpiresAt = storage.At(at), storage.At(at.Add(-keepEnded))
 	return first(
 		tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
-		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session),
+		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 	)
 }
@@ -37,7 +39,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	left := map[string][]string{}
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
-		"revoked_tokens": "id",
+		"revoked_tokens": "id", "invitations": "id",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -67,7 +69,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		want := []string{"row3 now", "row4 to come"}
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
-			"revoked_tokens": want,
+			"revoked_tokens": want, "invitations": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

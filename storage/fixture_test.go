@@ -96,6 +96,13 @@ func newLink() *storage.Link {
 	}
 }
 
+func newInvitation(org *storage.Organization, email string) *storage.Invitation {
+	return &storage.Invitation{
+		ID: storage.NewID(), Hash: storage.Hash(storage.NewID()), OrganizationID: org.ID, Email: email,
+		Role: storage.RoleMember, CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
 func newKey(algorithm, state string) *storage.Key {
 	return &storage.Key{
 		ID: storage.NewID(), Algorithm: algorithm, State: state, Private: []byte("private " + algorithm),

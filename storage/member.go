@@ -43,13 +43,55 @@ func (r Reader) Memberships(ctx context.Context, userID string) ([]Member, error
 	})
 }
 
-// OwnsAlone says whether a user is the only owner of any organization.
+// Members returns at most limit places in an organization with ids after the
+// given one, in their order, and the users that they belong to by their ids.
+func (r Reader) Members(
+	ctx context.Context, orgID, after string, limit int,
+) ([]Member, map[string]*User, error) {
+	var members []Member
+	err := r.bun.NewSelect().Conn(r.conn).Model(&members).
+		Where("organization_id = ? AND id > ?", orgID, after).
+		OrderExpr("id").Limit(int64(limit)).Scan(ctx)
+	if err != nil || len(members) == 0 {
+		return members, nil, translate(err)
+	}
+	ids, users := make([]string, len(members)), make(map[string]*User, len(members))
+	for i, m := range members {
+		ids[i] = m.UserID
+	}
+	found, err := list[User](ctx, r, "id", "id IN (?)", bun.List(ids))
+	for i := range found {
+		users[found[i].ID] = &found[i]
+	}
+	return members, users, err
+}
+
+// CountMembers returns how many members an organization has.
+func (r Reader) CountMembers(ctx context.Context, orgID string) (int64, error) {
+	n, err := r.bun.NewSelect().Conn(r.conn).Model((*Member)(nil)).
+		Where("organization_id = ?", orgID).Count(ctx)
+	return n, translate(err)
+}
+
+// HasOwnerBeside says whether an organization has an owner who can sign in,
+// beside a user.
+func (r Reader) HasOwnerBeside(ctx context.Context, orgID, userID string) (bool, error) {
+	var n int64
+	err := r.conn.hotRow(ctx, `SELECT count(*) FROM members AS m JOIN users AS u ON u.id = m.user_id
+		WHERE m.organization_id = ? AND m.role = 'owner' AND m.user_id <> ?
+		AND u.status IN ('active', 'pending')`, orgID, userID).Scan(&n)
+	return n > 0, translate(err)
+}
+
+// OwnsAlone says whether a user is the only owner of any organization. Owners
+// who cannot sign in do not count.
 func (r Reader) OwnsAlone(ctx context.Context, userID string) (bool, error) {
 	var n int64
 	err := r.conn.hotRow(ctx, `SELECT count(*) FROM members AS mine
 		WHERE mine.user_id = ? AND mine.role = 'owner' AND NOT EXISTS (
-			SELECT 1 FROM members AS other WHERE other.organization_id = mine.organization_id
-			AND other.role = 'owner' AND other.user_id <> mine.user_id)`, userID).Scan(&n)
+			SELECT 1 FROM members AS other JOIN users AS u ON u.id = other.user_id
+			WHERE other.organization_id = mine.organization_id AND other.role = 'owner'
+			AND other.user_id <> mine.user_id AND u.status IN ('active', 'pending'))`, userID).Scan(&n)
 	return n > 0, translate(err)
 }
 
@@ -57,6 +99,23 @@ func (r Reader) OwnsAlone(ctx context.Context, userID string) (bool, error) {
 func (tx *Tx) InsertMember(ctx context.Context, m *Member) error {
 	tx.change(memberKey, m.UserID)
 	return insert(ctx, tx, m)
+}
+
+// SaveMember writes every column of m.
+func (tx *Tx) SaveMember(ctx context.Context, m *Member) error {
+	tx.change(memberKey, m.UserID)
+	return save(ctx, tx, m)
+}
+
+// DeleteMember ends a user's place in an organization; [ErrNotFound] says that
+// there is none.
+func (tx *Tx) DeleteMember(ctx context.Context, orgID, userID string) error {
+	tx.change(memberKey, userID)
+	n, err := remove[Member](ctx, tx, "organization_id = ? AND user_id = ?", orgID, userID)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
 }
 
 // changeMembers notes that the places which where describes change.

@@ -31,7 +31,55 @@ func (r Reader) OrganizationBySlug(ctx context.Context, slug string) (*Organizat
 	return find[Organization](ctx, r, "slug = ?", slug)
 }
 
+// Organizations returns at most limit organizations with slugs after the given
+// one, in the order of their slugs.
+func (r Reader) Organizations(ctx context.Context, after string, limit int) ([]Organization, error) {
+	var orgs []Organization
+	err := r.bun.NewSelect().Conn(r.conn).Model(&orgs).
+		Where("slug > ?", after).OrderExpr("slug").Limit(int64(limit)).Scan(ctx)
+	return orgs, translate(err)
+}
+
 // InsertOrganization adds an organization; [ErrTaken] says that the slug is in use.
 func (tx *Tx) InsertOrganization(ctx context.Context, o *Organization) error {
 	return insert(ctx, tx, o)
+}
+
+// SaveOrganization writes every column of o.
+func (tx *Tx) SaveOrganization(ctx context.Context, o *Organization) error {
+	tx.change(orgKey, o.ID)
+	return save(ctx, tx, o)
+}
+
+// DeleteOrganization deletes an organization with its members, invitations and
+// clients, and what those were granted.
+func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
+	clients, err := tx.clientsOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, c := range clients {
+		tx.change(clientKey, c.ClientID)
+		tx.change(clientRowKey, c.ID)
+		if err := tx.changeGrants(ctx, "client_id = ?", c.ID); err != nil {
+			return err
+		}
+	}
+	if err := tx.changeMembers(ctx, "organization_id = ?", id); err != nil {
+		return err
+	}
+	tx.change(orgKey, id)
+	n, err := remove[Organization](ctx, tx, "id = ?", id)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// clientsOf returns by what the clients of an organization are cached.
+func (tx *Tx) clientsOf(ctx context.Context, orgID string) ([]Client, error) {
+	var clients []Client
+	err := tx.bun.NewSelect().Conn(tx.conn).Model(&clients).
+		Column("id", "client_id").Where("organization_id = ?", orgID).Scan(ctx)
+	return clients, translate(err)
 }

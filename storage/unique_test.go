@@ -39,6 +39,9 @@ func duplicates(w *world, signing *storage.Key, event *storage.Event) []insertio
 		{"organization id", func(c ctx, t tx) error { return t.InsertOrganization(c, org) }},
 		{"organization slug", func(c ctx, t tx) error { return t.InsertOrganization(c, slug) }},
 		{"member of a pair", func(c ctx, t tx) error { return t.InsertMember(c, newMember(w.org, w.user)) }},
+		{"invitation of a pair", func(c ctx, t tx) error {
+			return first(t.InsertInvitation(c, newInvitation(w.org, "x@example.com")), t.InsertInvitation(c, newInvitation(w.org, "x@example.com")))
+		}},
 		{"client row", func(c ctx, t tx) error { return t.InsertClient(c, client) }},
 		{"client id", func(c ctx, t tx) error { return t.InsertClient(c, clientID) }},
 		{"session id", func(c ctx, t tx) error { return t.InsertSession(c, session) }},

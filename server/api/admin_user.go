@@ -34,7 +34,7 @@ func adminUserOf(u *account.User) adminUser {
 }
 
 type adminUsersIn struct {
-	Page
+	PageIn
 	Email  string `query:"email" maxLength:"254" doc:"How the address begins"`
 	Status string `query:"status" enum:"active,inactive,suspended,pending" doc:"Only users in this state"`
 }

@@ -77,6 +77,7 @@ func (a *API) routes() {
 	signed(a, "DELETE /api/v1/auth/sessions/{id}", 200, "Session revoked successfully", "End one of my sessions", a.endSession)
 	a.adminUserRoutes()
 	a.userRoutes()
+	a.orgRoutes()
 }
 
 // OpenAPI returns the document that describes the API.

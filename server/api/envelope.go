@@ -37,6 +37,9 @@ type meta struct {
 // paged is data that is one page of a list; next is "" for the last.
 type paged interface{ next() string }
 
+// titled is data that may have a message of its own; title is "" if not.
+type titled interface{ title() string }
+
 // answer is an envelope as huma sends it.
 type answer[T any] struct {
 	Status int
@@ -54,6 +57,9 @@ func success[T any](ctx context.Context, status int, message string, data *T) *a
 	}
 	if page, ok := any(data).(paged); ok && page.next() != "" {
 		body.Meta = &meta{Next: page.next()}
+	}
+	if own, ok := any(data).(titled); ok && own.title() != "" {
+		body.Message = own.title()
 	}
 	return &answer[T]{Status: status, Cache: "no-store", Body: body}
 }

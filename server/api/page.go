@@ -7,15 +7,15 @@ import (
 	"authy/server/fault"
 )
 
-// Page is how a list is asked for, page by page. A handler embeds it; the
-// framework sees the fields of an exported type only.
-type Page struct {
+// PageIn is how a list is asked for, page by page. A handler embeds it; the
+// framework sees only embedded types that are exported.
+type PageIn struct {
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200" doc:"How many to return at most"`
 	Cursor string `query:"cursor" maxLength:"512" doc:"meta.next of the page before"`
 }
 
 // after returns the key that the page begins after, "" for the first page.
-func (p Page) after() (string, error) {
+func (p PageIn) after() (string, error) {
 	key, err := base64.RawURLEncoding.DecodeString(p.Cursor)
 	if err != nil || !utf8.Valid(key) {
 		return "", fault.Field("cursor", "Not a cursor of this list.")

@@ -161,7 +161,7 @@ type myOrganizationsOut struct {
 
 func (o *myOrganizationsOut) next() string { return o.following }
 
-func (a *API) myOrganizations(ctx context.Context, id *session.Identity, _ audit.Actor, in *Page) (*myOrganizationsOut, error) {
+func (a *API) myOrganizations(ctx context.Context, id *session.Identity, _ audit.Actor, in *PageIn) (*myOrganizationsOut, error) {
 	after, err := in.after()
 	if err != nil {
 		return nil, err

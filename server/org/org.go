@@ -1,11 +1,15 @@
 // Package org decides about organizations: groups of users with roles, and the
 // owners of clients. It refuses to know how members sign in.
+//
+// Read role.go (who ranks above whom), access.go (who may do something at
+// all), then org.go, member.go and invite.go for what there is to do.
 package org
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -16,16 +20,33 @@ import (
 	"authy/storage"
 )
 
-// What org refuses.
+// What org refuses. The messages are the contract's where it has one.
 var (
 	ErrSlugTaken = fault.New(fault.Conflict, "slug_taken", "Organization slug already exists")
 	ErrNoOrg     = fault.New(fault.NotFound, "organization_not_found", "Organization not found")
 	ErrMember    = fault.New(fault.Conflict, "already_member", "User is already a member of this organization")
 	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+	ErrRole      = fault.New(fault.Forbidden, "role_required", "Requires a higher role in the organization.")
+	ErrRank      = fault.New(fault.Forbidden, "rank_too_low",
+		"You may grant and alter only roles below your own.")
+	ErrNoMember  = fault.New(fault.NotFound, "member_not_found", "Member not found")
+	ErrNoUser    = fault.New(fault.NotFound, "user_not_found", "User not found")
+	ErrLastOwner = fault.New(fault.Conflict, "last_owner",
+		"The organization would be left without an owner; make someone else its owner first.")
+)
+
+// The longest texts of an organization, in characters.
+const (
+	maxName        = 255
+	maxDescription = 2000
+	maxURL         = 512
 )
 
 // slugForm is what a slug looks like: it stands in URLs.
 var slugForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// Organization is an organization as it is kept.
+type Organization = storage.Organization
 
 // Service decides about organizations.
 type Service struct{ db *storage.DB }
@@ -34,20 +55,21 @@ type Service struct{ db *storage.DB }
 func New(db *storage.DB) *Service { return &Service{db: db} }
 
 // NewOrg describes an organization to be made.
-type NewOrg struct{ Slug, Name, Description, OwnerID string }
+type NewOrg struct{ Slug, Name, Description, LogoURL, OwnerID string }
 
-// Create makes an organization with its first owner.
+// Create makes an organization with its first owner. Users make their own, an
+// operator makes one for anybody. [ErrSlugTaken] if the slug is in use.
 func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*storage.Organization, error) {
-	if by.Kind != audit.Operator {
+	if by.Kind != audit.Operator && (by.Kind != audit.User || by.ID != in.OwnerID) {
 		return nil, ErrForbidden
-	}
-	if err := in.check(); err != nil {
-		return nil, err
 	}
 	now := time.Now()
 	o := &storage.Organization{
 		ID: storage.NewID(), Slug: in.Slug, Name: strings.TrimSpace(in.Name), Description: in.Description,
-		IsActive: true, CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
+		LogoURL: in.LogoURL, IsActive: true, CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
+	}
+	if err := check(o); err != nil {
+		return nil, err
 	}
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := tx.InsertOrganization(ctx, o); errors.Is(err, storage.ErrTaken) {
@@ -61,52 +83,123 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*stora
 		if err != nil {
 			return err
 		}
-		return s.add(ctx, tx, by, now, o.ID, in.OwnerID, storage.RoleOwner)
+		_, err = s.add(ctx, tx, by, now, joining{orgID: o.ID, userID: in.OwnerID, role: Owner})
+		return err
 	})
 	return o, err
 }
 
-func (in NewOrg) check() error {
+// check says what is wrong with an organization, field by field.
+func check(o *storage.Organization) error {
 	problems := map[string][]string{}
-	if !slugForm.MatchString(in.Slug) {
+	if !slugForm.MatchString(o.Slug) {
 		problems["slug"] = []string{"Use 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end."}
 	}
-	if n := utf8.RuneCountInString(strings.TrimSpace(in.Name)); n < 1 || n > 255 {
+	if n := utf8.RuneCountInString(o.Name); n < 1 || n > maxName {
 		problems["name"] = []string{"Length must be between 1 and 255."}
+	} else if audit.Cut(o.Name, len(o.Name)) != o.Name {
+		problems["name"] = []string{"Not a valid string."}
+	}
+	if utf8.RuneCountInString(o.Description) > maxDescription {
+		problems["description"] = []string{"Longer than maximum length 2000."}
+	} else if !utf8.ValidString(o.Description) || strings.ContainsRune(o.Description, 0) {
+		problems["description"] = []string{"Not a valid string."}
+	}
+	if !isLogo(o.LogoURL) {
+		problems["logo_url"] = []string{"Not a valid URL."}
 	}
 	return fault.Fields(problems)
 }
 
-// AddMember makes a user a member with a role. [ErrMember] if they are one.
-func (s *Service) AddMember(ctx context.Context, by audit.Actor, orgID, userID string, role storage.Role) error {
-	if by.Kind != audit.Operator {
-		return ErrForbidden
+// isLogo accepts what a browser may be told to fetch, and nothing at all.
+func isLogo(text string) bool {
+	if text == "" {
+		return true
 	}
+	u, err := url.Parse(text)
+	return err == nil && len(text) <= maxURL && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" &&
+		u.User == nil && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// Change is what is to change of an organization; nil leaves it as it is.
+type Change struct{ Name, Description, LogoURL *string }
+
+// Update changes an organization, for its owners and admins.
+func (s *Service) Update(
+	ctx context.Context, by audit.Actor, orgID string, in Change,
+) (o *storage.Organization, err error) {
 	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		return s.add(ctx, tx, by, now, orgID, userID, role)
+	err = s.change(ctx, by, now, orgID, "org.update", func(tx *storage.Tx) error {
+		if o, _, err = s.admit(ctx, tx.Reader, by, orgID, managers); err != nil {
+			return err
+		}
+		before := *o
+		in.apply(o)
+		if *o == before {
+			return nil
+		}
+		if err := check(o); err != nil {
+			return err
+		}
+		o.UpdatedAt = storage.At(now)
+		if err := tx.SaveOrganization(ctx, o); err != nil {
+			return fmt.Errorf("change organization %s: %w", orgID, err)
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "org.update", TargetKind: "organization", TargetID: orgID, OrgID: orgID,
+		})
+	})
+	return o, err
+}
+
+func (c Change) apply(o *storage.Organization) {
+	if c.Name != nil {
+		o.Name = strings.TrimSpace(*c.Name)
+	}
+	if c.Description != nil {
+		o.Description = *c.Description
+	}
+	if c.LogoURL != nil {
+		o.LogoURL = *c.LogoURL
+	}
+}
+
+// Delete deletes an organization, for its owners. Its members lose their
+// places, its clients stop, and whatever users had granted to those ends.
+func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID string) error {
+	now := time.Now()
+	return s.change(ctx, by, now, orgID, "org.delete", func(tx *storage.Tx) error {
+		o, _, err := s.admit(ctx, tx.Reader, by, orgID, ownersOnly)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteOrganization(ctx, orgID); err != nil {
+			return fmt.Errorf("delete organization %s: %w", orgID, err)
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "org.delete", TargetKind: "organization", TargetID: orgID, OrgID: orgID,
+			Details: map[string]string{"slug": o.Slug},
+		})
 	})
 }
 
-func (s *Service) add(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, orgID, userID string, role storage.Role,
-) error {
-	m := &storage.Member{
-		ID: storage.NewID(), OrganizationID: orgID, UserID: userID, Role: role,
-		JoinedAt: storage.At(now), CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
+// View is an organization as one of its members sees it.
+type View struct {
+	Membership
+	Members int64
+}
+
+// Show returns an organization to one of its members.
+func (s *Service) Show(ctx context.Context, by audit.Actor, orgID string) (*View, error) {
+	o, role, err := s.admit(ctx, s.db.Reader, by, orgID, anyone)
+	if err != nil {
+		return nil, err
 	}
-	if by.Kind == audit.User {
-		m.InvitedByID = storage.Ref(by.ID)
+	n, err := s.db.CountMembers(ctx, orgID)
+	if err != nil {
+		return nil, fmt.Errorf("count members of %s: %w", orgID, err)
 	}
-	if err := tx.InsertMember(ctx, m); errors.Is(err, storage.ErrTaken) {
-		return ErrMember
-	} else if err != nil {
-		return fmt.Errorf("add %s to organization %s: %w", userID, orgID, err)
-	}
-	return audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "org.member.add", TargetKind: "user", TargetID: userID, OrgID: orgID,
-		Details: map[string]string{"role": string(role)},
-	})
+	return &View{Membership{Organization: o, Role: role}, n}, nil
 }
 
 // BySlug returns the organization with a slug. [ErrNoOrg] if there is none.
@@ -116,6 +209,25 @@ func (s *Service) BySlug(ctx context.Context, slug string) (*storage.Organizatio
 		return nil, ErrNoOrg
 	}
 	return o, err
+}
+
+// Find returns the organization with a slug or an id.
+func (s *Service) Find(ctx context.Context, slugOrID string) (*storage.Organization, error) {
+	if isID(slugOrID) {
+		o, err := s.db.Organization(ctx, slugOrID)
+		if !errors.Is(err, storage.ErrNotFound) {
+			return o, err
+		}
+	}
+	if !slugForm.MatchString(slugOrID) {
+		return nil, ErrNoOrg
+	}
+	return s.BySlug(ctx, slugOrID)
+}
+
+// List returns at most limit organizations whose slugs come after the given one.
+func (s *Service) List(ctx context.Context, after string, limit int) ([]storage.Organization, error) {
+	return s.db.Organizations(ctx, after, limit)
 }
 
 // Membership is an organization as one of its members sees it.

@@ -188,21 +188,25 @@ func TestSlugsAndNames(t *testing.T) {
 	}
 }
 
-func TestOnlyAnOperatorMakesOrganizations(t *testing.T) {
+func TestUsersMakeTheirOwnOrganizationsOnly(t *testing.T) {
 	t.Parallel()
 	db := storagetest.New(t)
 	s, ctx := org.New(db), t.Context()
-	owner := addUser(t, db, "owner@example.com")
-	o, err := s.Create(ctx, audit.Shell(), org.NewOrg{Slug: "acme", Name: "Acme", OwnerID: owner})
+	owner, other := addUser(t, db, "owner@example.com"), addUser(t, db, "other@example.com")
+	o, err := s.Create(ctx, audit.Actor{}.As(owner), org.NewOrg{Slug: "acme", Name: "Acme", OwnerID: owner})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, by := range []audit.Actor{{}, {Kind: audit.Anonymous}, audit.Actor{}.As(owner), audit.Actor{}.AsClient("c"), audit.Server()} {
+	for _, by := range []audit.Actor{{}, {Kind: audit.Anonymous}, audit.Actor{}.As(other), audit.Actor{}.AsClient("c"), audit.Server()} {
 		if _, err := s.Create(ctx, by, org.NewOrg{Slug: "other", Name: "Other", OwnerID: owner}); !errors.Is(err, org.ErrForbidden) {
 			t.Errorf("Create by %+v: %v, want ErrForbidden", by, err)
 		}
-		if err := s.AddMember(ctx, by, o.ID, addUser(t, db, storage.NewID()), storage.RoleOwner); !errors.Is(err, org.ErrForbidden) {
-			t.Errorf("AddMember by %+v: %v, want ErrForbidden", by, err)
+		want := org.ErrForbidden
+		if by.Kind == audit.User {
+			want = org.ErrNoOrg
+		}
+		if err := s.AddMember(ctx, by, o.ID, addUser(t, db, storage.NewID()), storage.RoleOwner); !errors.Is(err, want) {
+			t.Errorf("AddMember by %+v: %v, want %v", by, err, want)
 		}
 	}
 }

@@ -1,0 +1,244 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"authy/server"
+	"authy/server/account"
+	"authy/server/audit"
+	"authy/server/org"
+)
+
+const (
+	orgsListed  = 100  // organizations in a list unless told otherwise
+	maxOrgsList = 1000 // at most
+)
+
+func (a *app) orgCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "org",
+		Short: "Add, look at and delete organizations, and change who is in them",
+		Long: `Add, look at and delete organizations, and change who is in them. The commands
+work beside a running server, which heeds them at once, and without one. An
+organization is named by slug or ID, a user by address or ID.`,
+		Example: `  authy org create acme --name 'Acme Corporation' --owner alice@example.com
+  authy org member add acme bob@example.com --role admin
+  authy org show acme`,
+	}
+	c.AddCommand(a.createOrgCommand(), a.listOrgsCommand(), a.showOrgCommand(), a.deleteOrgCommand(), a.memberCommand())
+	return c
+}
+
+// orgOut is an organization as programs see it.
+type orgOut struct {
+	ID          string     `json:"id"`
+	Slug        string     `json:"slug"`
+	Name        string     `json:"name"`
+	Description string     `json:"description"`
+	LogoURL     string     `json:"logo_url"`
+	Active      bool       `json:"active"`
+	CreatedAt   *time.Time `json:"created_at"`
+	UpdatedAt   *time.Time `json:"updated_at"`
+	// Members is there only when one organization is shown.
+	Members *int64 `json:"member_count,omitempty"`
+}
+
+func orgOutOf(o *org.Organization) orgOut {
+	return orgOut{
+		ID: o.ID, Slug: o.Slug, Name: o.Name, Description: o.Description, LogoURL: o.LogoURL, Active: o.IsActive,
+		CreatedAt: instantOrNull(o.CreatedAt.Time), UpdatedAt: instantOrNull(o.UpdatedAt.Time),
+	}
+}
+
+func (a *app) createOrgCommand() *cobra.Command {
+	var in org.NewOrg
+	var owner string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "create SLUG",
+		Short: "Add an organization with its first owner",
+		Long: `Add an organization with its first owner. The slug stands in URLs and does not
+change; without --name it is the name, too.`,
+		Example: `  authy org create acme --name 'Acme Corporation' --owner alice@example.com`,
+		Args:    takes("SLUG"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if owner == "" {
+				return misused(c, "--owner is missing")
+			}
+			if in.Slug = args[0]; in.Name == "" {
+				in.Name = in.Slug
+			}
+			return a.withUser(c.Context(), owner, func(s *server.Services, u *account.User) error {
+				in.OwnerID = u.ID
+				return a.createOrg(c.Context(), s, in, u.Email, asJSON)
+			})
+		},
+	}
+	c.Flags().StringVar(&in.Name, "name", "", "`NAME` of the organization")
+	c.Flags().StringVar(&in.Description, "description", "", "`TEXT` about it")
+	c.Flags().StringVar(&in.LogoURL, "logo-url", "", "`URL` of its logo")
+	c.Flags().StringVar(&owner, "owner", "", "its first owner (`EMAIL-or-ID`)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) createOrg(ctx context.Context, s *server.Services, in org.NewOrg, owner string, asJSON bool) error {
+	o, err := s.Orgs.Create(ctx, audit.Shell(), in)
+	if err != nil {
+		return err
+	}
+	a.note("Created the organization %s, which %s owns.", o.Slug, owner)
+	if asJSON {
+		return a.printJSON(orgOutOf(o))
+	}
+	return nil
+}
+
+func (a *app) listOrgsCommand() *cobra.Command {
+	var after string
+	var limit int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List organizations in the order of their slugs",
+		Example: `  authy org list
+  authy org list --limit 50 --after acme
+  authy org list --json | jq -r '.[].slug'`,
+		Args: takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > maxOrgsList {
+				return misused(c, "--limit is %d; give 1 to %d", limit, maxOrgsList)
+			}
+			return a.listOrgs(c.Context(), after, limit, asJSON)
+		},
+	}
+	c.Flags().StringVar(&after, "after", "", "begin after this slug (`SLUG`)")
+	c.Flags().IntVar(&limit, "limit", orgsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxOrgsList))
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) listOrgs(ctx context.Context, after string, limit int, asJSON bool) error {
+	return a.with(ctx, func(s *server.Services) error {
+		orgs, err := s.Orgs.List(ctx, after, limit+1) // one more tells whether there are more
+		if err != nil {
+			return err
+		}
+		more := len(orgs) > limit
+		orgs = orgs[:min(limit, len(orgs))]
+		if err := a.printOrgs(orgs, asJSON); err != nil {
+			return err
+		}
+		if more {
+			a.note("There are more: add --after %s", orgs[limit-1].Slug)
+		}
+		return nil
+	})
+}
+
+func (a *app) printOrgs(orgs []org.Organization, asJSON bool) error {
+	out, rows := make([]orgOut, len(orgs)), make([][]string, len(orgs))
+	for i := range orgs {
+		o := orgOutOf(&orgs[i])
+		out[i], rows[i] = o, []string{o.Slug, o.Name, yesOrNo(o.Active), instant(orgs[i].CreatedAt.Time), o.ID}
+	}
+	switch {
+	case asJSON:
+		return a.printJSON(out)
+	case len(orgs) == 0:
+		a.note("There are no organizations. Add one with 'authy org create SLUG --owner EMAIL'.")
+		return nil
+	}
+	return a.printTable([]string{"SLUG", "NAME", "ACTIVE", "CREATED", "ID"}, rows)
+}
+
+func (a *app) showOrgCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show SLUG-or-ID",
+		Short: "Show an organization",
+		Example: `  authy org show acme
+  authy org show --json 0198c0de-0000-7000-8000-000000000000`,
+		Args: takes("SLUG-or-ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withOrg(c.Context(), args[0], func(s *server.Services, o *org.Organization) error {
+				view, err := s.Orgs.Show(c.Context(), audit.Shell(), o.ID)
+				if err != nil {
+					return err
+				}
+				return a.printOrg(view, asJSON)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) printOrg(view *org.View, asJSON bool) error {
+	o := orgOutOf(view.Organization)
+	if o.Members = &view.Members; asJSON {
+		return a.printJSON(o)
+	}
+	return a.printTable(nil, [][]string{
+		{"ID", o.ID},
+		{"Slug", o.Slug},
+		{"Name", o.Name},
+		{"Description", o.Description},
+		{"Logo", o.LogoURL},
+		{"Active", yesOrNo(o.Active)},
+		{"Members", fmt.Sprint(view.Members)},
+		{"Created", instant(view.Organization.CreatedAt.Time)},
+		{"Changed", instant(view.Organization.UpdatedAt.Time)},
+	})
+}
+
+func (a *app) deleteOrgCommand() *cobra.Command {
+	var y confirmation
+	c := &cobra.Command{
+		Use:   "delete SLUG-or-ID",
+		Short: "Delete an organization with its clients",
+		Long: `Delete an organization with its clients, which stop at once, also on a running
+server. Its members stay users. It cannot be undone.`,
+		Example: `  authy org delete acme
+  authy org delete --yes acme`,
+		Args: takes("SLUG-or-ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.canConfirm(c, y); err != nil {
+				return err
+			}
+			return a.withOrg(c.Context(), args[0], func(s *server.Services, o *org.Organization) error {
+				return a.deleteOrg(c.Context(), s, o, y)
+			})
+		},
+	}
+	y.add(c)
+	return c
+}
+
+func (a *app) deleteOrg(ctx context.Context, s *server.Services, o *org.Organization, y confirmation) error {
+	if err := a.confirm(ctx, y, "Delete "+o.Slug+" with its memberships and clients, for good?"); err != nil {
+		return err
+	}
+	if err := s.Orgs.Delete(ctx, audit.Shell(), o.ID); err != nil {
+		return err
+	}
+	a.note("Deleted %s: its clients have stopped, and its members are in it no more.", o.Slug)
+	return nil
+}
+
+// withOrg finds the organization that an argument names and calls do.
+func (a *app) withOrg(
+	ctx context.Context, slugOrID string, do func(*server.Services, *org.Organization) error,
+) error {
+	return a.with(ctx, func(s *server.Services) error {
+		o, err := s.Orgs.Find(ctx, slugOrID)
+		if err != nil {
+			return err
+		}
+		return do(s, o)
+	})
+}

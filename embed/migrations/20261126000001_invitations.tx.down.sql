@@ -1,0 +1,2 @@
+DROP INDEX members_organization;
+DROP TABLE invitations;

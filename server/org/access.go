@@ -1,0 +1,76 @@
+package org
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// admit returns the organization with an id and the role that by acts with in
+// it, read in r. [ErrNoOrg] for who is no member, so that nothing tells whether
+// there is such an organization; [ErrRole] for a member with none of the roles
+// needed. An operator acts as an owner of every organization.
+func (s *Service) admit(
+	ctx context.Context, r storage.Reader, by audit.Actor, orgID string, needed []Role,
+) (*storage.Organization, Role, error) {
+	if by.Kind != audit.Operator && by.Kind != audit.User {
+		return nil, "", ErrForbidden
+	}
+	if !isID(orgID) {
+		return nil, "", ErrNoOrg
+	}
+	o, err := r.Organization(ctx, orgID)
+	if err != nil {
+		return nil, "", lookedUp(err, ErrNoOrg, "look up organization "+orgID)
+	}
+	if by.Kind == audit.Operator {
+		return o, Owner, nil
+	}
+	m, err := r.Member(ctx, orgID, by.ID)
+	if err != nil {
+		return nil, "", lookedUp(err, ErrNoOrg, "look up member "+by.ID+" of "+orgID)
+	}
+	if !slices.Contains(needed, m.Role) {
+		return nil, "", errNeeds(needed)
+	}
+	return o, m.Role, nil
+}
+
+// lookedUp turns the error of a lookup into missing if there is no such record.
+func lookedUp(err error, missing error, what string) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return missing
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// isID says whether text could be the id of a record. Nothing else is looked up.
+func isID(text string) bool {
+	return len(text) == 36 && strings.Trim(text, "0123456789abcdef-") == ""
+}
+
+// change runs fn in a transaction. When the rules of an organization forbid it
+// to a user, that is recorded as the failed action.
+func (s *Service) change(
+	ctx context.Context, by audit.Actor, now time.Time, orgID, action string, fn func(tx *storage.Tx) error,
+) error {
+	err := s.db.Update(ctx, fn)
+	f, ok := fault.As(err)
+	if !ok || f.Kind != fault.Forbidden || by.Kind != audit.User {
+		return err
+	}
+	recorded := s.db.Update(ctx, func(tx *storage.Tx) error {
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: action, Failed: true, Reason: f.Code,
+			TargetKind: "organization", TargetID: orgID, OrgID: orgID,
+		})
+	})
+	return errors.Join(err, recorded)
+}

@@ -1,0 +1,245 @@
+package org
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// What is refused about invitations.
+var (
+	ErrInvited = fault.New(fault.Conflict, "already_invited",
+		"This address has been invited already; revoke that invitation to send another.")
+	// ErrNoInvitation is one answer to all that is no invitation of the
+	// caller's, so that a secret tells nothing to somebody else.
+	ErrNoInvitation = fault.New(fault.NotFound, "invitation_not_found",
+		"This invitation has been answered or revoked, has expired, or is for another address.")
+)
+
+// inviteLifetime is how long an invitation can be answered.
+const inviteLifetime = 7 * 24 * time.Hour
+
+// Invitation is an invitation as it is kept.
+type Invitation = storage.Invitation
+
+// newSecret returns the secret of an invitation, of which only the hash is kept.
+func newSecret() string { return rand.Text() }
+
+// InvitationLink returns the address at which an invitation is answered.
+func InvitationLink(publicURL, secret string) string {
+	return publicURL + "/invitations?token=" + secret
+}
+
+// Invite offers a role to whoever has an address, as account.ParseEmail returns
+// it, and returns the secret with which they accept, this once. [ErrMember] if
+// they are a member, [ErrInvited] if they have an invitation.
+func (s *Service) Invite(
+	ctx context.Context, by audit.Actor, orgID, email string, role Role,
+) (out *storage.Invitation, secret string, err error) {
+	if _, err := ParseRole(string(role)); err != nil {
+		return nil, "", err
+	}
+	now := time.Now()
+	secret = newSecret()
+	err = s.change(ctx, by, now, orgID, "org.invitation.create", func(tx *storage.Tx) error {
+		if err := s.mayAdd(ctx, tx, by, orgID, role); err != nil {
+			return err
+		}
+		if err := noMember(ctx, tx, orgID, email); err != nil {
+			return err
+		}
+		out, err = s.invite(ctx, tx, by, now, orgID, email, role, secret)
+		return err
+	})
+	return out, secret, err
+}
+
+// noMember is [ErrMember] if whoever has an address is a member already.
+func noMember(ctx context.Context, tx *storage.Tx, orgID, email string) error {
+	user, err := tx.UserByEmail(ctx, email)
+	if err == nil {
+		if _, err = tx.Member(ctx, orgID, user.ID); err == nil {
+			return ErrMember
+		}
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("look for an address in %s: %w", orgID, err)
+	}
+	return nil
+}
+
+func (s *Service) invite(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, orgID, email string, role Role, secret string,
+) (*storage.Invitation, error) {
+	before, err := tx.InvitationTo(ctx, orgID, email)
+	switch {
+	case err == nil && open(before, now):
+		return nil, ErrInvited
+	case err == nil:
+		err = tx.DeleteInvitation(ctx, before.ID)
+	case errors.Is(err, storage.ErrNotFound):
+		err = nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for an invitation to %s: %w", orgID, err)
+	}
+	i := &storage.Invitation{
+		ID: storage.NewID(), Hash: storage.Hash(secret), OrganizationID: orgID, Email: email, Role: role,
+		CreatedAt: storage.At(now), ExpiresAt: storage.At(now.Add(inviteLifetime)),
+	}
+	if by.Kind == audit.User {
+		i.InvitedByID = storage.Ref(by.ID)
+	}
+	if err := tx.InsertInvitation(ctx, i); errors.Is(err, storage.ErrTaken) {
+		return nil, ErrInvited
+	} else if err != nil {
+		return nil, fmt.Errorf("invite to organization %s: %w", orgID, err)
+	}
+	return i, record(ctx, tx, by, now, "org.invitation.create", i)
+}
+
+// open says whether an invitation can still be answered at now.
+func open(i *storage.Invitation, now time.Time) bool { return now.Before(i.ExpiresAt.Time) }
+
+// record records what happened to an invitation.
+func record(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, action string, i *storage.Invitation,
+) error {
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: action, TargetKind: "invitation", TargetID: i.ID, OrgID: i.OrganizationID,
+		Details: map[string]string{"email": i.Email, "role": string(i.Role)},
+	})
+}
+
+// forget deletes the invitation of an address that has come to nothing.
+func (s *Service) forget(ctx context.Context, tx *storage.Tx, orgID, email string) error {
+	i, err := tx.InvitationTo(ctx, orgID, email)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = tx.DeleteInvitation(ctx, i.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("end the invitation of a new member of %s: %w", orgID, err)
+	}
+	return nil
+}
+
+// Invitations returns at most limit invitations to an organization that wait
+// for an answer, the oldest first, after the one with the given id.
+func (s *Service) Invitations(
+	ctx context.Context, by audit.Actor, orgID, after string, limit int,
+) ([]storage.Invitation, error) {
+	if _, _, err := s.admit(ctx, s.db.Reader, by, orgID, managers); err != nil {
+		return nil, err
+	}
+	if after != "" && !isID(after) {
+		return nil, fault.Field("cursor", "Not a cursor of this list.")
+	}
+	found, err := s.db.LiveInvitations(ctx, orgID, after, limit, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("list invitations to %s: %w", orgID, err)
+	}
+	return found, nil
+}
+
+// Revoke takes an invitation back. [ErrRank] if it offers a role that the
+// caller could not.
+func (s *Service) Revoke(ctx context.Context, by audit.Actor, orgID, id string) error {
+	now := time.Now()
+	return s.change(ctx, by, now, orgID, "org.invitation.revoke", func(tx *storage.Tx) error {
+		_, mine, err := s.admit(ctx, tx.Reader, by, orgID, managers)
+		if err != nil {
+			return err
+		}
+		if !isID(id) {
+			return ErrNoInvitation
+		}
+		i, err := tx.Invitation(ctx, id)
+		if err != nil {
+			return lookedUp(err, ErrNoInvitation, "look up invitation "+id)
+		}
+		if i.OrganizationID != orgID {
+			return ErrNoInvitation
+		}
+		if !mayGrant(mine, i.Role) {
+			return ErrRank
+		}
+		return s.use(ctx, tx, by, now, "org.invitation.revoke", i)
+	})
+}
+
+// use uses an invitation up, once.
+func (s *Service) use(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, action string, i *storage.Invitation,
+) error {
+	if err := tx.DeleteInvitation(ctx, i.ID); err != nil {
+		return lookedUp(err, ErrNoInvitation, "use invitation "+i.ID)
+	}
+	return record(ctx, tx, by, now, action, i)
+}
+
+// Accept makes the caller a member by an invitation to their address.
+func (s *Service) Accept(ctx context.Context, by audit.Actor, secret string) (out *Membership, err error) {
+	now := time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		i, err := s.mine(ctx, tx, by, now, secret)
+		if err != nil {
+			return err
+		}
+		if err := s.use(ctx, tx, by, now, "org.invitation.accept", i); err != nil {
+			return err
+		}
+		j := joining{orgID: i.OrganizationID, userID: by.ID, role: i.Role, invitation: i}
+		if _, err := s.add(ctx, tx, by, now, j); err != nil {
+			return err
+		}
+		o, err := tx.Organization(ctx, i.OrganizationID)
+		if err != nil {
+			return fmt.Errorf("look up organization %s: %w", i.OrganizationID, err)
+		}
+		out = &Membership{Organization: o, Role: i.Role}
+		return nil
+	})
+	return out, err
+}
+
+// Decline uses an invitation to the caller's address up for nothing.
+func (s *Service) Decline(ctx context.Context, by audit.Actor, secret string) error {
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		i, err := s.mine(ctx, tx, by, now, secret)
+		if err != nil {
+			return err
+		}
+		return s.use(ctx, tx, by, now, "org.invitation.decline", i)
+	})
+}
+
+// mine returns the invitation with a secret if the caller can answer it now.
+func (s *Service) mine(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, secret string,
+) (*storage.Invitation, error) {
+	if by.Kind != audit.User {
+		return nil, ErrForbidden
+	}
+	i, err := tx.InvitationByHash(ctx, storage.Hash(secret))
+	if err != nil {
+		return nil, lookedUp(err, ErrNoInvitation, "look up an invitation")
+	}
+	user, err := tx.User(ctx, by.ID)
+	if err != nil {
+		return nil, fmt.Errorf("look up user %s: %w", by.ID, err)
+	}
+	if user.Email != i.Email || !open(i, now) {
+		return nil, ErrNoInvitation
+	}
+	return i, nil
+}
