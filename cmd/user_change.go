@@ -43,6 +43,16 @@ running server. They can sign in again.`,
 		do:   (*account.Service).SignOut,
 		done: "Signed %[1]s out everywhere: each browser and application asks to sign in again.",
 	},
+	{
+		verb:  "disable-totp",
+		short: "Take the authenticator of a user away who has lost it",
+		long: `Take the authenticator of a user away who has lost it and has no recovery codes
+left. Make sure that it is they who ask: afterwards the password alone signs
+them in. Their sessions and the access of applications end at once.`,
+		do: (*account.Service).ResetTOTP,
+		done: "Took the authenticator and the recovery codes of %[1]s away: signed out everywhere,\n" +
+			"and the password alone signs them in until they set up another.",
+	},
 }
 
 func (a *app) changeUserCommand(change userChange) *cobra.Command {

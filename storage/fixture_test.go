@@ -126,6 +126,20 @@ type world struct {
 	refresh *storage.RefreshToken
 	flow    *storage.Flow
 	link    *storage.Link
+	factor  *storage.FirstFactor // of no flow
+	guessed *storage.FirstFactor // as well
+}
+
+func newTOTP(user *storage.User) *storage.TOTP {
+	return &storage.TOTP{UserID: user.ID, Secret: []byte("secret of " + user.ID), CreatedAt: storage.At(noon)}
+}
+
+func newFirstFactor(user *storage.User, flow *storage.Flow) *storage.FirstFactor {
+	return &storage.FirstFactor{
+		Hash: storage.Hash(storage.NewID()), UserID: user.ID, FlowID: storage.Ref(flow.ID), Kind: storage.WebSession,
+		Methods: storage.Words{"pwd"}, PasswordChangedAt: storage.At(noon), CreatedAt: storage.At(noon),
+		ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
 }
 
 func newWorld(t testing.TB, db *storage.DB) *world {
@@ -136,6 +150,8 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 	w.grant = newGrant(w.user, w.client)
 	w.grant.SessionID, w.flow.SessionID = storage.Ref(w.session.ID), storage.Ref(w.session.ID)
 	w.link.UserID = storage.Ref(w.user.ID)
+	w.factor, w.guessed = newFirstFactor(w.user, w.flow), newFirstFactor(w.user, w.flow)
+	w.factor.FlowID, w.guessed.FlowID = "", ""
 	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -144,6 +160,11 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 			tx.InsertSession(ctx, w.session), tx.InsertGrant(ctx, w.grant),
 			tx.InsertCode(ctx, w.code), tx.InsertRefreshToken(ctx, w.refresh),
 			tx.InsertFlow(ctx, w.flow), tx.InsertLink(ctx, w.link),
+			tx.InsertFirstFactor(ctx, w.factor), tx.InsertFirstFactor(ctx, w.guessed),
+			tx.SaveTOTP(ctx, newTOTP(w.user)),
+			tx.SaveRecoveryCodes(ctx, w.user.ID, []storage.RecoveryCode{
+				{UserID: w.user.ID, Hash: "recovery code", CreatedAt: storage.At(noon)},
+			}),
 			tx.SavePassword(ctx, &storage.Password{
 				UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon),
 			}),

@@ -32,6 +32,18 @@ func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (boo
 		"TakeLink": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			return took(tx.TakeLink(ctx, w.link.Purpose, w.link.Hash, noon))
 		},
+		"ConfirmTOTP": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.ConfirmTOTP(ctx, w.user.ID, 7, noon)
+		},
+		"UseRecoveryCode": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseRecoveryCode(ctx, w.user.ID, "recovery code")
+		},
+		"UseGuess": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseGuess(ctx, w.guessed.Hash, 1, noon)
+		},
+		"TakeFirstFactor": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return took(tx.TakeFirstFactor(ctx, w.factor.Hash))
+		},
 		"RevokeGrant": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			return tx.RevokeGrant(ctx, w.grant.ID, "test", noon)
 		},

@@ -9,11 +9,12 @@ import (
 	"authy/server/login"
 )
 
-// The cookies: a session's token, and the secret that binds sign-ins to the
-// browser that began them.
+// The cookies: a session's token, the secret that binds sign-ins to the browser
+// that began them, and the token of one that needs its second factor.
 const (
 	sessionCookie = "authy_session"
 	browserCookie = "authy_browser"
+	pendingCookie = "authy_pending"
 )
 
 // cookieName returns the name of a cookie as browsers see it. Over https the
@@ -66,6 +67,9 @@ func (wb *Web) browser(r *http.Request) login.Browser {
 	}
 	if c, err := r.Cookie(wb.cookieName(browserCookie)); err == nil {
 		b.Secret = c.Value
+	}
+	if c, err := r.Cookie(wb.cookieName(pendingCookie)); err == nil {
+		b.Pending = c.Value
 	}
 	return b
 }

@@ -55,6 +55,14 @@ type signInPage struct {
 	SwitchFrom string // the account that is signed in while another one is asked for
 }
 
+// secondFactorPage is the data of page "second_factor".
+type secondFactorPage struct {
+	Flow     string
+	Problem  string
+	Client   *clientView // nil when the sign-in leads to authy itself
+	Recovery bool        // asks for a recovery code
+}
+
 // consentPage is the data of page "consent".
 type consentPage struct {
 	Flow         string

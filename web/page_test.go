@@ -23,13 +23,14 @@ const hostile = `"><script>alert(1)</script>`
 // pageData is the zero value of each page's data, by the name of the page.
 func pageData() map[string]any {
 	return map[string]any{
-		"sign_in":  signInPage{},
-		"consent":  consentPage{},
-		"setup":    setupPage{},
-		"message":  messagePage{},
-		"sign_out": signOutPage{},
-		"account":  accountPage{},
-		"docs":     docsPage{},
+		"sign_in":       signInPage{},
+		"second_factor": secondFactorPage{},
+		"consent":       consentPage{},
+		"setup":         setupPage{},
+		"message":       messagePage{},
+		"sign_out":      signOutPage{},
+		"account":       accountPage{},
+		"docs":          docsPage{},
 	}
 }
 

@@ -31,14 +31,15 @@ func (wb *Web) showSignIn(w http.ResponseWriter, r *http.Request) error {
 
 // skipSignIn returns where someone goes who need not sign in, nil if they must.
 func (wb *Web) skipSignIn(r *http.Request, flow string) (*login.Next, error) {
-	id, err := wb.identity(r)
-	if err != nil || id == nil {
+	b := wb.browser(r)
+	id, err := wb.Login.Identify(r.Context(), b)
+	if err != nil || id == nil && b.Pending == "" {
 		return nil, err
 	}
 	if flow == "" {
-		return &login.Next{Location: "/account"}, nil
+		return wb.skipTo(r, b, id != nil)
 	}
-	next, err := wb.Login.Continue(r.Context(), actor(r), wb.browser(r), flow)
+	next, err := wb.Login.Continue(r.Context(), actor(r), b, flow)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +47,18 @@ func (wb *Web) skipSignIn(r *http.Request, flow string) (*login.Next, error) {
 		return nil, nil
 	}
 	return next, nil
+}
+
+// skipTo is [Web.skipSignIn] for someone who came by themselves.
+func (wb *Web) skipTo(r *http.Request, b login.Browser, signed bool) (*login.Next, error) {
+	if signed {
+		return &login.Next{Location: "/account"}, nil
+	}
+	owes, err := wb.Login.Owes(r.Context(), b, "")
+	if err != nil || !owes {
+		return nil, err
+	}
+	return &login.Next{Location: "/second-factor"}, nil
 }
 
 // renderSignIn fills the page with what the flow knows.

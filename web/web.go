@@ -74,6 +74,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get("/", wb.home)
 	get("/sign-in", wb.showSignIn)
 	post("/sign-in", wb.signIn)
+	get("/second-factor", wb.showSecondFactor)
+	post("/second-factor", wb.secondFactor)
 	get("/consent", wb.showConsent)
 	post("/consent", wb.consent)
 	post("/sign-out", wb.signOut)
@@ -235,6 +237,9 @@ func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) 
 		wb.setCookie(w, browserCookie, next.Secret, nil)
 	}
 	wb.keep(w, next.SignedIn)
+	if next.Pending != nil {
+		wb.setCookie(w, pendingCookie, next.Pending.Token, &next.Pending.ExpiresAt)
+	}
 	redirect(w, r, next.Location)
 }
 

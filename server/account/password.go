@@ -243,29 +243,44 @@ func (s *Service) CheckPassword(ctx context.Context, user *storage.User, passwor
 	return m, nil
 }
 
+// ChangedAt returns when the password that matched became the user's.
+func (m *Match) ChangedAt() time.Time { return m.changedAt.Time }
+
+// MatchOf returns the match of a password that became the user's at changedAt,
+// for a sign-in that goes on later.
+func MatchOf(changedAt time.Time) *Match { return &Match{changedAt: storage.At(changedAt)} }
+
 // SignedIn notes in tx that a user has signed in by m, which is nil for one
-// who was made in tx, and replaces a hash that is stale. [ErrChanged] if the
-// password has become another since m was checked, which takes a while.
+// who was made in tx; see [Service.Recheck].
 func (s *Service) SignedIn(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *storage.User, m *Match,
 ) error {
 	if m != nil {
-		kept, err := tx.Password(ctx, user.ID)
-		if errors.Is(err, storage.ErrNotFound) || err == nil && !kept.ChangedAt.Equal(m.changedAt.Time) {
-			return ErrChanged
-		}
-		if err != nil {
-			return fmt.Errorf("read password of %s: %w", user.ID, err)
+		if err := s.Recheck(ctx, tx, user.ID, m); err != nil {
+			return err
 		}
 	}
 	user.LastLoginAt, user.LastLoginIP = storage.At(now), by.IPAddress
 	if err := tx.SaveUser(ctx, user); err != nil {
 		return fmt.Errorf("note sign-in of %s: %w", user.ID, err)
 	}
-	if m == nil || m.newHash == "" {
+	return nil
+}
+
+// Recheck is [ErrChanged] if the password has become another since m was
+// checked, which takes a while. It replaces a hash that is stale.
+func (s *Service) Recheck(ctx context.Context, tx *storage.Tx, userID string, m *Match) error {
+	kept, err := tx.Password(ctx, userID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !kept.ChangedAt.Equal(m.changedAt.Time) {
+		return ErrChanged
+	}
+	if err != nil {
+		return fmt.Errorf("read password of %s: %w", userID, err)
+	}
+	if m.newHash == "" {
 		return nil
 	}
-	return tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: m.newHash, ChangedAt: m.changedAt})
+	return tx.SavePassword(ctx, &storage.Password{UserID: userID, Hash: m.newHash, ChangedAt: m.changedAt})
 }
 
 // What a user who changes their own password is told. The messages are the

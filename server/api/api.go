@@ -78,6 +78,7 @@ func (a *API) routes() {
 	a.adminUserRoutes()
 	a.userRoutes()
 	a.orgRoutes()
+	a.totpRoutes()
 }
 
 // OpenAPI returns the document that describes the API.

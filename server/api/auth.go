@@ -57,6 +57,31 @@ func signedInOf(r *login.Result) *signedIn {
 	return &signedIn{User: userOf(r.User), Token: r.Token, ExpiresAt: r.Session.ExpiresAt.Time}
 }
 
+// loginOut is the answer to someone who has signed in, or must go on.
+type loginOut struct {
+	User         *user      `json:"user,omitempty"`
+	Token        string     `json:"token,omitempty" doc:"Send it as Authorization: Bearer. It is shown this once."`
+	ExpiresAt    *time.Time `json:"expires_at,omitempty" doc:"When the session ends"`
+	RequiresTOTP bool       `json:"requires_totp,omitempty" doc:"There is no session yet: a code is needed"`
+	PendingToken string     `json:"pending_token,omitempty" doc:"Goes on with the sign-in, for ten minutes"`
+
+	cookie string
+}
+
+func loginOutOf(r *login.Result) *loginOut {
+	u := userOf(r.User)
+	return &loginOut{User: &u, Token: r.Token, ExpiresAt: &r.Session.ExpiresAt.Time}
+}
+
+func (o *loginOut) setCookie() string { return o.cookie }
+
+func (o *loginOut) title() string {
+	if o.RequiresTOTP {
+		return "TOTP code required. Please enter your 6-digit code from your authenticator app."
+	}
+	return ""
+}
+
 type registerIn struct {
 	Body struct {
 		Email           string  `json:"email" example:"bob@acme-corp.com"`
@@ -90,17 +115,21 @@ type loginIn struct {
 	}
 }
 
-func (a *API) login(ctx context.Context, by audit.Actor, in *loginIn) (*signedIn, error) {
+func (a *API) login(ctx context.Context, by audit.Actor, in *loginIn) (*loginOut, error) {
 	if _, err := account.ParseEmail(in.Body.Email); err != nil {
 		return nil, err
 	}
-	result, err := a.Login.Program(ctx, by, login.Credentials{
+	result, pending, err := a.Login.Program(ctx, by, login.Credentials{
 		Email: in.Body.Email, Password: in.Body.Password, Remember: in.Body.RememberMe,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return signedInOf(result), nil
+	if pending != nil {
+		cookie := a.cookie(pending.Token, time.Until(pending.ExpiresAt))
+		return &loginOut{RequiresTOTP: true, PendingToken: pending.Token, cookie: cookie}, nil
+	}
+	return loginOutOf(result), nil
 }
 
 func (a *API) logout(ctx context.Context, id *session.Identity, by audit.Actor, _ *struct{}) (*nothing, error) {

@@ -40,10 +40,14 @@ type paged interface{ next() string }
 // titled is data that may have a message of its own; title is "" if not.
 type titled interface{ title() string }
 
+// baked is data that comes with a cookie, unless that is "".
+type baked interface{ setCookie() string }
+
 // answer is an envelope as huma sends it.
 type answer[T any] struct {
 	Status int
 	Cache  string `header:"Cache-Control"`
+	Cookie string `header:"Set-Cookie"`
 	Body   envelope[T]
 }
 
@@ -61,7 +65,11 @@ func success[T any](ctx context.Context, status int, message string, data *T) *a
 	if own, ok := any(data).(titled); ok && own.title() != "" {
 		body.Message = own.title()
 	}
-	return &answer[T]{Status: status, Cache: "no-store", Body: body}
+	out := &answer[T]{Status: status, Cache: "no-store", Body: body}
+	if own, ok := any(data).(baked); ok {
+		out.Cookie = own.setCookie()
+	}
+	return out
 }
 
 // Failure is the envelope around an error.

@@ -105,7 +105,7 @@ func (a *API) changeProfile(ctx context.Context, id *session.Identity, by audit.
 	return profileOf(user), nil
 }
 
-type passwordIn struct {
+type newPasswordIn struct {
 	Body struct {
 		Current string `json:"current_password" minLength:"1"`
 		New     string `json:"new_password" doc:"8 to 128 characters, not among the common ones"`
@@ -119,7 +119,7 @@ var errNewDiffers = &fault.Error{
 	Fields: map[string][]string{"new_password_confirm": {"Passwords do not match"}},
 }
 
-func (a *API) changePassword(ctx context.Context, id *session.Identity, by audit.Actor, in *passwordIn) (*nothing, error) {
+func (a *API) changePassword(ctx context.Context, id *session.Identity, by audit.Actor, in *newPasswordIn) (*nothing, error) {
 	if in.Body.New != in.Body.Confirm {
 		return nil, errNewDiffers
 	}

@@ -28,6 +28,9 @@ type Next struct {
 	Secret string
 	// SignedIn is a session to be kept in a cookie, if not nil.
 	SignedIn *Result
+	// Pending is a sign-in that needs its second factor, to be kept in a
+	// cookie, if not nil.
+	Pending *Pending
 }
 
 // flow is a sign-in that has begun, with what it is for.
@@ -63,6 +66,11 @@ func (s *Service) advance(
 		return nil, err
 	}
 	at.proved = f.proved(at.id)
+	if f != nil {
+		if at.owes, err = s.Owes(ctx, b, f.record.ID); err != nil {
+			return nil, err
+		}
+	}
 	if at.id != nil {
 		missing, err := s.openid.MissingConsent(ctx, request, at.id.User.ID)
 		if err != nil {
@@ -73,6 +81,8 @@ func (s *Service) advance(
 	switch next, code := decide(at); next {
 	case signIn:
 		return s.ask(ctx, by, b, f, request, nil, "/sign-in")
+	case secondFactor:
+		return s.ask(ctx, by, b, f, request, nil, "/second-factor")
 	case consent:
 		return s.ask(ctx, by, b, f, request, at.id, "/consent")
 	case refused:
@@ -116,7 +126,7 @@ func (s *Service) ask(
 			return nil, fmt.Errorf("keep a sign-in: %w", err)
 		}
 	}
-	next.Location = page + "?flow=" + f.record.ID
+	next.Location = PageOf(page, f.record.ID)
 	return next, nil
 }
 
@@ -217,37 +227,79 @@ func (s *Service) Continue(ctx context.Context, by audit.Actor, b Browser, flowI
 	return s.advance(ctx, by, b, f, f.request)
 }
 
+// loadAny is [Service.load], or nil for someone who came by themselves.
+func (s *Service) loadAny(ctx context.Context, b Browser, id *session.Identity, flowID string) (*flow, error) {
+	if flowID == "" {
+		return nil, nil
+	}
+	return s.load(ctx, b, id, flowID)
+}
+
 // Password signs a browser in by password; flowID is "" for someone who came
-// by themselves.
+// by themselves. Where the user has a second factor, it is asked next.
 func (s *Service) Password(ctx context.Context, by audit.Actor, b Browser, flowID string, in Credentials) (*Next, error) {
 	old, err := s.Identify(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	var f *flow
-	if flowID != "" {
-		if f, err = s.load(ctx, b, old, flowID); err != nil {
-			return nil, err
-		}
+	f, err := s.loadAny(ctx, b, old, flowID)
+	if err != nil {
+		return nil, err
 	}
 	proved, err := s.prove(ctx, by, in)
 	if err != nil {
 		return nil, err
 	}
 	out, now := new(Result), time.Now()
-	err = s.db.Update(ctx, func(tx *storage.Tx) error {
-		if err := s.enter(ctx, tx, by, now, old, proved, in.Remember, out); err != nil || f == nil {
+	e := entry{session.Web, in.Remember, f}
+	var pending *Pending
+	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		if pending, err = s.holdFlow(ctx, tx, by, now, proved, e); err != nil || pending != nil {
 			return err
 		}
-		f.record.SessionID = storage.Ref(out.Session.ID)
-		return tx.SaveFlow(ctx, f.record)
+		return s.enterFlow(ctx, tx, by, now, old, proved, e, out)
 	})
-	if errors.Is(err, storage.ErrNotFound) && f != nil {
-		return nil, ErrFlow // it ended meanwhile
-	}
 	if err != nil {
 		return nil, err
 	}
+	if pending != nil {
+		return &Next{Location: PageOf("/second-factor", flowID), Pending: pending}, nil
+	}
+	return s.entered(ctx, by, b, f, out)
+}
+
+// holdFlow is [Service.hold] for a flow that goes on. [ErrFlow] if it has ended.
+func (s *Service) holdFlow(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, proved proof, e entry,
+) (*Pending, error) {
+	if e.flow != nil {
+		if _, err := tx.Flow(ctx, e.flowID()); errors.Is(err, storage.ErrNotFound) {
+			return nil, ErrFlow
+		} else if err != nil {
+			return nil, fmt.Errorf("hold a sign-in: %w", err)
+		}
+	}
+	return s.hold(ctx, tx, by, now, proved, e)
+}
+
+// enterFlow gives a browser its session and ties the flow to it.
+func (s *Service) enterFlow(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	old *session.Identity, proved proof, e entry, out *Result,
+) error {
+	if err := s.enter(ctx, tx, by, now, old, proved, e.remember, out); err != nil || e.flow == nil {
+		return err
+	}
+	e.flow.record.SessionID = storage.Ref(out.Session.ID)
+	err := tx.SaveFlow(ctx, e.flow.record)
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrFlow // it ended meanwhile
+	}
+	return err
+}
+
+// entered leads a browser on that has its session now.
+func (s *Service) entered(ctx context.Context, by audit.Actor, b Browser, f *flow, out *Result) (*Next, error) {
 	if f == nil {
 		return &Next{Location: "/account", SignedIn: out}, nil
 	}
@@ -260,6 +312,14 @@ func (s *Service) Password(ctx context.Context, by audit.Actor, b Browser, flowI
 	}
 	next.SignedIn = out
 	return next, nil
+}
+
+// PageOf is the address of a page within a flow, or of the page alone.
+func PageOf(page, flowID string) string {
+	if flowID == "" {
+		return page
+	}
+	return page + "?flow=" + flowID
 }
 
 // enter gives a browser its session. The same user's session is renewed, so

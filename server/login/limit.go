@@ -17,6 +17,10 @@ var (
 	perAccount = limit.Rule{Name: "login:account", Most: 10, Window: 15 * time.Minute}
 	// perAddress is how often one address may try, whatever the account.
 	perAddress = limit.Rule{Name: "login:address", Most: 300, Window: 15 * time.Minute}
+	// perSecondFactor is how often the second factor of an account may be tried
+	// from anywhere. Only someone who knows the password gets that far, so that
+	// nobody else can lock its owner out.
+	perSecondFactor = limit.Rule{Name: "second-factor:account", Most: 10, Window: 15 * time.Minute}
 	// perRegistration is how many accounts one address may ask for.
 	perRegistration = limit.Rule{Name: "register:address", Most: 30, Window: 15 * time.Minute}
 	// perSession is how often a session may be asked for its user's password
@@ -41,6 +45,16 @@ func (l limits) attempt(ctx context.Context, by audit.Actor, email string) error
 // passed clears the counter of an account after a good attempt.
 func (l limits) passed(ctx context.Context, by audit.Actor, email string) {
 	l.count.Clear(ctx, perAccount, accountOf(by, email))
+}
+
+// secondFactor counts an attempt at the second factor of a user.
+func (l limits) secondFactor(ctx context.Context, userID string) error {
+	return l.count.Count(ctx, perSecondFactor, userID)
+}
+
+// secondFactorPassed clears the counter of a user after a good attempt.
+func (l limits) secondFactorPassed(ctx context.Context, userID string) {
+	l.count.Clear(ctx, perSecondFactor, userID)
 }
 
 // register counts an attempt to make an account.

@@ -5,7 +5,8 @@
 // how a page looks or a response is encoded.
 //
 // Read login.go (the doors), step.go (the decision), flow.go (sign-ins that
-// have begun and not ended), limit.go (how often one may try).
+// have begun and not ended), second_factor.go (sign-ins that are half done),
+// limit.go (how often one may try).
 package login
 
 import (
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"authy/server/account"
@@ -82,23 +84,30 @@ type proof struct {
 	user     *storage.User
 	password *account.Match // nil for a user who is being made
 	methods  []string       // RFC 8176
+	second   bool           // says that the second factor was proved, too
 }
 
 // Program signs a program in, which then sends its token as a Bearer header.
-func (s *Service) Program(ctx context.Context, by audit.Actor, in Credentials) (*Result, error) {
+// Where the user has a second factor the result is nil, and the sign-in is
+// pending; see [Service.ProgramSecondFactor].
+func (s *Service) Program(ctx context.Context, by audit.Actor, in Credentials) (*Result, *Pending, error) {
 	proved, err := s.prove(ctx, by, in)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := new(Result)
-	now := time.Now()
-	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+	out, now := new(Result), time.Now()
+	var pending *Pending
+	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		pending, err = s.hold(ctx, tx, by, now, proved, entry{kind: session.API, remember: in.Remember})
+		if err != nil || pending != nil {
+			return err
+		}
 		return s.begin(ctx, tx, by, now, proved, session.API, in.Remember, out)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || pending != nil {
+		return nil, pending, err
 	}
-	return out, nil
+	return out, nil, nil
 }
 
 // Register makes an account and signs its program in.
@@ -245,12 +254,17 @@ func (s *Service) signedIn(
 	if err := standing(user); err != nil {
 		return nil, err
 	}
+	if enough, err := suffices(ctx, tx.Reader, proved); err != nil {
+		return nil, err
+	} else if !enough {
+		return nil, errSecondFactor
+	}
 	if err := s.accounts.SignedIn(ctx, tx, by, now, user, proved.password); err != nil {
 		return nil, err
 	}
 	return user, audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "user.login", TargetKind: "user", TargetID: user.ID,
-		Details: map[string]string{"method": proved.methods[0]},
+		Details: map[string]string{"method": strings.Join(proved.methods, " ")},
 	})
 }
 
@@ -260,6 +274,8 @@ type Browser struct {
 	Secret string
 	// Token is that of the browser's session, "" if there is none.
 	Token string
+	// Pending is the token of a sign-in that needs its second factor.
+	Pending string
 }
 
 // Identify returns who a browser's session speaks for, nil for nobody.

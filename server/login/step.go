@@ -11,10 +11,11 @@ import (
 type step int
 
 const (
-	signIn  step = iota // someone proves who they are
-	consent             // they agree to what the client gets
-	done                // the client gets its code
-	refused             // the client is told why not
+	signIn       step = iota // someone proves who they are
+	secondFactor             // they prove it in a second way
+	consent                  // they agree to what the client gets
+	done                     // the client gets its code
+	refused                  // the client is told why not
 )
 
 // standpoint is all that the next step depends on.
@@ -25,6 +26,9 @@ type standpoint struct {
 	// proved says that the session was proved within the flow; false when there
 	// is no flow yet.
 	proved bool
+	// owes says that the password was proved within the flow, and the second
+	// factor not yet.
+	owes bool
 	// missing says that scopes have not been agreed to; asked that the person
 	// has just agreed.
 	missing, agreed bool
@@ -36,6 +40,9 @@ func decide(at standpoint) (next step, code string) {
 	if at.needsSignIn() {
 		if at.request.Has("none") {
 			return refused, "login_required"
+		}
+		if at.owes {
+			return secondFactor, ""
 		}
 		return signIn, ""
 	}

@@ -17,12 +17,13 @@ type stand struct {
 	stale            bool
 	hint             string // "", "same" or "other"
 	missing, agreed  bool
+	owes             bool // the second factor, within the flow
 }
 
 func (s stand) point() standpoint {
 	now := time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
 	at := standpoint{
-		request: &openid.Request{}, now: now, proved: s.proved, missing: s.missing, agreed: s.agreed,
+		request: &openid.Request{}, now: now, proved: s.proved, missing: s.missing, agreed: s.agreed, owes: s.owes,
 	}
 	if s.prompt != "" {
 		at.request.Prompt = []string{s.prompt}
@@ -51,8 +52,8 @@ func everyStand(visit func(s stand)) {
 			for _, prompt := range []string{"", "none", "login", "select_account", "consent"} {
 				for _, stale := range yes {
 					for _, hint := range []string{"", "same", "other"} {
-						for bits := range 4 {
-							s := stand{signedIn, proved, prompt, stale, hint, bits&1 == 1, bits&2 == 2}
+						for bits := range 8 {
+							s := stand{signedIn, proved, prompt, stale, hint, bits&1 == 1, bits&2 == 2, bits&4 == 4}
 							if signedIn || !proved { // nobody has proved nothing
 								visit(s)
 							}
@@ -83,7 +84,10 @@ func TestEveryStepIsJustified(t *testing.T) {
 			if !s.agreed && (s.missing || s.prompt == "consent") {
 				t.Errorf("%s: a code that nobody agreed to", name)
 			}
-		case signIn:
+		case signIn, secondFactor:
+			if (next == secondFactor) != s.owes {
+				t.Errorf("%s: asks for the wrong factor", name)
+			}
 			if s.prompt == "none" || s.signedIn && (s.proved || !asksAnew && s.hint != "other") {
 				t.Errorf("%s: asks for a proof that is not needed", name)
 			}
@@ -100,7 +104,7 @@ func TestEveryStepIsJustified(t *testing.T) {
 			}
 		}
 	})
-	for _, next := range []step{signIn, consent, done, refused} {
+	for _, next := range []step{signIn, secondFactor, consent, done, refused} {
 		if seen[next] == 0 {
 			t.Errorf("step %v never came", next)
 		}
@@ -117,6 +121,9 @@ func TestSteps(t *testing.T) {
 	}{
 		{"nobody is signed in", stand{missing: true}, signIn, ""},
 		{"nobody, and none may be asked", stand{prompt: "none"}, refused, "login_required"},
+		{"the password was proved", stand{owes: true, missing: true}, secondFactor, ""},
+		{"the password was proved, and none may be asked", stand{owes: true, prompt: "none"}, refused, "login_required"},
+		{"another signs in, half way", stand{signedIn: true, owes: true, hint: "other"}, secondFactor, ""},
 		{"signed in, new client", stand{signedIn: true, missing: true}, consent, ""},
 		{"signed in, known client", stand{signedIn: true}, done, ""},
 		{"just agreed", stand{signedIn: true, missing: true, agreed: true}, done, ""},

@@ -42,7 +42,7 @@ type userEnvelope struct {
 
 func signedInAs(t *testing.T, s *servertest.Server, email, password string) adminCaller {
 	t.Helper()
-	in, err := s.Login.Program(t.Context(), audit.Shell(), login.Credentials{Email: email, Password: password})
+	in, _, err := s.Login.Program(t.Context(), audit.Shell(), login.Credentials{Email: email, Password: password})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package servertest_test
 
 import (
 	"bytes"
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -88,6 +89,11 @@ func liveThrough(t *testing.T, s *servertest.Server) map[string]string {
 	c.call("POST", "/api/v1/auth/login", `{"email":"`+bob+`","password":"a wrong secret"`)
 	c.call("GET", "/api/v1/auth/login?password="+url.QueryEscape("a wrong secret"), nil)
 	c.call("POST", "/api/v1/auth/logout", nil)
+	carols := enrolled(t, logIn(t, s, carol, bobPass))
+	secrets["authenticator"], secrets["recovery code"] = base32.StdEncoding.EncodeToString(carols.secret), carols.recovery[0]
+	o := c.call("POST", "/api/v1/auth/login", object{"email": carol, "password": bobPass})
+	secrets["pending token"] = o.text("pending_token")
+	verify(t, s, secrets["pending token"], carols.recovery[0], "is_backup_code", true).succeeded(200, "TOTP verification successful")
 	for name, secret := range secrets {
 		if len(secret) < 8 {
 			t.Fatalf("the %s is %q", name, secret)

@@ -54,7 +54,7 @@ func hello(b *testing.B) string {
 func BenchmarkRead(b *testing.B) {
 	s := servertest.New(b)
 	host := strings.TrimPrefix(s.URL, "http://")
-	session, err := s.Login.Program(b.Context(), audit.Shell(), login.Credentials{Email: bob, Password: bobPass})
+	session, _, err := s.Login.Program(b.Context(), audit.Shell(), login.Credentials{Email: bob, Password: bobPass})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func benchmarkLogin(b *testing.B) {
 	runtime.GOMAXPROCS(2 * before)
 	b.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	host := strings.TrimPrefix(s.URL, "http://")
-	session, err := s.Login.Program(b.Context(), audit.Shell(), login.Credentials{Email: bob, Password: bobPass})
+	session, _, err := s.Login.Program(b.Context(), audit.Shell(), login.Credentials{Email: bob, Password: bobPass})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,3 @@
+DROP TABLE first_factors;
+DROP TABLE recovery_codes;
+DROP TABLE totps;

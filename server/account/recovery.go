@@ -1,0 +1,101 @@
+package account
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// ErrRecoveryCode is answered to a recovery code that is wrong or was used.
+var ErrRecoveryCode = fault.New(fault.Unauthenticated, "invalid_recovery_code", "Invalid backup code")
+
+const (
+	recoveryCodes = 10 // in a set
+	recoveryBytes = 8  // of a code: 64 bits, 16 digits
+)
+
+// newRecoveryCodes returns a set of fresh codes.
+func newRecoveryCodes() []string {
+	codes := make([]string, recoveryCodes)
+	for i := range codes {
+		code := make([]byte, recoveryBytes)
+		rand.Read(code)
+		codes[i] = strings.ToUpper(hex.EncodeToString(code))
+	}
+	return codes
+}
+
+// recoveryHash is how a code is kept. The key makes up for a code that is
+// shorter than a token.
+func (s *Service) recoveryHash(userID, code string) string {
+	return base64.RawURLEncoding.EncodeToString(s.db.MAC("recovery code", userID+" "+strings.ToUpper(code)))
+}
+
+// keepRecoveryCodes gives a user codes in place of all that they have.
+func (s *Service) keepRecoveryCodes(
+	ctx context.Context, tx *storage.Tx, now time.Time, userID string, codes []string,
+) error {
+	records := make([]storage.RecoveryCode, len(codes))
+	for i, code := range codes {
+		records[i] = storage.RecoveryCode{
+			UserID: userID, Hash: s.recoveryHash(userID, code), CreatedAt: storage.At(now),
+		}
+	}
+	if err := tx.SaveRecoveryCodes(ctx, userID, records); err != nil {
+		return fmt.Errorf("keep recovery codes of %s: %w", userID, err)
+	}
+	return nil
+}
+
+// RenewRecoveryCodes returns fresh codes for a user, in tx; all earlier ones
+// are dead. [ErrNoTOTP] if they have no authenticator to stand in for.
+func (s *Service) RenewRecoveryCodes(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
+) ([]string, error) {
+	has, err := HasTOTP(ctx, tx.Reader, userID)
+	if err != nil {
+		return nil, err
+	}
+	if !has {
+		return nil, ErrNoTOTP
+	}
+	codes := newRecoveryCodes()
+	if err := s.keepRecoveryCodes(ctx, tx, now, userID, codes); err != nil {
+		return nil, err
+	}
+	return codes, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "totp.backup_codes.regenerated", TargetKind: "user", TargetID: userID,
+	})
+}
+
+// UseRecoveryCode uses a code up, in tx. [ErrRecoveryCode] if there is no such
+// code; the attempt is recorded, so the caller commits all the same.
+func (s *Service) UseRecoveryCode(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID, code string,
+) error {
+	has, err := HasTOTP(ctx, tx.Reader, userID)
+	if err != nil {
+		return err
+	}
+	if !has {
+		return ErrNoTOTP
+	}
+	used, err := tx.UseRecoveryCode(ctx, userID, s.recoveryHash(userID, code))
+	if err != nil {
+		return fmt.Errorf("use a recovery code of %s: %w", userID, err)
+	}
+	if !used {
+		return refusal(ErrRecoveryCode, s.wrongCode(ctx, tx, by, now, userID, "backup_code"))
+	}
+	return audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "totp.backup_code.used", TargetKind: "user", TargetID: userID,
+	})
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/skip2/go-qrcode"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/session"
+)
+
+// pendingCookie holds the token of a sign-in that needs its second factor, for
+// programs that keep cookies; others send pending_token.
+const pendingCookie = "authy_api_pending"
+
+// qrSize is the width of the QR code in pixels.
+const qrSize = 256
+
+// totpRoutes are the authenticator and the step of signing in that asks for it.
+func (a *API) totpRoutes() {
+	signed(a, "POST /api/v1/auth/totp/enroll", 201,
+		"TOTP enrollment initiated. Please verify with your authenticator app.", "Set an authenticator up", a.enrollTOTP)
+	signed(a, "POST /api/v1/auth/totp/verify-enrollment", 200,
+		"TOTP enrollment completed successfully", "Confirm the authenticator by a code", a.confirmTOTP)
+	open(a, "POST /api/v1/auth/totp/verify", 200,
+		"TOTP verification successful", "Sign in: the second factor", a.verifyTOTP)
+	signed(a, "DELETE /api/v1/auth/totp/disable", 200, "TOTP disabled successfully", "Take my authenticator away", a.disableTOTP)
+	signed(a, "GET /api/v1/auth/totp/status", 200, "TOTP status retrieved successfully", "My authenticator", a.totpStatus)
+	signed(a, "POST /api/v1/auth/totp/regenerate-backup-codes", 200,
+		"Backup codes regenerated successfully", "Fresh recovery codes", a.renewRecoveryCodes)
+}
+
+type enrollOut struct {
+	Secret          string   `json:"secret" doc:"Base32. It is shown this once."`
+	ProvisioningURI string   `json:"provisioning_uri" example:"otpauth://totp/authy:bob@acme-corp.com?issuer=authy&secret=…"`
+	QRCode          string   `json:"qr_code" doc:"The URI as an image, in a data: URL"`
+	BackupCodes     []string `json:"backup_codes" doc:"Each stands in for a code once. They are shown this once."`
+}
+
+func (a *API) enrollTOTP(ctx context.Context, id *session.Identity, by audit.Actor, _ *struct{}) (*enrollOut, error) {
+	e, err := a.Accounts.EnrollTOTP(ctx, by, id.User)
+	if err != nil {
+		return nil, err
+	}
+	image, err := qrcode.Encode(e.URI, qrcode.Medium, qrSize)
+	if err != nil {
+		return nil, fmt.Errorf("draw a QR code: %w", err)
+	}
+	return &enrollOut{
+		Secret: e.Secret, ProvisioningURI: e.URI, BackupCodes: e.RecoveryCodes,
+		QRCode: "data:image/png;base64," + base64.StdEncoding.EncodeToString(image),
+	}, nil
+}
+
+// totpCode is what a code of an authenticator looks like.
+var totpCode = regexp.MustCompile(`^[0-9]{6}$`)
+
+type confirmTOTPIn struct {
+	Body struct {
+		Code            string `json:"code" example:"123456"`
+		ClientTimestamp *int64 `json:"client_timestamp,omitempty" nullable:"true" doc:"Ignored: the server's clock counts"`
+	}
+}
+
+func (a *API) confirmTOTP(ctx context.Context, id *session.Identity, by audit.Actor, in *confirmTOTPIn) (*nothing, error) {
+	if !totpCode.MatchString(in.Body.Code) {
+		return nil, fault.Field("code", "Code must be a 6-digit number")
+	}
+	return nil, a.Accounts.ConfirmTOTP(ctx, by, id.User.ID, in.Body.Code)
+}
+
+type verifyTOTPIn struct {
+	Cookie       string `cookie:"authy_api_pending" doc:"Set by login"`
+	SecureCookie string `cookie:"__Host-authy_api_pending" doc:"Set by login over https"`
+	Body         struct {
+		Code            string `json:"code" example:"123456"`
+		IsBackupCode    bool   `json:"is_backup_code,omitempty"`
+		PendingToken    string `json:"pending_token,omitempty" doc:"From login, where no cookies are kept"`
+		ClientTimestamp *int64 `json:"client_timestamp,omitempty" nullable:"true" doc:"Ignored: the server's clock counts"`
+	}
+}
+
+func (a *API) verifyTOTP(ctx context.Context, by audit.Actor, in *verifyTOTPIn) (*loginOut, error) {
+	token := in.Body.PendingToken
+	switch {
+	case token != "":
+	case a.secure():
+		token = in.SecureCookie
+	default:
+		token = in.Cookie
+	}
+	code := login.Code{Text: in.Body.Code, Recovery: in.Body.IsBackupCode}
+	result, err := a.Login.ProgramSecondFactor(ctx, by, token, code)
+	if err != nil {
+		return nil, err
+	}
+	out := loginOutOf(result)
+	out.cookie = a.cookie("", -time.Second)
+	return out, nil
+}
+
+// secure says that programs come by https.
+func (a *API) secure() bool { return strings.HasPrefix(a.Issuer, "https:") }
+
+// cookie keeps the token of a sign-in that needs its second factor for a while;
+// a negative age forgets it.
+func (a *API) cookie(token string, age time.Duration) string {
+	c := &http.Cookie{ //nolint:gosec // not Secure on http alone
+		Name: pendingCookie, Value: token, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: a.secure(),
+		SameSite: http.SameSiteStrictMode,
+	}
+	if c.Secure {
+		c.Name = "__Host-" + pendingCookie
+	}
+	return c.String()
+}
+
+type passwordIn struct {
+	Body struct {
+		Password string `json:"password" minLength:"1"`
+	}
+}
+
+func (a *API) disableTOTP(ctx context.Context, id *session.Identity, by audit.Actor, in *passwordIn) (*nothing, error) {
+	return nil, a.Login.DisableTOTP(ctx, by, id.User, in.Body.Password)
+}
+
+type totpStatusOut struct {
+	TOTPEnabled          bool       `json:"totp_enabled"`
+	VerifiedAt           *time.Time `json:"verified_at" nullable:"true"`
+	BackupCodesRemaining int        `json:"backup_codes_remaining"`
+}
+
+func (a *API) totpStatus(ctx context.Context, id *session.Identity, _ audit.Actor, _ *struct{}) (*totpStatusOut, error) {
+	s, err := a.Accounts.TOTPStatus(ctx, id.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &totpStatusOut{s.Enabled, timeOrNull(s.ConfirmedAt), s.RecoveryCodes}, nil
+}
+
+type backupCodesOut struct {
+	BackupCodes []string `json:"backup_codes" doc:"They are shown this once; all earlier ones are dead."`
+}
+
+func (a *API) renewRecoveryCodes(
+	ctx context.Context, id *session.Identity, by audit.Actor, in *passwordIn,
+) (*backupCodesOut, error) {
+	codes, err := a.Login.RenewRecoveryCodes(ctx, by, id.User, in.Body.Password)
+	return &backupCodesOut{codes}, err
+}

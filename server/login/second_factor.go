@@ -1,0 +1,304 @@
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"authy/server/account"
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/session"
+	"authy/storage"
+)
+
+// What is refused about second factors. The first message is the contract's.
+var (
+	ErrPending = fault.New(fault.Unauthenticated, "no_pending_sign_in",
+		"No pending TOTP verification. Please login first.")
+	ErrPassword   = fault.New(fault.Unauthenticated, "invalid_password", "Invalid password")
+	ErrNoPassword = fault.New(fault.Unauthenticated, "no_password", "No password authentication method found")
+	// errSecondFactor is what a door meets that forgets to ask for it.
+	errSecondFactor = errors.New("login: a session without the second factor that its user has")
+)
+
+const (
+	// pendingLifetime is how long the second factor may take.
+	pendingLifetime = 10 * time.Minute
+	// maxGuesses is how often it may be tried before the password is asked again.
+	maxGuesses = 5
+)
+
+// byTOTP and byRecoveryCode are the methods that a second factor adds; a recovery code has
+// no name of its own in RFC 8176, section 2.
+var (
+	byTOTP         = []string{"otp", "mfa"}
+	byRecoveryCode = []string{"mfa"}
+)
+
+// Pending is a sign-in that has proved the password and needs the second
+// factor. Its token goes on with it, and opens nothing else.
+type Pending struct {
+	Token     string // shown once
+	ExpiresAt time.Time
+}
+
+// Code is what someone types as their second factor.
+type Code struct {
+	Text string
+	// Recovery says that it is a recovery code.
+	Recovery bool
+}
+
+// text returns the code without what people and apps put between its groups.
+func (c Code) text() string { return strings.NewReplacer(" ", "", "-", "").Replace(c.Text) }
+
+// entry is what a sign-in is for.
+type entry struct {
+	kind     string // of the session
+	remember bool
+	flow     *flow // nil for someone who came by themselves
+}
+
+func (e entry) flowID() string {
+	if e.flow == nil {
+		return ""
+	}
+	return e.flow.record.ID
+}
+
+// suffices says whether what was proved is all that the user can be asked for.
+func suffices(ctx context.Context, r storage.Reader, proved proof) (bool, error) {
+	if proved.second {
+		return true, nil
+	}
+	has, err := account.HasTOTP(ctx, r, proved.user.ID)
+	return !has, err
+}
+
+// hold keeps the sign-in of someone who has a second factor and has not proved
+// it, in tx; nil for anyone else.
+func (s *Service) hold(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, proved proof, e entry,
+) (*Pending, error) {
+	enough, err := suffices(ctx, tx.Reader, proved)
+	if err != nil || enough {
+		return nil, err
+	}
+	if err := s.accounts.Recheck(ctx, tx, proved.user.ID, proved.password); err != nil {
+		return nil, err
+	}
+	p := &Pending{Token: rand.Text(), ExpiresAt: now.Add(pendingLifetime)}
+	err = tx.InsertFirstFactor(ctx, &storage.FirstFactor{
+		Hash: storage.Hash(p.Token), UserID: proved.user.ID, FlowID: storage.Ref(e.flowID()), Kind: e.kind,
+		Methods: proved.methods, Remember: e.remember, PasswordChangedAt: storage.At(proved.password.ChangedAt()),
+		CreatedAt: storage.At(now), ExpiresAt: storage.At(p.ExpiresAt),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("hold the sign-in of %s: %w", proved.user.ID, err)
+	}
+	return p, audit.Record(ctx, tx, by.As(proved.user.ID), now, audit.Event{
+		Action: "user.login.password", TargetKind: "user", TargetID: proved.user.ID, Reason: "second_factor_needed",
+	})
+}
+
+// held returns the sign-in that a token goes on with. [ErrPending] if it has
+// ended, or is another door's or another flow's.
+func (s *Service) held(ctx context.Context, token, kind, flowID string) (*storage.FirstFactor, error) {
+	if token == "" {
+		return nil, ErrPending
+	}
+	h, err := s.db.FirstFactor(ctx, storage.Hash(token))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrPending
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look a pending sign-in up: %w", err)
+	}
+	if h.Kind != kind || string(h.FlowID) != flowID || h.Guesses >= maxGuesses || !time.Now().Before(h.ExpiresAt.Time) {
+		return nil, ErrPending
+	}
+	return h, nil
+}
+
+// admit lets the sign-in of h in by its second factor: let makes the session
+// in the transaction that uses up the code and h.
+func (s *Service) admit(
+	ctx context.Context, by audit.Actor, h *storage.FirstFactor, code Code,
+	let func(tx *storage.Tx, now time.Time, proved proof) error,
+) error {
+	by = by.As(h.UserID)
+	if err := s.limits().secondFactor(ctx, h.UserID); err != nil {
+		return errors.Join(err, s.failed(ctx, by, &storage.User{ID: h.UserID}, "second_factor_throttled"))
+	}
+	now := time.Now()
+	var refused error
+	err := s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		refused, err = s.tryCode(ctx, tx, by, now, h, code)
+		if err != nil || refused != nil {
+			return err // a guess that was wrong is counted: the transaction commits
+		}
+		if err := tx.TakeFirstFactor(ctx, h.Hash); errors.Is(err, storage.ErrNotFound) {
+			return ErrPending
+		} else if err != nil {
+			return fmt.Errorf("end a pending sign-in: %w", err)
+		}
+		proved, err := provedBy(ctx, tx, h, code)
+		if err != nil {
+			return err
+		}
+		return let(tx, now, proved)
+	})
+	if err == nil && refused == nil {
+		s.limits().secondFactorPassed(ctx, h.UserID)
+	}
+	return refusal(refused, err)
+}
+
+// tryCode uses one guess of h, and the code if it is right. What it returns as
+// refused is recorded.
+func (s *Service) tryCode(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, h *storage.FirstFactor, code Code,
+) (refused, err error) {
+	left, err := tx.UseGuess(ctx, h.Hash, maxGuesses, now)
+	if err != nil {
+		return nil, fmt.Errorf("count a guess: %w", err)
+	}
+	if !left {
+		return nil, ErrPending
+	}
+	use := s.accounts.UseTOTP
+	if code.Recovery {
+		use = s.accounts.UseRecoveryCode
+	}
+	err = use(ctx, tx, by, now, h.UserID, code.text())
+	if errors.Is(err, account.ErrTOTPCode) || errors.Is(err, account.ErrRecoveryCode) {
+		return err, nil
+	}
+	return nil, err
+}
+
+// provedBy is what the owner of h has proved by now. [ErrPending] if they were
+// signed out since.
+func provedBy(ctx context.Context, tx *storage.Tx, h *storage.FirstFactor, code Code) (proof, error) {
+	user, err := tx.User(ctx, h.UserID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !h.CreatedAt.After(user.SignedOutAt.Time) {
+		return proof{}, ErrPending
+	}
+	if err != nil {
+		return proof{}, fmt.Errorf("sign %s in: %w", h.UserID, err)
+	}
+	added := byTOTP
+	if code.Recovery {
+		added = byRecoveryCode
+	}
+	return proof{
+		user: user, password: account.MatchOf(h.PasswordChangedAt.Time), second: true,
+		methods: append(append([]string{}, h.Methods...), added...),
+	}, nil
+}
+
+// ProgramSecondFactor signs a program in that has sent the password before and
+// got a token for it.
+func (s *Service) ProgramSecondFactor(ctx context.Context, by audit.Actor, token string, code Code) (*Result, error) {
+	h, err := s.held(ctx, token, session.API, "")
+	if err != nil {
+		return nil, err
+	}
+	out := new(Result)
+	err = s.admit(ctx, by, h, code, func(tx *storage.Tx, now time.Time, proved proof) error {
+		return s.begin(ctx, tx, by, now, proved, session.API, h.Remember, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SecondFactor signs a browser in that has sent the password before; flowID is
+// the flow it did so in.
+func (s *Service) SecondFactor(ctx context.Context, by audit.Actor, b Browser, flowID string, code Code) (*Next, error) {
+	old, err := s.Identify(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.loadAny(ctx, b, old, flowID)
+	if err != nil {
+		return nil, err
+	}
+	h, err := s.held(ctx, b.Pending, session.Web, flowID)
+	if err != nil {
+		return nil, err
+	}
+	out := new(Result)
+	err = s.admit(ctx, by, h, code, func(tx *storage.Tx, now time.Time, proved proof) error {
+		return s.enterFlow(ctx, tx, by, now, old, proved, entry{session.Web, h.Remember, f}, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.entered(ctx, by, b, f, out)
+}
+
+// Owes says whether a browser has proved the password in the flow with an id,
+// and is asked for the second factor.
+func (s *Service) Owes(ctx context.Context, b Browser, flowID string) (bool, error) {
+	_, err := s.held(ctx, b.Pending, session.Web, flowID)
+	if errors.Is(err, ErrPending) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// DisableTOTP takes the authenticator of someone who is signed in away, if
+// they give their password. Guesses of it count as attempts to sign in.
+func (s *Service) DisableTOTP(ctx context.Context, by audit.Actor, user *storage.User, password string) error {
+	return s.withPassword(ctx, by, user, password, func(tx *storage.Tx, now time.Time) error {
+		return s.accounts.RemoveTOTP(ctx, tx, by, now, user.ID)
+	})
+}
+
+// RenewRecoveryCodes returns fresh recovery codes to someone who is signed in
+// and gives their password.
+func (s *Service) RenewRecoveryCodes(
+	ctx context.Context, by audit.Actor, user *storage.User, password string,
+) (codes []string, err error) {
+	err = s.withPassword(ctx, by, user, password, func(tx *storage.Tx, now time.Time) (err error) {
+		codes, err = s.accounts.RenewRecoveryCodes(ctx, tx, by, now, user.ID)
+		return err
+	})
+	return codes, err
+}
+
+// withPassword does what a session alone is not enough for.
+func (s *Service) withPassword(
+	ctx context.Context, by audit.Actor, user *storage.User, password string,
+	do func(tx *storage.Tx, now time.Time) error,
+) error {
+	if _, err := s.db.Password(ctx, user.ID); errors.Is(err, storage.ErrNotFound) {
+		return ErrNoPassword
+	} else if err != nil {
+		return fmt.Errorf("read password of %s: %w", user.ID, err)
+	}
+	if err := s.limits().attempt(ctx, by, user.Email); err != nil {
+		return err
+	}
+	match, err := s.accounts.CheckPassword(ctx, user, password)
+	if err != nil {
+		return err
+	}
+	if match == nil {
+		return refusal(ErrPassword, s.failed(ctx, by, user, "wrong_password"))
+	}
+	s.limits().passed(ctx, by, user.Email)
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := s.accounts.Recheck(ctx, tx, user.ID, match); err != nil {
+			return err
+		}
+		return do(tx, now)
+	})
+}

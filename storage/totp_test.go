@@ -1,0 +1,180 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"authy/storage"
+	"authy/storage/storagetest"
+)
+
+func TestAuthenticatorsAreKeptWhole(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		u := newUser()
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertUser(ctx, u) })
+		want := newTOTP(u)
+		trip{
+			"TOTP", want,
+			func(ctx context.Context, tx *storage.Tx) error { return tx.SaveTOTP(ctx, want) },
+			func(ctx context.Context, r storage.Reader) (any, error) { return r.TOTP(ctx, u.ID) },
+		}.check(t, db)
+		f := newFirstFactor(u, newFlow())
+		f.FlowID, f.Remember, f.PasswordChangedAt, f.Methods = "", true, storage.Time{}, storage.Words{"a", "b"}
+		trip{
+			"FirstFactor", f,
+			func(ctx context.Context, tx *storage.Tx) error { return tx.InsertFirstFactor(ctx, f) },
+			func(ctx context.Context, r storage.Reader) (any, error) { return r.FirstFactor(ctx, f.Hash) },
+		}.check(t, db)
+	})
+}
+
+func TestASecretIsSealedForItsUser(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		one, other := newWorld(t, db).user, newWorld(t, db).user
+		for _, sealed := range texts(t, db, "SELECT secret FROM totps") {
+			if !strings.HasPrefix(sealed, "v1.") || strings.Contains(sealed, "secret") {
+				t.Errorf("the secret is kept as %q", sealed)
+			}
+		}
+		execute(t, db, "UPDATE totps SET secret = (SELECT secret FROM totps WHERE user_id = '"+one.ID+"')")
+		if _, err := db.TOTP(t.Context(), one.ID); err != nil {
+			t.Errorf("the secret of its own user: %v", err)
+		}
+		if _, err := db.TOTP(t.Context(), other.ID); !errors.Is(err, storage.ErrSecretKey) {
+			t.Errorf("a secret that was moved: %v, want %v", err, storage.ErrSecretKey)
+		}
+	})
+}
+
+func TestAConfirmedAuthenticatorIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		u, ctx := newWorld(t, db).user, t.Context()
+		save := func(secret string) error {
+			return db.Update(ctx, func(tx *storage.Tx) error {
+				return tx.SaveTOTP(ctx, &storage.TOTP{UserID: u.ID, Secret: []byte(secret), CreatedAt: storage.At(noon)})
+			})
+		}
+		if err := save("second"); err != nil {
+			t.Fatal(err)
+		}
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+			_, err := tx.ConfirmTOTP(ctx, u.ID, 1, noon)
+			return err
+		})
+		if err := save("third"); !errors.Is(err, storage.ErrTaken) {
+			t.Errorf("SaveTOTP over a confirmed one: %v, want %v", err, storage.ErrTaken)
+		}
+		if got, err := db.TOTP(ctx, u.ID); err != nil || string(got.Secret) != "second" || got.LastStep != 1 {
+			t.Errorf("TOTP = %+v, %v", got, err)
+		}
+	})
+}
+
+func TestAStepIsUsedOnceAndNeverAfterALaterOne(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		u := newWorld(t, db).user
+		use := func(step int64) (won bool) {
+			update(t, db, func(ctx context.Context, tx *storage.Tx) (err error) {
+				won, err = tx.UseTOTP(ctx, u.ID, step)
+				return err
+			})
+			return won
+		}
+		if use(10) {
+			t.Error("a step of an authenticator that is not confirmed was used")
+		}
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+			_, err := tx.ConfirmTOTP(ctx, u.ID, 10, noon)
+			return err
+		})
+		for _, c := range []struct {
+			step int64
+			want bool
+		}{{10, false}, {9, false}, {12, true}, {12, false}, {11, false}, {13, true}} {
+			if got := use(c.step); got != c.want {
+				t.Errorf("UseTOTP(%d) = %v, want %v", c.step, got, c.want)
+			}
+		}
+		var wins atomic.Int64
+		parallel(50, func(int) {
+			if use(14) {
+				wins.Add(1)
+			}
+		})
+		if n := wins.Load(); n != 1 {
+			t.Errorf("%d of 50 used one step, want 1", n)
+		}
+	})
+}
+
+func TestGuessesEndByNumberAndByTime(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		guess := func(f *storage.FirstFactor, now time.Time) (left bool) {
+			update(t, db, func(ctx context.Context, tx *storage.Tx) (err error) {
+				left, err = tx.UseGuess(ctx, f.Hash, 5, now)
+				return err
+			})
+			return left
+		}
+		var wins atomic.Int64
+		parallel(50, func(int) {
+			if guess(w.guessed, noon) {
+				wins.Add(1)
+			}
+		})
+		if n := wins.Load(); n != 5 {
+			t.Errorf("%d guesses were left, want 5", n)
+		}
+		if guess(w.factor, w.factor.ExpiresAt.Time) {
+			t.Error("a guess at the end of its time was counted")
+		}
+		if !guess(w.factor, w.factor.ExpiresAt.Add(-time.Millisecond)) {
+			t.Error("a guess before the end was not counted")
+		}
+	})
+}
+
+func TestAnAuthenticatorGoesWithItsRecoveryCodes(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		u, kept := newWorld(t, db).user, newWorld(t, db).user
+		for _, want := range []bool{true, false} {
+			update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+				had, err := tx.DeleteTOTP(ctx, u.ID)
+				if had != want {
+					t.Errorf("DeleteTOTP() = %v, want %v", had, want)
+				}
+				return err
+			})
+		}
+		for id, want := range map[string]int64{u.ID: 0, kept.ID: 1} {
+			if n, err := db.CountRecoveryCodes(t.Context(), id); n != want || err != nil {
+				t.Errorf("CountRecoveryCodes() = %d, %v, want %d", n, err, want)
+			}
+		}
+	})
+}
+
+func TestAPendingSignInEndsWithItsFlow(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		f := newFirstFactor(w.user, w.flow)
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+			return first(tx.InsertFirstFactor(ctx, f), tx.TakeFlow(ctx, w.flow.ID))
+		})
+		if _, err := db.FirstFactor(t.Context(), f.Hash); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("after its flow: %v, want %v", err, storage.ErrNotFound)
+		}
+	})
+}

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"authy/server/account"
+	"authy/server/fault"
+	"authy/server/login"
+)
+
+// startOver is shown where a sign-in has ended before its second factor came.
+const startOver = "That took too long, or too many codes were wrong. Please sign in again."
+
+// showSecondFactor asks for a code, of the authenticator or for recovery.
+func (wb *Web) showSecondFactor(w http.ResponseWriter, r *http.Request) error {
+	flow := r.Form.Get("flow")
+	owes, err := wb.Login.Owes(r.Context(), wb.browser(r), flow)
+	if err != nil {
+		return err
+	}
+	if !owes {
+		redirect(w, r, login.PageOf("/sign-in", flow))
+		return nil
+	}
+	page := secondFactorPage{Flow: flow, Recovery: r.Form.Get("recovery") != ""}
+	return wb.renderSecondFactor(w, r, http.StatusOK, page)
+}
+
+// renderSecondFactor fills the page with what the flow knows.
+func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status int, page secondFactorPage) error {
+	v := wb.view(r, "Second step", nil)
+	v.Signed = nil
+	var source string
+	if page.Flow != "" {
+		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
+		if err != nil {
+			return err
+		}
+		page.Client = clientOf(q)
+		_, source = target(q.Request.RedirectURI)
+	}
+	v.Data = page
+	wb.pages.render(w, r, status, "second_factor", v, source)
+	return nil
+}
+
+// secondFactor checks the code.
+func (wb *Web) secondFactor(w http.ResponseWriter, r *http.Request) error {
+	page := secondFactorPage{Flow: r.PostForm.Get("flow"), Recovery: r.PostForm.Get("recovery") != ""}
+	code := login.Code{Text: r.PostForm.Get("code"), Recovery: page.Recovery}
+	next, err := wb.Login.SecondFactor(r.Context(), actor(r), wb.browser(r), page.Flow, code)
+	f, told := fault.As(err)
+	switch {
+	case err == nil:
+		wb.clearCookie(w, pendingCookie)
+		wb.follow(w, r, next)
+		return nil
+	case errors.Is(err, login.ErrPending), errors.Is(err, account.ErrNoTOTP), errors.Is(err, account.ErrChanged):
+		wb.clearCookie(w, pendingCookie)
+		return wb.renderSignIn(w, r, http.StatusUnauthorized, signInPage{Flow: page.Flow, Problem: startOver})
+	case errors.Is(err, account.ErrTOTPCode):
+		page.Problem = "This code is wrong, or was used before. Wait for the next one and type that."
+	case errors.Is(err, account.ErrRecoveryCode):
+		page.Problem = "This is none of your recovery codes, or it was used before."
+	case told && f.Kind == fault.RateLimited:
+		setRetryAfter(w, f)
+		page.Problem = f.Error()
+	default:
+		return err
+	}
+	return wb.renderSecondFactor(w, r, statuses[f.Kind], page)
+}
