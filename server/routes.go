@@ -27,7 +27,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	handle(http.MethodGet, "/api/health", http.HandlerFunc(serveHealth))
 	handle(http.MethodGet, "/api/ready", ready)
 	programs := api.Register(router, api.Config{
-		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs,
+		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
 		Version: version, Issuer: s.Config.PublicURL,
 	})
 

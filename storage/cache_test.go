@@ -75,6 +75,25 @@ func changes(ctx context.Context, w *world) []change {
 			_, err := tx.RevokeGrant(ctx, w.grant.ID, "gone", noon)
 			return err
 		}, "gone"},
+		{
+			"SaveClient",
+			[]string{storage.ClientKey + w.client.ClientID, storage.ClientRowKey + w.client.ID},
+			func(db *storage.DB) (any, error) {
+				byName, err := db.Client(ctx, w.client.ClientID)
+				if err != nil {
+					return nil, err
+				}
+				byRow, err := db.ClientByRow(ctx, w.client.ID)
+				if err != nil {
+					return nil, err
+				}
+				return byName.Name + ", " + byRow.Name, nil
+			}, func(tx *storage.Tx) error {
+				c := *w.client
+				c.Name = "Saved"
+				return tx.SaveClient(ctx, &c)
+			}, "Saved, Saved",
+		},
 		{"InsertMember", []string{memberKey}, memberships, func(tx *storage.Tx) error {
 			org := newOrg()
 			return first(tx.InsertOrganization(ctx, org), tx.InsertMember(ctx, newMember(org, w.user)))
@@ -113,19 +132,24 @@ func changes(ctx context.Context, w *world) []change {
 			keys, err := db.Keys(ctx)
 			return len(keys), err
 		}, func(tx *storage.Tx) error { return tx.InsertKey(ctx, newKey("RS256", storage.SigningKey)) }, 1},
-		{"DeleteUser", []string{userKey, byID, byToken, grantKey, memberKey}, func(db *storage.DB) (any, error) {
-			_, user := db.User(ctx, w.user.ID)
-			_, session := db.Session(ctx, w.session.ID)
-			_, token := db.SessionByToken(ctx, w.session.TokenHash)
-			_, grant := db.Grant(ctx, w.grant.ID)
-			members, err := db.Memberships(ctx, w.user.ID)
-			gone := err == nil && len(members) == 0
-			for _, err := range []error{user, session, token, grant} {
-				gone = gone && errors.Is(err, storage.ErrNotFound)
-			}
-			return gone, err
-		}, func(tx *storage.Tx) error { return tx.DeleteUser(ctx, w.user.ID) }, true},
+		userDeleted(ctx, w, userKey, byID, byToken, grantKey, memberKey),
 	}
+}
+
+// userDeleted is the change that takes the most with it.
+func userDeleted(ctx context.Context, w *world, keys ...string) change {
+	return change{"DeleteUser", keys, func(db *storage.DB) (any, error) {
+		_, user := db.User(ctx, w.user.ID)
+		_, session := db.Session(ctx, w.session.ID)
+		_, token := db.SessionByToken(ctx, w.session.TokenHash)
+		_, grant := db.Grant(ctx, w.grant.ID)
+		members, err := db.Memberships(ctx, w.user.ID)
+		gone := err == nil && len(members) == 0
+		for _, err := range []error{user, session, token, grant} {
+			gone = gone && errors.Is(err, storage.ErrNotFound)
+		}
+		return gone, err
+	}, func(tx *storage.Tx) error { return tx.DeleteUser(ctx, w.user.ID) }, true}
 }
 
 func TestADeletedOrganizationIsServedFromNoCache(t *testing.T) {
@@ -319,6 +343,29 @@ func TestAClientIsNotFoundByTheIDOfItsRow(t *testing.T) {
 		}
 		if _, err := db.Client(t.Context(), c.ClientID); err != nil || !db.Holds(storage.ClientKey+c.ClientID) {
 			t.Errorf("Client() = %v, want it cached", err)
+		}
+	})
+}
+
+func TestADeletedClientIsForgottenWithItsGrants(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		eventually(t, 10*time.Second, "caching", db.IsCaching)
+		w, ctx := newWorld(t, db), t.Context()
+		read := func() []error {
+			_, byName := db.Client(ctx, w.client.ClientID)
+			_, byRow := db.ClientByRow(ctx, w.client.ID)
+			_, grant := db.Grant(ctx, w.grant.ID)
+			return []error{byName, byRow, grant}
+		}
+		if err := errors.Join(read()...); err != nil || !db.Holds(storage.GrantKey+w.grant.ID) {
+			t.Fatalf("before: %v, want all cached", err)
+		}
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.DeleteClient(ctx, w.client) })
+		for i, err := range read() {
+			if !errors.Is(err, storage.ErrNotFound) {
+				t.Errorf("lookup %d afterwards: %v, want ErrNotFound", i, err)
+			}
 		}
 	})
 }

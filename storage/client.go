@@ -14,6 +14,8 @@ type Client struct {
 	OrganizationID         Ref
 	Name                   string
 	SecretHash             string // "" for a public client
+	OldSecretHash          string // works beside the other until its end; "" for none
+	OldSecretExpiresAt     Time
 	AuthMethod             string // "" is either way of sending the secret
 	ApplicationType        string // "web" or "native"
 	RequirePKCE            bool   `bun:"require_pkce"`
@@ -24,6 +26,7 @@ type Client struct {
 	GrantTypes             Words
 	ResponseTypes          Words
 	Scopes                 Words
+	Allowed                Words  // who may use it; nobody if empty
 	IDTokenAlg             string `bun:"id_token_alg"`
 	AccessTokenLifetime    Seconds
 	RefreshTokenLifetime   Seconds
@@ -50,12 +53,44 @@ func (r Reader) ClientByRow(ctx context.Context, id string) (*Client, error) {
 	})
 }
 
-// Clients returns every client in the order of their names.
-func (r Reader) Clients(ctx context.Context) ([]Client, error) {
-	return list[Client](ctx, r, "name, client_id", "TRUE")
+// Clients returns at most limit clients with a client_id after the given one,
+// in the order of their client_ids: those of an organization, or all if orgID
+// is "".
+func (r Reader) Clients(ctx context.Context, orgID, after string, limit int) ([]Client, error) {
+	var clients []Client
+	query := r.bun.NewSelect().Conn(r.conn).Model(&clients).Where("client_id > ?", after)
+	if orgID != "" {
+		query = query.Where("organization_id = ?", orgID)
+	}
+	err := query.OrderExpr("client_id").Limit(int64(limit)).Scan(ctx)
+	return clients, translate(err)
 }
 
 // InsertClient adds a client; [ErrTaken] says that its client_id is in use.
 func (tx *Tx) InsertClient(ctx context.Context, c *Client) error {
 	return insert(ctx, tx, c)
+}
+
+// SaveClient writes every column of c, whose client_id stays what it was.
+func (tx *Tx) SaveClient(ctx context.Context, c *Client) error {
+	tx.changeClient(c)
+	return save(ctx, tx, c)
+}
+
+// DeleteClient deletes a client with every grant and consent that it was given.
+func (tx *Tx) DeleteClient(ctx context.Context, c *Client) error {
+	if err := tx.changeGrants(ctx, "client_id = ?", c.ID); err != nil {
+		return err
+	}
+	tx.changeClient(c)
+	n, err := remove[Client](ctx, tx, "id = ?", c.ID)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+func (tx *Tx) changeClient(c *Client) {
+	tx.change(clientKey, c.ClientID)
+	tx.change(clientRowKey, c.ID)
 }

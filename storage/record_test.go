@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,8 @@ func TestClientsAreKeptWhole(t *testing.T) {
 		full, bare := newClient(), newClient()
 		full.OrganizationID, full.Name, full.SecretHash, full.AuthMethod = storage.Ref(w.org.ID), odd, "hash", "none"
 		full.RequirePKCE, full.SkipConsent = true, true
+		full.OldSecretHash, full.OldSecretExpiresAt = "old hash", storage.At(noon)
+		full.Allowed = storage.Words{"role:owner", "role:admin"}
 		full.RedirectURIs = storage.Words{"https://a.example/cb?x='y'", "com.example:/cb"}
 		full.PostLogoutRedirectURIs = storage.Words{"https://a.example/bye"}
 		full.GrantTypes, full.ResponseTypes = storage.Words{"authorization_code", "refresh_token"}, storage.Words{"code"}
@@ -212,15 +215,32 @@ func TestClientsAreKeptWhole(t *testing.T) {
 				func(ctx context.Context, r storage.Reader) (any, error) { return r.ClientByRow(ctx, c.ID) },
 			}.check(t, db)
 		}
-		clients, err := db.Clients(t.Context())
-		if diff := cmp.Diff([]storage.Client{*bare, *w.client, *full}, clients, asKept, byClientID); diff != "" || err != nil {
-			t.Errorf("Clients(): %v (-want +got):\n%s", err, diff)
+		all, err := db.Clients(t.Context(), "", "", 10) // each database has an order of its own
+		byClientID := cmpopts.SortSlices(func(a, b storage.Client) bool { return a.ClientID < b.ClientID })
+		if diff := cmp.Diff([]storage.Client{*bare, *w.client, *full}, all, asKept, byClientID); diff != "" || err != nil {
+			t.Fatalf("Clients(): %v (-want +got):\n%s", err, diff)
+		}
+		ofOrg := slices.DeleteFunc(slices.Clone(all), func(c storage.Client) bool { return c.ID == bare.ID })
+		for _, c := range []struct {
+			org, after string
+			limit      int
+			want       []storage.Client
+		}{
+			{"", "", 10, all},
+			{"", "", 2, all[:2]},
+			{"", all[1].ClientID, 10, all[2:]},
+			{w.org.ID, "", 10, ofOrg},
+			{w.org.ID, ofOrg[0].ClientID, 10, ofOrg[1:]},
+			{w.org.ID, ofOrg[1].ClientID, 10, nil},
+			{storage.NewID(), "", 10, nil},
+		} {
+			clients, err := db.Clients(t.Context(), c.org, c.after, c.limit)
+			if diff := cmp.Diff(c.want, clients, asKept); diff != "" || err != nil {
+				t.Errorf("Clients(%q, %q, %d): %v (-want +got):\n%s", c.org, c.after, c.limit, err, diff)
+			}
 		}
 	})
 }
-
-// byClientID ignores the order of clients.
-var byClientID = cmpopts.SortSlices(func(a, b storage.Client) bool { return a.ClientID < b.ClientID })
 
 func TestConsentsAreKeptWhole(t *testing.T) {
 	t.Parallel()

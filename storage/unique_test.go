@@ -134,6 +134,8 @@ func TestWritesToWhatIsNotThereAreNotFound(t *testing.T) {
 		for _, w := range []insertion{
 			{"SaveUser", func(ctx context.Context, tx *storage.Tx) error { return tx.SaveUser(ctx, newUser()) }},
 			{"DeleteUser", func(ctx context.Context, tx *storage.Tx) error { return tx.DeleteUser(ctx, "x") }},
+			{"SaveClient", func(ctx context.Context, tx *storage.Tx) error { return tx.SaveClient(ctx, newClient()) }},
+			{"DeleteClient", func(ctx context.Context, tx *storage.Tx) error { return tx.DeleteClient(ctx, newClient()) }},
 			{"SaveSession", func(ctx context.Context, tx *storage.Tx) error {
 				return tx.SaveSession(ctx, newSession(newUser()))
 			}},

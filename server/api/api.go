@@ -21,6 +21,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
+	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
 )
@@ -34,6 +35,7 @@ type Config struct {
 	Accounts *account.Service
 	Sessions *session.Service
 	Orgs     *org.Service
+	OpenID   *openid.Provider
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -79,6 +81,7 @@ func (a *API) routes() {
 	a.userRoutes()
 	a.orgRoutes()
 	a.totpRoutes()
+	a.clientRoutes()
 }
 
 // OpenAPI returns the document that describes the API.

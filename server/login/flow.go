@@ -60,23 +60,18 @@ func (s *Service) Authorize(ctx context.Context, by audit.Actor, b Browser, form
 func (s *Service) advance(
 	ctx context.Context, by audit.Actor, b Browser, f *flow, request *openid.Request,
 ) (*Next, error) {
-	at := standpoint{request: request, now: time.Now()}
-	var err error
-	if at.id, err = s.Identify(ctx, b); err != nil {
+	id, err := s.Identify(ctx, b)
+	if err != nil {
 		return nil, err
 	}
-	at.proved = f.proved(at.id)
+	at, err := s.standpoint(ctx, id, f, request)
+	if err != nil {
+		return nil, err
+	}
 	if f != nil {
 		if at.owes, err = s.Owes(ctx, b, f.record.ID); err != nil {
 			return nil, err
 		}
-	}
-	if at.id != nil {
-		missing, err := s.openid.MissingConsent(ctx, request, at.id.User.ID)
-		if err != nil {
-			return nil, err
-		}
-		at.missing = len(missing) > 0
 	}
 	switch next, code := decide(at); next {
 	case signIn:
@@ -85,10 +80,41 @@ func (s *Service) advance(
 		return s.ask(ctx, by, b, f, request, nil, "/second-factor")
 	case consent:
 		return s.ask(ctx, by, b, f, request, at.id, "/consent")
+	case barred:
+		return nil, s.bar(ctx, at.id.Actor(by), at.now, request)
 	case refused:
 		return nil, s.openid.Refuse(request, code, refusedText[code])
 	}
 	return s.finish(ctx, at.id.Actor(by), at.now, f, request, at.id.Session.ID, false)
+}
+
+// standpoint gathers what the next step depends on.
+func (s *Service) standpoint(
+	ctx context.Context, id *session.Identity, f *flow, request *openid.Request,
+) (standpoint, error) {
+	at := standpoint{request: request, id: id, now: time.Now(), proved: f.proved(id)}
+	if id == nil {
+		return at, nil
+	}
+	missing, err := s.openid.MissingConsent(ctx, request, id.User.ID)
+	if err != nil {
+		return at, err
+	}
+	at.missing = len(missing) > 0
+	at.barred, err = s.openid.Bars(ctx, request, id.User.ID)
+	return at, err
+}
+
+// bar records that someone may not use the client, and returns what the client
+// is told.
+func (s *Service) bar(ctx context.Context, by audit.Actor, now time.Time, request *openid.Request) error {
+	err := s.db.Update(ctx, func(tx *storage.Tx) error {
+		return s.openid.Deny(ctx, tx, by, now, request, "not_allowed")
+	})
+	if err != nil {
+		return err
+	}
+	return s.openid.Refuse(request, "access_denied", openid.NotAllowed)
 }
 
 var refusedText = map[string]string{
@@ -361,7 +387,11 @@ func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID
 	if id == nil || f.record.SessionID == "" {
 		return nil, ErrFlow // nobody has signed in: there is no one to agree
 	}
-	at := standpoint{request: f.request, id: id, now: time.Now(), proved: f.proved(id), agreed: true}
+	at, err := s.standpoint(ctx, id, f, f.request)
+	if err != nil {
+		return nil, err
+	}
+	at.agreed = true
 	if next, _ := decide(at); next != done {
 		return s.advance(ctx, by, b, f, f.request)
 	}
@@ -373,7 +403,7 @@ func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID
 		if err := tx.TakeFlow(ctx, f.record.ID); err != nil {
 			return err
 		}
-		return s.openid.Deny(ctx, tx, by, at.now, f.request)
+		return s.openid.Deny(ctx, tx, by, at.now, f.request, "access_denied")
 	})
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrFlow

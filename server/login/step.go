@@ -15,6 +15,7 @@ const (
 	secondFactor             // they prove it in a second way
 	consent                  // they agree to what the client gets
 	done                     // the client gets its code
+	barred                   // they may not use the client
 	refused                  // the client is told why not
 )
 
@@ -32,6 +33,8 @@ type standpoint struct {
 	// missing says that scopes have not been agreed to; asked that the person
 	// has just agreed.
 	missing, agreed bool
+	// barred says that the client is not for this person.
+	barred bool
 }
 
 // decide returns the next step and, for refused, the error code of OpenID
@@ -48,6 +51,9 @@ func decide(at standpoint) (next step, code string) {
 	}
 	if at.anotherUser() {
 		return refused, "login_required"
+	}
+	if at.barred {
+		return barred, "access_denied"
 	}
 	if !at.agreed && (at.missing || at.request.Has("consent")) {
 		if at.request.Has("none") {

@@ -186,3 +186,18 @@ func TestStanding(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoMayNotUseAClientIsRefusedOnceTheyHaveSignedIn(t *testing.T) {
+	t.Parallel()
+	everyStand(func(s stand) {
+		at := s.point()
+		want, wantCode := decide(at)
+		at.barred = true
+		if want == consent || want == done || wantCode == "consent_required" {
+			want, wantCode = barred, "access_denied"
+		}
+		if next, code := decide(at); next != want || code != wantCode {
+			t.Errorf("%+v, barred: %v %q, want %v %q", s, next, code, want, wantCode)
+		}
+	})
+}

@@ -40,7 +40,8 @@ func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string
 
 // Issue grants a request to the user of a session in tx, and returns where the
 // browser takes the code. consented says that the user was asked just now.
-// [ErrNoClient] if the client was disabled meanwhile.
+// [ErrNoClient] if the client was disabled meanwhile, a [*Refusal] if the user
+// may not use it any more.
 func (p *Provider) Issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
 	r *Request, s *storage.Session, consented bool,
@@ -54,6 +55,11 @@ func (p *Provider) Issue(
 	}
 	if err != nil {
 		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+	}
+	if err := p.mayUse(ctx, tx.Reader, client, s.UserID); errors.Is(err, errNotAllowed) {
+		return "", p.Refuse(r, "access_denied", NotAllowed)
+	} else if err != nil {
+		return "", err
 	}
 	if consented {
 		if err := p.remember(ctx, tx, by, now, r, client, s.UserID); err != nil {
@@ -121,10 +127,13 @@ func (p *Provider) remember(
 	})
 }
 
-// Deny records in tx that a user denied a request.
-func (p *Provider) Deny(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *Request) error {
+// Deny records in tx why a user's request was denied: access_denied by them,
+// not_allowed to them.
+func (p *Provider) Deny(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *Request, reason string,
+) error {
 	return audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "authorize.denied", Failed: true, Reason: "access_denied", TargetKind: "client", TargetID: r.ClientID,
+		Action: "authorize.denied", Failed: true, Reason: reason, TargetKind: "client", TargetID: r.ClientID,
 	})
 }
 

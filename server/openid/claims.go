@@ -180,6 +180,9 @@ func (p *Provider) introspectRefresh(
 		return nil, fmt.Errorf("introspect a refresh token: %w", err)
 	}
 	grant, err := p.db.Grant(ctx, known.GrantID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return &introspection{}, nil // deleted between the two reads
+	}
 	if err != nil {
 		return nil, fmt.Errorf("introspect a refresh token: %w", err)
 	}

@@ -2,12 +2,10 @@ package openid
 
 import (
 	"context"
-	"crypto/subtle"
-	"encoding/base64"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
-	"slices"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -21,147 +19,176 @@ var (
 	ErrClientTaken = fault.New(fault.Conflict, "client_taken", "A client with this client_id exists already.")
 	ErrNoClient    = fault.New(fault.NotFound, "client_not_found", "There is no client with this client_id.")
 	ErrForbidden   = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+	ErrNoSecret    = fault.New(fault.Conflict, "public_client", "A public client has no secret.")
 	errClientEnded = errors.New("openid: client disabled")
 )
 
-// NewClient describes a client to be registered, in the words of RFC 7591.
+// Client is a registered client.
+type Client = storage.Client
+
+// NewClient describes a client to be registered, in the words of RFC 7591, and
+// what can be changed of one that is.
 type NewClient struct {
-	ClientID               string
-	Secret                 string // "" makes a public client
-	OrganizationID         string
+	ClientID               string // stays as it is
+	Secret                 string // "" makes a public client; see [Provider.RotateSecret]
+	OrganizationID         string // stays as it is
 	Name                   string
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	GrantTypes             []string
 	Scopes                 []string
-	ApplicationType        string // "web" or "native"
+	ApplicationType        string // "web", also if it is "", or "native"
 	RequirePKCE            bool
-	AccessTokenLifetime    time.Duration
-	RefreshTokenLifetime   time.Duration
-	IDTokenLifetime        time.Duration
-	LogoURI                string
-	ClientURI              string
+	// SkipConsent lets the client have what it asks for without asking its
+	// users: for applications of whoever runs the server, who alone sets it.
+	SkipConsent bool
+	Disabled    bool
+	// Allowed says who may use the client: [AllowEveryone], also if it is
+	// empty, [AllowOrganization], or roles, each after [AllowRole].
+	Allowed              []string
+	AccessTokenLifetime  time.Duration
+	RefreshTokenLifetime time.Duration
+	IDTokenLifetime      time.Duration
+	LogoURI              string
+	ClientURI            string
+	PolicyURI            string
+	TOSURI               string
 }
 
-// CreateClient registers a client. [ErrClientTaken] if its client_id is in use.
-func (p *Provider) CreateClient(ctx context.Context, by audit.Actor, in NewClient) (*storage.Client, error) {
+// ClientDefaults describes a client of which nothing is known yet.
+func ClientDefaults() NewClient {
+	return NewClient{
+		GrantTypes:      []string{"authorization_code", "refresh_token"},
+		Scopes:          []string{"openid", "profile", "email", "offline_access"},
+		ApplicationType: "web", RequirePKCE: true, Allowed: []string{AllowEveryone},
+		AccessTokenLifetime: time.Hour, RefreshTokenLifetime: 30 * 24 * time.Hour, IDTokenLifetime: time.Hour,
+	}
+}
+
+// CreateClient registers a client as it is described, for an operator.
+// [ErrClientTaken] if its client_id is in use.
+func (p *Provider) CreateClient(ctx context.Context, by audit.Actor, in NewClient) (*Client, error) {
 	if by.Kind != audit.Operator {
 		return nil, ErrForbidden
 	}
-	if err := in.check(); err != nil {
-		return nil, err
+	return p.register(ctx, by, in)
+}
+
+// RegisterClient registers a client and returns it with its secret, which is
+// not kept. A client_id that is missing is made, and a secret too, unless the
+// client is public. Those who manage an organization register its clients;
+// operators alone choose client_ids, secrets and who skips consent, since
+// client_ids are the whole server's. [ErrClientTaken] if the client_id is in use.
+func (p *Provider) RegisterClient(
+	ctx context.Context, by audit.Actor, in NewClient, public bool,
+) (c *Client, secret string, err error) {
+	if by.Kind != audit.Operator && (in.ClientID != "" || in.Secret != "" || in.SkipConsent) {
+		return nil, "", ErrForbidden
 	}
+	switch {
+	case public && in.Secret != "":
+		return nil, "", ErrNoSecret
+	case !public && in.Secret == "":
+		in.Secret = newSecret()
+	}
+	if in.ClientID == "" {
+		in.ClientID = strings.ToLower(rand.Text())
+	}
+	if c, err = p.register(ctx, by, in); err != nil {
+		return nil, "", err
+	}
+	warnOfRelaxations(ctx, c)
+	return c, in.Secret, nil
+}
+
+func (p *Provider) register(ctx context.Context, by audit.Actor, in NewClient) (*Client, error) {
 	now := time.Now()
-	c := &storage.Client{
-		ID: storage.NewID(), ClientID: in.ClientID, Name: in.Name,
-		OrganizationID: storage.Ref(in.OrganizationID),
-		RedirectURIs:   in.RedirectURIs, PostLogoutRedirectURIs: in.PostLogoutRedirectURIs,
-		GrantTypes: in.GrantTypes, ResponseTypes: []string{"code"}, Scopes: in.Scopes,
-		ApplicationType: in.ApplicationType, IsActive: true,
-		// RFC 9700, section 2.1.1: a public client has no other proof than PKCE.
-		RequirePKCE:          in.RequirePKCE || in.Secret == "",
-		IDTokenAlg:           "RS256",
-		AccessTokenLifetime:  storage.Seconds(in.AccessTokenLifetime / time.Second),
-		RefreshTokenLifetime: storage.Seconds(in.RefreshTokenLifetime / time.Second),
-		IDTokenLifetime:      storage.Seconds(in.IDTokenLifetime / time.Second),
-		LogoURI:              in.LogoURI, ClientURI: in.ClientURI,
-		CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
+	c := &Client{
+		ID: storage.NewID(), ClientID: in.ClientID, OrganizationID: storage.Ref(in.OrganizationID),
+		ResponseTypes: []string{"code"}, IDTokenAlg: "RS256", CreatedAt: storage.At(now),
 	}
 	if in.Secret != "" {
 		c.SecretHash = p.secretHash(in.Secret)
 	}
-	return c, p.db.Update(ctx, func(tx *storage.Tx) error {
+	if len(in.Allowed) == 0 {
+		in.Allowed = []string{AllowEveryone}
+	}
+	in = in.normal()
+	in.writeTo(c, now)
+	err := p.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := p.mayManage(ctx, tx.Reader, by, in.OrganizationID); err != nil {
+			return err
+		}
+		if err := in.checkNew(); err != nil {
+			return err
+		}
 		if err := tx.InsertClient(ctx, c); errors.Is(err, storage.ErrTaken) {
 			return ErrClientTaken
 		} else if err != nil {
 			return fmt.Errorf("register client %s: %w", in.ClientID, err)
 		}
-		return audit.Record(ctx, tx, by, now, audit.Event{
-			Action: "client.create", TargetKind: "client", TargetID: in.ClientID, OrgID: in.OrganizationID,
-		})
+		return audit.Record(ctx, tx, by, now, clientEvent("client.created", c, relaxations(c)))
 	})
-}
-
-// check says what is wrong with a registration.
-func (in NewClient) check() error {
-	problems := map[string][]string{}
-	if !isClientID(in.ClientID) {
-		problems["client_id"] = []string{"Use 3 to 128 letters, digits and the signs - . _ ~"}
-	}
-	if strings.TrimSpace(in.Name) == "" {
-		problems["name"] = []string{"Missing data for required field."}
-	}
-	for _, uri := range slices.Concat(in.RedirectURIs, in.PostLogoutRedirectURIs) {
-		if problem := redirectProblem(uri); problem != "" {
-			problems["redirect_uris"] = append(problems["redirect_uris"], uri+": "+problem)
-		}
-	}
-	for name, lifetime := range map[string]time.Duration{
-		"access_token_lifetime": in.AccessTokenLifetime, "id_token_lifetime": in.IDTokenLifetime,
-		"refresh_token_lifetime": in.RefreshTokenLifetime,
-	} {
-		if lifetime < time.Second {
-			problems[name] = []string{"Must be at least one second."}
-		}
-	}
-	return fault.Fields(problems)
-}
-
-func isClientID(id string) bool {
-	return len(id) >= 3 && len(id) <= 128 && !strings.ContainsFunc(id, func(r rune) bool {
-		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') &&
-			!strings.ContainsRune("-._~", r)
-	})
-}
-
-// redirectProblem says why a redirect URI may not be registered, or "".
-func redirectProblem(uri string) string {
-	u, err := url.Parse(uri)
-	switch {
-	case err != nil || u.Scheme == "" || strings.ContainsFunc(uri, outsideURI):
-		return "not an absolute URI"
-	case slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about"}, strings.ToLower(u.Scheme)):
-		return "this scheme is dangerous"
-	case strings.Contains(uri, "#"):
-		return "a redirect URI has no fragment (RFC 6749, section 3.1.2)"
-	case u.User != nil:
-		return "a redirect URI names no user"
-	case strings.ContainsAny(strings.Replace(uri, u.Host, "", 1), "*[]{}") || strings.ContainsAny(u.Host, "*{}"):
-		return "patterns are not supported; register each URI"
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() == "":
-		return "the host is missing"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return "plain http is for localhost only"
-	}
-	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return "the query cannot be read"
+		return nil, err
 	}
-	for name := range query {
-		if slices.Contains([]string{"code", "state", "iss", "error"}, name) {
-			return "the query holds " + name + ", which belongs to the answer"
-		}
+	return c, nil
+}
+
+// writeTo writes what can be changed to the record of a client.
+func (in NewClient) writeTo(c *Client, now time.Time) {
+	c.Name, c.ApplicationType, c.IsActive, c.SkipConsent = in.Name, in.ApplicationType, !in.Disabled, in.SkipConsent
+	c.RedirectURIs, c.PostLogoutRedirectURIs = in.RedirectURIs, in.PostLogoutRedirectURIs
+	c.GrantTypes, c.Scopes, c.Allowed = in.GrantTypes, in.Scopes, in.Allowed
+	// RFC 9700, section 2.1.1: a public client has no other proof than PKCE.
+	c.RequirePKCE = in.RequirePKCE || c.SecretHash == ""
+	c.AccessTokenLifetime = storage.Seconds(in.AccessTokenLifetime / time.Second)
+	c.RefreshTokenLifetime = storage.Seconds(in.RefreshTokenLifetime / time.Second)
+	c.IDTokenLifetime = storage.Seconds(in.IDTokenLifetime / time.Second)
+	c.LogoURI, c.ClientURI, c.PolicyURI, c.TOSURI = in.LogoURI, in.ClientURI, in.PolicyURI, in.TOSURI
+	c.UpdatedAt = storage.At(now)
+}
+
+// describe is the reverse of writeTo.
+func describe(c *Client) NewClient {
+	return NewClient{
+		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
+		RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
+		GrantTypes: c.GrantTypes, Scopes: c.Scopes, ApplicationType: c.ApplicationType,
+		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent, Disabled: !c.IsActive, Allowed: c.Allowed,
+		AccessTokenLifetime:  c.AccessTokenLifetime.Duration(),
+		RefreshTokenLifetime: c.RefreshTokenLifetime.Duration(),
+		IDTokenLifetime:      c.IDTokenLifetime.Duration(),
+		LogoURI:              c.LogoURI, ClientURI: c.ClientURI, PolicyURI: c.PolicyURI, TOSURI: c.TOSURI,
 	}
-	return ""
 }
 
-// outsideURI says whether a URI cannot hold r (RFC 3986, section 2). Any kind
-// of white space would also split one stored URI into two.
-func outsideURI(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }
-
-func isLoopback(host string) bool {
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "127.0.0.1" || host == "::1"
+// clientEvent is an event about a client.
+func clientEvent(action string, c *Client, details map[string]string) audit.Event {
+	return audit.Event{
+		Action: action, TargetKind: "client", TargetID: c.ClientID, OrgID: string(c.OrganizationID), Details: details,
+	}
 }
 
-// secretHash is how a client's secret is kept: a keyed hash, since a chosen
-// secret may be short and a slow hash would make every token call slow.
-func (p *Provider) secretHash(secret string) string {
-	return base64.RawURLEncoding.EncodeToString(p.db.MAC("client secret", secret))
+// relaxations names the protections that a client does without.
+func relaxations(c *Client) map[string]string {
+	var names []string
+	if !c.RequirePKCE {
+		names = append(names, "pkce")
+	}
+	if c.SkipConsent {
+		names = append(names, "consent")
+	}
+	if names == nil {
+		return nil
+	}
+	return map[string]string{"relaxed": strings.Join(names, " ")}
 }
 
-// isSecret compares in constant time.
-func (p *Provider) isSecret(c *storage.Client, secret string) bool {
-	return subtle.ConstantTimeCompare([]byte(p.secretHash(secret)), []byte(c.SecretHash)) == 1
+func warnOfRelaxations(ctx context.Context, c *Client) {
+	if relaxed := relaxations(c)["relaxed"]; relaxed != "" {
+		slog.WarnContext(ctx, "a client does without a protection", "client_id", c.ClientID, "relaxed", relaxed)
+	}
 }
 
 // usable is nil for a client that is enabled and whose organization is.

@@ -6,7 +6,8 @@
 //
 // Read openid.go, then request.go (what was asked), authorize.go (codes),
 // server.go (the token endpoint), token.go (what tokens say and when they are
-// good), refresh.go, key.go.
+// good), refresh.go, key.go; and for the registry of clients client.go,
+// client_registry.go, client_access.go.
 package openid
 
 import (
@@ -84,7 +85,8 @@ func New(db *storage.DB, c Config) (*Provider, error) {
 }
 
 // live is nil while tokens of a grant may be used at now. The record of a
-// grant says little about that: its user, client and session each end it too.
+// grant says little about that: its user, client and session each end it too,
+// and so does losing the role that the client is for.
 func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant, now time.Time) error {
 	if !g.RevokedAt.IsZero() || !now.Before(g.ExpiresAt.Time) {
 		return errEnded
@@ -102,6 +104,9 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 		return ended(err)
 	}
 	if err := p.usable(ctx, r, client); err != nil {
+		return ended(err)
+	}
+	if err := p.mayUse(ctx, r, client, g.UserID); err != nil {
 		return ended(err)
 	}
 	return p.sessionLive(ctx, r, g)
@@ -129,7 +134,7 @@ var errEnded = errors.New("openid: ended")
 
 // ended is errEnded where a record is gone, and err where it could not be read.
 func ended(err error) error {
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errClientEnded) {
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errClientEnded) || errors.Is(err, errNotAllowed) {
 		return errEnded
 	}
 	return fmt.Errorf("check a grant: %w", err)

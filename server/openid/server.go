@@ -82,7 +82,7 @@ func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 		return nil, internal(ctx, err)
 	case c.SecretHash == "" && r.Data.ClientSecret != "":
 		return nil, s.clientRefused(ctx, c.ClientID, "secret_of_public_client")
-	case c.SecretHash != "" && !s.p.isSecret(c, r.Data.ClientSecret):
+	case c.SecretHash != "" && !s.p.isSecret(c, r.Data.ClientSecret, time.Now()):
 		return nil, s.clientRefused(ctx, c.ClientID, "wrong_secret")
 	}
 	return client{c}, nil

@@ -138,8 +138,9 @@ func (p *Provider) readAccessToken(ctx context.Context, token string) (*accessTo
 // client's own and the client is enabled.
 func (p *Provider) tokenGrant(ctx context.Context, t *accessToken, now time.Time) (*storage.Grant, error) {
 	if t.GrantID == "" {
-		_, err := p.Client(ctx, t.ClientID)
-		if errors.Is(err, ErrNoClient) {
+		c, err := p.Client(ctx, t.ClientID)
+		// One that was deleted and registered anew is another client.
+		if errors.Is(err, ErrNoClient) || err == nil && t.IssuedAt < c.CreatedAt.Unix() {
 			return nil, errToken
 		}
 		return nil, err

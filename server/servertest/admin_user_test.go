@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	root     = "root@example.com"
-	rootPass = "a quiet word or four"
+	chief     = "root@example.com"
+	chiefPass = "a quiet word or four"
 )
 
 // adminCaller calls the API as someone.
@@ -69,11 +69,11 @@ func (c adminCaller) call(method, path string) (status int, answer userEnvelope)
 func administered(t *testing.T) (*servertest.Server, adminCaller) {
 	t.Helper()
 	s := servertest.New(t)
-	_, err := s.Accounts.Create(t.Context(), audit.Shell(), account.NewUser{Email: root, Password: rootPass, Admin: true})
+	_, err := s.Accounts.Create(t.Context(), audit.Shell(), account.NewUser{Email: chief, Password: chiefPass, Admin: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, signedInAs(t, s, root, rootPass)
+	return s, signedInAs(t, s, chief, chiefPass)
 }
 
 func TestAdministratorsPageThroughUsers(t *testing.T) {
@@ -96,7 +96,7 @@ func TestAdministratorsPageThroughUsers(t *testing.T) {
 	want := []string{
 		"admin@acme-corp.com", "bob@acme-corp.com", "carol@acme-corp.com", "charlie@cross-org.com",
 		"david@acme-corp.com", "eve@acme-corp.com", "frank@tech-startup.com", "grace@tech-startup.com",
-		"henry@tech-startup.com", "iris@data-systems.com", "jack@data-systems.com", root, "superadmin@acme-corp.com",
+		"henry@tech-startup.com", "iris@data-systems.com", "jack@data-systems.com", chief, "superadmin@acme-corp.com",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -190,7 +190,7 @@ func TestOnlyAdministratorsAdminister(t *testing.T) {
 			}
 		}
 	}
-	_, me := admin.call("GET", "/api/v1/admin/users/"+root)
+	_, me := admin.call("GET", "/api/v1/admin/users/"+chief)
 	for _, r := range []struct{ method, path string }{{"POST", "/suspend"}, {"DELETE", ""}} {
 		path := "/api/v1/admin/users/" + me.Data.User.ID + r.path
 		if status, _ := admin.call(r.method, path); status != http.StatusConflict {

@@ -153,7 +153,7 @@ func signedBy(t *testing.T, s *servertest.Server, browser *http.Client, alg stri
 	record := &storage.Client{
 		ID: storage.NewID(), ClientID: "wants-" + alg, Name: alg, ApplicationType: "web", IsActive: true, RequirePKCE: true,
 		RedirectURIs: []string{callback}, GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"},
-		Scopes: []string{"openid"}, IDTokenAlg: alg, AccessTokenLifetime: 60, RefreshTokenLifetime: 60, IDTokenLifetime: 60,
+		Scopes: []string{"openid"}, Allowed: []string{openid.AllowEveryone}, IDTokenAlg: alg, AccessTokenLifetime: 60, RefreshTokenLifetime: 60, IDTokenLifetime: 60,
 		CreatedAt: now, UpdatedAt: now,
 	}
 	err := s.DB.Update(t.Context(), func(tx *storage.Tx) error { return tx.InsertClient(t.Context(), record) })

@@ -23,7 +23,6 @@ import (
 
 const (
 	pendingMessage = "TOTP code required. Please enter your 6-digit code from your authenticator app."
-	carol          = "carol@acme-corp.com"
 	noPending      = "No pending TOTP verification. Please login first."
 	wrongCode      = "Invalid TOTP code"
 )

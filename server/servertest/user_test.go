@@ -396,7 +396,7 @@ func TestAnExportHoldsAllThatIsKeptAndNoSecret(t *testing.T) {
 		p, browser := logIn(t, s, bob, bobPass), servertest.Browser(t)
 		p.call("PATCH", mePath, fullProfile).succeeded(200, "Profile updated successfully")
 		got := acmePortal.tokens(t, s, browser)
-		admin := audit.Actor{Kind: audit.User, IPAddress: "198.51.100.7", UserAgent: "an administrator's"}.As(makeAdmin(t, s))
+		admin := audit.Actor{Kind: audit.User, IPAddress: "198.51.100.7", UserAgent: "an administrator's"}.As(addAdmin(t, s))
 		if err := s.Accounts.Activate(t.Context(), admin, userID(t, s, bob)); err != nil {
 			t.Fatal(err)
 		}
@@ -432,8 +432,8 @@ func TestAnExportHoldsAllThatIsKeptAndNoSecret(t *testing.T) {
 	})
 }
 
-// makeAdmin adds an administrator and returns their id.
-func makeAdmin(t *testing.T, s *servertest.Server) string {
+// addAdmin adds an administrator and returns their id.
+func addAdmin(t *testing.T, s *servertest.Server) string {
 	t.Helper()
 	u, err := s.Accounts.Create(t.Context(), audit.Shell(), account.NewUser{Email: "root@example.com", Password: passphrase, Admin: true})
 	if err != nil {

@@ -1,0 +1,229 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"authy/server"
+	"authy/server/audit"
+	"authy/server/openid"
+)
+
+const (
+	clientsListed  = 100  // clients in a list unless told otherwise
+	maxClientsList = 1000 // at most
+)
+
+func (a *app) clientCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "client",
+		Short: "Add, look at and change OpenID clients",
+		Long: `Add, look at and change OpenID clients: the applications that sign their users in
+here. The commands work beside a running server, which heeds them at once, and
+without one. A client is named by its client_id.`,
+		Example: `  authy client create --name Portal --redirect-uri https://portal.example.com/callback
+  authy client list
+  authy client rotate-secret acme-portal-001`,
+	}
+	c.AddCommand(a.createClientCommand(), a.listClientsCommand(), a.showClientCommand(), a.updateClientCommand(),
+		a.rotateSecretCommand(), a.switchClientCommand(true), a.switchClientCommand(false), a.deleteClientCommand())
+	return c
+}
+
+func (a *app) createClientCommand() *cobra.Command {
+	var f clientFlags
+	var id, slug string
+	var fromStdin, public, asJSON bool
+	c := &cobra.Command{
+		Use:   "create",
+		Short: "Register a client",
+		Long: `Register a client. Its client_id and its secret are made unless you give them; a
+secret that was made is printed alone on standard output, this once. Without
+more it may use the code flow with PKCE and refresh tokens, and ask for openid,
+profile, email and offline_access.`,
+		Example: `  authy client create --name Portal --redirect-uri https://portal.example.com/callback
+  authy client create --id wiki --name Wiki --org acme-corp --allow role:owner,role:admin \
+      --redirect-uri https://wiki.example.com/callback --secret-stdin < secret
+  authy client create --name 'Phone App' --public --native --redirect-uri com.example.app:/callback
+  authy client create --name Robot --grant client_credentials --scope api:read`,
+		Args: takes(),
+		RunE: func(c *cobra.Command, _ []string) (err error) {
+			in := openid.ClientDefaults()
+			f.writeTo(c, &in)
+			in.ClientID = id
+			switch {
+			case public && fromStdin:
+				return misused(c, "--public and --secret-stdin exclude each other: a public client has no secret")
+			case fromStdin:
+				in.Secret, err = a.secret(c)
+			}
+			if err != nil {
+				return err
+			}
+			return a.createClient(c.Context(), in, slug, public, asJSON)
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&id, "id", "", "`CLIENT_ID` (default one that is made)")
+	c.Flags().StringVar(&slug, "org", "", "`SLUG` of the organization that it belongs to")
+	c.Flags().BoolVar(&public, "public", false, "it can keep no secret, as an app on a device or in a browser")
+	c.Flags().BoolVar(&fromStdin, "secret-stdin", false, "read the secret from the first line of standard input")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// secret returns a secret from standard input.
+func (a *app) secret(c *cobra.Command) (string, error) {
+	secret, err := a.readLine(c.Context())
+	if err == nil && secret == "" {
+		return "", misused(c, "there is no secret on standard input")
+	}
+	return secret, err
+}
+
+func (a *app) createClient(ctx context.Context, in openid.NewClient, slug string, public, asJSON bool) error {
+	return a.with(ctx, func(s *server.Services) (err error) {
+		if in.OrganizationID, err = orgID(ctx, s, slug); err != nil {
+			return err
+		}
+		client, secret, err := s.OpenID.RegisterClient(ctx, audit.Shell(), in, public)
+		if err != nil {
+			return err
+		}
+		a.note("Created the client %s. Its provider is %s.", client.ClientID, s.Config.PublicURL)
+		if in.Secret != "" {
+			secret = "" // whoever gave it knows it
+		}
+		return a.printClientSecret(client, secret, asJSON)
+	})
+}
+
+// printClientSecret prints a secret that was made alone, or with its client as
+// JSON.
+func (a *app) printClientSecret(client *openid.Client, secret string, asJSON bool) error {
+	if secret != "" {
+		a.note("Its secret is shown this once:")
+	}
+	switch {
+	case asJSON:
+		out := clientOutOf(client)
+		out.Secret = secret
+		return a.printJSON(out)
+	case secret != "":
+		return a.printLine(secret)
+	}
+	return nil
+}
+
+// orgID returns the id of an organization, "" for no slug.
+func orgID(ctx context.Context, s *server.Services, slug string) (string, error) {
+	if slug == "" {
+		return "", nil
+	}
+	home, err := s.Orgs.BySlug(ctx, slug)
+	if err != nil {
+		return "", err
+	}
+	return home.ID, nil
+}
+
+func (a *app) listClientsCommand() *cobra.Command {
+	var after, slug string
+	var limit int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List clients in the order of their client_ids",
+		Example: `  authy client list
+  authy client list --org acme-corp
+  authy client list --json | jq -r '.[] | select(.public) | .client_id'`,
+		Args: takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 1 || limit > maxClientsList {
+				return misused(c, "--limit is %d; give 1 to %d", limit, maxClientsList)
+			}
+			return a.listClients(c.Context(), slug, after, limit, asJSON)
+		},
+	}
+	c.Flags().StringVar(&slug, "org", "", "only those of the organization with this `SLUG`")
+	c.Flags().StringVar(&after, "after", "", "begin after this `CLIENT_ID`")
+	c.Flags().IntVar(&limit, "limit", clientsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxClientsList))
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (a *app) listClients(ctx context.Context, slug, after string, limit int, asJSON bool) error {
+	return a.with(ctx, func(s *server.Services) error {
+		home, err := orgID(ctx, s, slug)
+		if err != nil {
+			return err
+		}
+		// One more tells whether there are more.
+		clients, err := s.OpenID.Clients(ctx, audit.Shell(), home, after, limit+1)
+		if err != nil {
+			return err
+		}
+		more := len(clients) > limit
+		clients = clients[:min(limit, len(clients))]
+		if err := a.printClients(clients, asJSON); err != nil {
+			return err
+		}
+		if more {
+			a.note("There are more: add --after %s", clients[limit-1].ClientID)
+		}
+		return nil
+	})
+}
+
+func (a *app) printClients(clients []openid.Client, asJSON bool) error {
+	out, rows := make([]clientOut, len(clients)), make([][]string, len(clients))
+	for i := range clients {
+		c := clientOutOf(&clients[i])
+		out[i] = c
+		rows[i] = []string{
+			c.ClientID, c.Name, kindOf(c), yesOrNo(c.IsActive), strings.Join(c.Allow, " "), strings.Join(c.GrantTypes, " "),
+		}
+	}
+	switch {
+	case asJSON:
+		return a.printJSON(out)
+	case len(clients) == 0:
+		a.note("There are no clients. Add one with 'authy client create'.")
+		return nil
+	}
+	return a.printTable([]string{"CLIENT ID", "NAME", "KIND", "ENABLED", "ALLOWED", "GRANTS"}, rows)
+}
+
+func kindOf(c clientOut) string {
+	if c.Public {
+		return c.ApplicationType + ", public"
+	}
+	return c.ApplicationType
+}
+
+func (a *app) showClientCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show CLIENT_ID",
+		Short: "Show a client",
+		Long:  `Show a client. Secrets are not kept, so they cannot be shown.`,
+		Example: `  authy client show acme-portal-001
+  authy client show --json acme-portal-001`,
+		Args: takes("CLIENT_ID"),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			return a.with(ctx, func(s *server.Services) error {
+				client, err := s.OpenID.ClientOf(ctx, audit.Shell(), "", args[0])
+				if err != nil {
+					return err
+				}
+				return a.printClient(client, asJSON)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}

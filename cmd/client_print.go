@@ -1,0 +1,85 @@
+package cmd
+
+import (
+	"strings"
+	"time"
+
+	"authy/server/openid"
+)
+
+// clientOut is a client as programs see it.
+type clientOut struct {
+	ClientID               string     `json:"client_id"`
+	OrganizationID         string     `json:"organization_id"`
+	Name                   string     `json:"name"`
+	ApplicationType        string     `json:"application_type"`
+	Public                 bool       `json:"public"`
+	IsActive               bool       `json:"is_active"`
+	RequirePKCE            bool       `json:"require_pkce"`
+	SkipConsent            bool       `json:"skip_consent"`
+	RedirectURIs           []string   `json:"redirect_uris"`
+	PostLogoutRedirectURIs []string   `json:"post_logout_redirect_uris"`
+	GrantTypes             []string   `json:"grant_types"`
+	Scopes                 []string   `json:"scopes"`
+	Allow                  []string   `json:"allow"`
+	AccessTokenLifetime    int64      `json:"access_token_lifetime"` // seconds, as the others
+	RefreshTokenLifetime   int64      `json:"refresh_token_lifetime"`
+	IDTokenLifetime        int64      `json:"id_token_lifetime"`
+	LogoURI                string     `json:"logo_uri"`
+	ClientURI              string     `json:"client_uri"`
+	PolicyURI              string     `json:"policy_uri"`
+	TOSURI                 string     `json:"tos_uri"`
+	OldSecretExpiresAt     *time.Time `json:"old_secret_expires_at"`
+	CreatedAt              *time.Time `json:"created_at"`
+	UpdatedAt              *time.Time `json:"updated_at"`
+	// Secret is there only when it was made up.
+	Secret string `json:"client_secret,omitempty"`
+}
+
+func clientOutOf(c *openid.Client) clientOut {
+	list := func(words []string) []string { return append([]string{}, words...) }
+	return clientOut{
+		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
+		ApplicationType: c.ApplicationType, Public: c.SecretHash == "", IsActive: c.IsActive,
+		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
+		RedirectURIs: list(c.RedirectURIs), PostLogoutRedirectURIs: list(c.PostLogoutRedirectURIs),
+		GrantTypes: list(c.GrantTypes), Scopes: list(c.Scopes), Allow: list(c.Allowed),
+		AccessTokenLifetime:  int64(c.AccessTokenLifetime),
+		RefreshTokenLifetime: int64(c.RefreshTokenLifetime),
+		IDTokenLifetime:      int64(c.IDTokenLifetime),
+		LogoURI:              c.LogoURI, ClientURI: c.ClientURI, PolicyURI: c.PolicyURI, TOSURI: c.TOSURI,
+		OldSecretExpiresAt: instantOrNull(c.OldSecretExpiresAt.Time),
+		CreatedAt:          instantOrNull(c.CreatedAt.Time), UpdatedAt: instantOrNull(c.UpdatedAt.Time),
+	}
+}
+
+func (a *app) printClient(client *openid.Client, asJSON bool) error {
+	c := clientOutOf(client)
+	if asJSON {
+		return a.printJSON(c)
+	}
+	return a.printTable(nil, [][]string{
+		{"Client ID", c.ClientID},
+		{"Name", c.Name},
+		{"Organization", c.OrganizationID},
+		{"Kind", kindOf(c)},
+		{"Enabled", yesOrNo(c.IsActive)},
+		{"Who may use it", strings.Join(c.Allow, " ")},
+		{"Needs PKCE", yesOrNo(c.RequirePKCE)},
+		{"Skips consent", yesOrNo(c.SkipConsent)},
+		{"Redirect URIs", strings.Join(c.RedirectURIs, " ")},
+		{"After sign-out", strings.Join(c.PostLogoutRedirectURIs, " ")},
+		{"Grants", strings.Join(c.GrantTypes, " ")},
+		{"Scopes", strings.Join(c.Scopes, " ")},
+		{"Access tokens last", client.AccessTokenLifetime.Duration().String()},
+		{"Refresh tokens last", client.RefreshTokenLifetime.Duration().String()},
+		{"ID tokens last", client.IDTokenLifetime.Duration().String()},
+		{"Logo", c.LogoURI},
+		{"Home page", c.ClientURI},
+		{"Policy", c.PolicyURI},
+		{"Terms", c.TOSURI},
+		{"Old secret works until", instant(client.OldSecretExpiresAt.Time)},
+		{"Created", instant(client.CreatedAt.Time)},
+		{"Changed", instant(client.UpdatedAt.Time)},
+	})
+}

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/openid"
+	"authy/server/session"
+)
+
+// ClientSettings are what can be set and changed of a client; what is not sent
+// stays as it is. Lifetimes are seconds. The framework sees only embedded types
+// that are exported.
+type ClientSettings struct {
+	ApplicationType        *string  `json:"application_type,omitempty" enum:"web,native"`
+	RequirePKCE            *bool    `json:"require_pkce,omitempty" doc:"A public client always needs PKCE"`
+	IsActive               *bool    `json:"is_active,omitempty"`
+	RedirectURIs           []string `json:"redirect_uris,omitempty" nullable:"false"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty" nullable:"false"`
+	GrantTypes             []string `json:"grant_types,omitempty" nullable:"false"`
+	Scopes                 []string `json:"scopes,omitempty" nullable:"false"`
+	Allow                  []string `json:"allow,omitempty" nullable:"false" minItems:"1" doc:"Who may use it: everyone, organization, or roles such as role:admin"`
+	AccessTokenLifetime    *int64   `json:"access_token_lifetime,omitempty" minimum:"1" maximum:"315360000"`
+	RefreshTokenLifetime   *int64   `json:"refresh_token_lifetime,omitempty" minimum:"1" maximum:"315360000"`
+	IDTokenLifetime        *int64   `json:"id_token_lifetime,omitempty" minimum:"1" maximum:"315360000"`
+	LogoURI                *string  `json:"logo_uri,omitempty"`
+	ClientURI              *string  `json:"client_uri,omitempty"`
+	PolicyURI              *string  `json:"policy_uri,omitempty"`
+	TOSURI                 *string  `json:"tos_uri,omitempty"`
+}
+
+// writeTo writes what was sent to the description of a client.
+func (s ClientSettings) writeTo(c *openid.NewClient) {
+	set(&c.ApplicationType, s.ApplicationType)
+	set(&c.RequirePKCE, s.RequirePKCE)
+	if s.IsActive != nil {
+		c.Disabled = !*s.IsActive
+	}
+	setList(&c.RedirectURIs, s.RedirectURIs)
+	setList(&c.PostLogoutRedirectURIs, s.PostLogoutRedirectURIs)
+	setList(&c.GrantTypes, s.GrantTypes)
+	setList(&c.Scopes, s.Scopes)
+	setList(&c.Allowed, s.Allow)
+	setSeconds(&c.AccessTokenLifetime, s.AccessTokenLifetime)
+	setSeconds(&c.RefreshTokenLifetime, s.RefreshTokenLifetime)
+	setSeconds(&c.IDTokenLifetime, s.IDTokenLifetime)
+	set(&c.LogoURI, s.LogoURI)
+	set(&c.ClientURI, s.ClientURI)
+	set(&c.PolicyURI, s.PolicyURI)
+	set(&c.TOSURI, s.TOSURI)
+}
+
+func set[T any](field, sent *T) {
+	if sent != nil {
+		*field = *sent
+	}
+}
+
+// setList takes a list that was sent; an empty one was, too.
+func setList(field *[]string, sent []string) {
+	if sent != nil {
+		*field = sent
+	}
+}
+
+func setSeconds(field *time.Duration, sent *int64) {
+	if sent != nil {
+		*field = time.Duration(*sent) * time.Second
+	}
+}
+
+type createClientIn struct {
+	ID   string `path:"id"`
+	Body struct {
+		Name   string `json:"name"`
+		Public bool   `json:"public,omitempty" doc:"Whether it can keep no secret, as an app on a device or in a browser"`
+		ClientSettings
+	}
+}
+
+// secretOut is a client with its new secret.
+type secretOut struct {
+	Client clientView `json:"client"`
+	Secret string     `json:"client_secret,omitempty" doc:"Shown this once; a public client has none"`
+}
+
+func (a *API) createClient(
+	ctx context.Context, _ *session.Identity, by audit.Actor, in *createClientIn,
+) (*secretOut, error) {
+	described := openid.ClientDefaults()
+	described.OrganizationID, described.Name = in.ID, in.Body.Name
+	in.Body.writeTo(&described)
+	client, secret, err := a.OpenID.RegisterClient(ctx, by, described, in.Body.Public)
+	if err != nil {
+		return nil, err
+	}
+	return &secretOut{clientViewOf(client), secret}, nil
+}
+
+type updateClientIn struct {
+	ID     string `path:"id"`
+	Client string `path:"client" doc:"The client_id"`
+	Body   struct {
+		Name *string `json:"name,omitempty"`
+		ClientSettings
+	}
+}
+
+func (a *API) updateClient(
+	ctx context.Context, _ *session.Identity, by audit.Actor, in *updateClientIn,
+) (*clientOut, error) {
+	return clientOutOf(a.OpenID.UpdateClient(ctx, by, in.ID, in.Client, func(c *openid.NewClient) {
+		set(&c.Name, in.Body.Name)
+		in.Body.writeTo(c)
+	}))
+}
+
+type rotateClientSecretIn struct {
+	ID     string `path:"id"`
+	Client string `path:"client" doc:"The client_id"`
+	Body   struct {
+		Overlap *int64 `json:"overlap,omitempty" minimum:"0" maximum:"2592000" doc:"For how many seconds the old secret works too: a day unless told otherwise, 0 ends it at once"`
+	}
+}
+
+func (a *API) rotateClientSecret(
+	ctx context.Context, _ *session.Identity, by audit.Actor, in *rotateClientSecretIn,
+) (*secretOut, error) {
+	rotation := openid.Rotation{Overlap: openid.DefaultOverlap}
+	setSeconds(&rotation.Overlap, in.Body.Overlap)
+	client, secret, err := a.OpenID.RotateSecret(ctx, by, in.ID, in.Client, rotation)
+	if err != nil {
+		return nil, err
+	}
+	return &secretOut{clientViewOf(client), secret}, nil
+}

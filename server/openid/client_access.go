@@ -1,0 +1,143 @@
+package openid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"authy/server/audit"
+	"authy/server/org"
+	"authy/storage"
+)
+
+// Who may use a client.
+const (
+	AllowEveryone     = "everyone"
+	AllowOrganization = "organization" // everyone with a place in it, guests too
+	AllowRole         = "role:"        // and a role: who has just that in the organization
+)
+
+// NotAllowed is what a client is told of a user who may not use it.
+const NotAllowed = "The user may not use the application."
+
+var roles = []string{
+	string(storage.RoleOwner), string(storage.RoleAdmin), string(storage.RoleMember), string(storage.RoleGuest),
+}
+
+// allowedProblem says what is wrong with a list of who may use a client, or "".
+func allowedProblem(allowed []string, orgID string) string {
+	if len(allowed) == 0 {
+		return "Say who may use the client; to let nobody in, disable it."
+	}
+	if len(allowed) > 1 && slices.ContainsFunc(allowed, func(a string) bool { return !strings.HasPrefix(a, AllowRole) }) {
+		return "everyone and organization stand alone."
+	}
+	for _, who := range allowed {
+		role, isRole := strings.CutPrefix(who, AllowRole)
+		switch {
+		case isRole && !has(roles, role), !isRole && who != AllowEveryone && who != AllowOrganization:
+			return "Must be everyone, organization, or role: and one of " + strings.Join(roles, ", ") + "."
+		case who != AllowEveryone && orgID == "":
+			return "The client belongs to no organization: everyone may use it."
+		}
+	}
+	return ""
+}
+
+// errNotAllowed says that a user may not use a client.
+var errNotAllowed = errors.New("openid: not allowed to use the client")
+
+// mayUse is nil for a user who may use c. It is asked when a code is issued
+// and redeemed, at each refresh, and whenever a token is presented.
+func (p *Provider) mayUse(ctx context.Context, r storage.Reader, c *Client, userID string) error {
+	if has(c.Allowed, AllowEveryone) {
+		return nil
+	}
+	role, err := roleIn(ctx, r, string(c.OrganizationID), userID)
+	switch {
+	case err != nil:
+		return err
+	case role != "" && (has(c.Allowed, AllowOrganization) || has(c.Allowed, AllowRole+string(role))):
+		return nil
+	}
+	return errNotAllowed
+}
+
+// Bars says whether a user may not use the client of a request.
+func (p *Provider) Bars(ctx context.Context, r *Request, userID string) (bool, error) {
+	client, err := p.Client(ctx, r.ClientID)
+	if err != nil {
+		return false, err
+	}
+	err = p.mayUse(ctx, p.db.Reader, client, userID)
+	if errors.Is(err, errNotAllowed) {
+		return true, nil
+	}
+	return false, err
+}
+
+// roleIn returns the role of a user in an organization, "" for none.
+func roleIn(ctx context.Context, r storage.Reader, orgID, userID string) (storage.Role, error) {
+	members, err := r.Memberships(ctx, userID)
+	if err != nil {
+		return "", fmt.Errorf("role of %s in %s: %w", userID, orgID, err)
+	}
+	for _, m := range members {
+		if m.OrganizationID == orgID {
+			return m.Role, nil
+		}
+	}
+	return "", nil
+}
+
+// mayManage is nil for who manages the clients of an organization: its owners
+// and admins, and operators, who manage those of no organization ("") too.
+// [org.ErrNoOrg] for who is no member of it.
+func (p *Provider) mayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
+	if by.Kind != audit.Operator && (by.Kind != audit.User || orgID == "") {
+		return ErrForbidden
+	}
+	switch {
+	case orgID == "":
+		return nil
+	case strings.ContainsRune(orgID, 0):
+		return org.ErrNoOrg // storage refuses such text
+	}
+	home, err := r.Organization(ctx, orgID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return org.ErrNoOrg
+	case err != nil:
+		return fmt.Errorf("look organization %s up: %w", audit.Cut(orgID, 64), err)
+	case by.Kind == audit.Operator:
+		return nil
+	}
+	role, err := roleIn(ctx, r, orgID, by.ID)
+	switch {
+	case err != nil:
+		return err
+	case role == "" || !home.IsActive:
+		return org.ErrNoOrg
+	case role != storage.RoleOwner && role != storage.RoleAdmin:
+		return ErrForbidden
+	}
+	return nil
+}
+
+// mayRead is nil for who may see the clients of an organization; every client
+// ("") is for operators and administrators of the server.
+func (p *Provider) mayRead(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
+	if orgID != "" || by.Kind != audit.User {
+		return p.mayManage(ctx, r, by, orgID)
+	}
+	user, err := r.User(ctx, by.ID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("look user %s up: %w", by.ID, err)
+	}
+	if err != nil || !user.IsAdmin || user.Status != storage.Active {
+		return ErrForbidden
+	}
+	return nil
+}

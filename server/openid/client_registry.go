@@ -1,0 +1,152 @@
+package openid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// Clients returns at most limit clients of an organization with a client_id
+// after the given one, in the order of their client_ids. orgID is "" for every
+// client there is, which operators and administrators of the server see.
+func (p *Provider) Clients(ctx context.Context, by audit.Actor, orgID, after string, limit int) ([]Client, error) {
+	if err := p.mayRead(ctx, p.db.Reader, by, orgID); err != nil {
+		return nil, err
+	}
+	clients, err := p.db.Clients(ctx, orgID, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list clients: %w", err)
+	}
+	return clients, nil
+}
+
+// ClientOf returns a client of an organization, enabled or not. orgID is as in
+// [Provider.Clients]. [ErrNoClient] if there is none.
+func (p *Provider) ClientOf(ctx context.Context, by audit.Actor, orgID, clientID string) (*Client, error) {
+	if err := p.mayRead(ctx, p.db.Reader, by, orgID); err != nil {
+		return nil, err
+	}
+	return p.find(ctx, p.db.Reader, orgID, clientID)
+}
+
+// managed returns a client that by may change. orgID is "" for an operator who
+// knows the client alone.
+func (p *Provider) managed(
+	ctx context.Context, r storage.Reader, by audit.Actor, orgID, clientID string,
+) (*Client, error) {
+	if err := p.mayManage(ctx, r, by, orgID); err != nil {
+		return nil, err
+	}
+	return p.find(ctx, r, orgID, clientID)
+}
+
+func (p *Provider) find(ctx context.Context, r storage.Reader, orgID, clientID string) (*Client, error) {
+	if !isClientID(clientID) {
+		return nil, ErrNoClient
+	}
+	c, err := r.Client(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && orgID != "" && string(c.OrganizationID) != orgID {
+		return nil, ErrNoClient
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look client %s up: %w", clientID, err)
+	}
+	return c, nil
+}
+
+// UpdateClient changes a client of an organization by change, which may be
+// called more than once; it heeds what a registration must. orgID is "" for an
+// operator who knows the client alone. It counts from the next request on: who
+// may no longer use the client has no live tokens of it then.
+func (p *Provider) UpdateClient(
+	ctx context.Context, by audit.Actor, orgID, clientID string, change func(*NewClient),
+) (*Client, error) {
+	now := time.Now()
+	var c *Client
+	var changed map[string]string
+	err := p.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		if c, err = p.managed(ctx, tx.Reader, by, orgID, clientID); err != nil {
+			return err
+		}
+		before := describe(c)
+		in := before
+		change(&in)
+		in.ClientID, in.OrganizationID = before.ClientID, before.OrganizationID
+		in = in.normal()
+		if err := fault.Fields(in.problems(c.SecretHash == "")); err != nil {
+			return err
+		}
+		if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
+			return ErrForbidden
+		}
+		in.RequirePKCE = in.RequirePKCE || c.SecretHash == ""
+		if changed = differences(before, in); len(changed) == 0 {
+			return nil
+		}
+		in.writeTo(c, now)
+		if err := tx.SaveClient(ctx, c); err != nil {
+			return fmt.Errorf("change client %s: %w", clientID, err)
+		}
+		return audit.Record(ctx, tx, by, now, clientEvent("client.updated", c, changed))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(changed) > 0 {
+		warnOfRelaxations(ctx, c)
+	}
+	return c, nil
+}
+
+// differences returns what changed, by field, with what it is now.
+func differences(before, now NewClient) map[string]string {
+	old, changed := before.facts(), map[string]string{}
+	for field, value := range now.facts() {
+		if old[field] != value {
+			changed[field] = audit.Cut(value, 512)
+		}
+	}
+	return changed
+}
+
+// facts is what can be changed of a client, as the audit log shows it.
+func (in NewClient) facts() map[string]string {
+	return map[string]string{
+		"name": in.Name, "application_type": in.ApplicationType,
+		"redirect_uris":             strings.Join(in.RedirectURIs, " "),
+		"post_logout_redirect_uris": strings.Join(in.PostLogoutRedirectURIs, " "),
+		"grant_types":               strings.Join(in.GrantTypes, " "),
+		"scopes":                    strings.Join(in.Scopes, " "),
+		"allow":                     strings.Join(in.Allowed, " "),
+		"require_pkce":              strconv.FormatBool(in.RequirePKCE),
+		"skip_consent":              strconv.FormatBool(in.SkipConsent),
+		"is_active":                 strconv.FormatBool(!in.Disabled),
+		"access_token_lifetime":     in.AccessTokenLifetime.String(),
+		"refresh_token_lifetime":    in.RefreshTokenLifetime.String(),
+		"id_token_lifetime":         in.IDTokenLifetime.String(),
+		"logo_uri":                  in.LogoURI, "client_uri": in.ClientURI, "policy_uri": in.PolicyURI, "tos_uri": in.TOSURI,
+	}
+}
+
+// DeleteClient deletes a client with all that it was granted: its codes and
+// tokens are dead. orgID is as in [Provider.UpdateClient].
+func (p *Provider) DeleteClient(ctx context.Context, by audit.Actor, orgID, clientID string) error {
+	now := time.Now()
+	return p.db.Update(ctx, func(tx *storage.Tx) error {
+		c, err := p.managed(ctx, tx.Reader, by, orgID, clientID)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteClient(ctx, c); err != nil {
+			return fmt.Errorf("delete client %s: %w", clientID, err)
+		}
+		return audit.Record(ctx, tx, by, now, clientEvent("client.deleted", c, nil))
+	})
+}
