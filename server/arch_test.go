@@ -32,7 +32,7 @@ var picture = [][]string{
 	{"server/api", "web"},
 	{"server/login"},
 	{"server/openid", "server/saml2", "server/social"},
-	{"server/account", "server/org", "server/session"},
+	{"server/account", "server/activity", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit"},
 	{"server/fault"},
 	{"storage", "embed"},

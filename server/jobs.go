@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"authy/server/audit"
 	"authy/storage"
 )
 
@@ -16,6 +17,7 @@ type job func(ctx context.Context)
 func (s *Services) jobs() []job {
 	return []job{
 		s.Sessions.Run,
+		audit.NewChain(s.DB).Run,
 		every(time.Minute, s.clean),
 	}
 }

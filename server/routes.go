@@ -28,7 +28,8 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	handle(http.MethodGet, "/api/ready", ready)
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
-		Version: version, Issuer: s.Config.PublicURL,
+		Activity: s.Activity,
+		Version:  version, Issuer: s.Config.PublicURL,
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))

@@ -8,6 +8,7 @@ import (
 
 	"authy/embed"
 	"authy/server/account"
+	"authy/server/activity"
 	"authy/server/config"
 	"authy/server/limit"
 	"authy/server/login"
@@ -28,6 +29,7 @@ type Services struct {
 	Sessions *session.Service
 	OpenID   *openid.Provider
 	Login    *login.Service
+	Activity *activity.Service
 
 	local kv.Store
 }
@@ -77,6 +79,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s := &Services{Config: c, DB: db, Store: shared, local: local}
 	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
 	s.Orgs = org.New(db)
+	s.Activity = activity.New(db)
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
 	s.OpenID, err = openid.New(db, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,

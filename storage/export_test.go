@@ -2,6 +2,8 @@ package storage
 
 import (
 	"context"
+	"strings"
+	"testing"
 )
 
 // Names of cached records, for tests that look into the cache.
@@ -71,4 +73,41 @@ func (r Reader) Texts(ctx context.Context, query string) ([]string, error) {
 		texts = append(texts, text)
 	}
 	return texts, rows.Err()
+}
+
+// ExplainEvents returns the plan of [Reader.EventsMatching].
+func (db *DB) ExplainEvents(t testing.TB, f EventFilter, after EventKey, limit int) string {
+	t.Helper()
+	var events []Event
+	return db.Explain(t, db.matching(&events, f, after, limit).String())
+}
+
+// Explain returns the plan of a query.
+func (db *DB) Explain(t testing.TB, query string) string {
+	t.Helper()
+	if !db.IsSQLite() {
+		lines, err := db.Texts(t.Context(), "EXPLAIN "+query)
+		if err != nil {
+			t.Fatalf("explain %s: %v", query, err)
+		}
+		return strings.Join(lines, "\n")
+	}
+	rows, err := db.conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query)
+	if err != nil {
+		t.Fatalf("explain %s: %v", query, err)
+	}
+	defer rows.Close() //nolint:errcheck // Err says what matters
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(detail + "\n")
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return plan.String()
 }

@@ -29,6 +29,8 @@ const (
 	attempts = 12
 	// schemaLock is the advisory lock of whoever changes the schema.
 	schemaLock = 0x6175746879 // "authy"
+	// chainLock is the advisory lock of whoever links events.
+	chainLock = 0x6175646974 // "audit"
 	// updateTimeout ends a transaction that hangs, with its connection.
 	updateTimeout = 30 * time.Second
 	// newsPatience is how long the listener waits for news, and for a sign of
@@ -78,7 +80,7 @@ func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	for attempt := range attempts {
-		err := e.try(ctx, fn)
+		err := e.try(ctx, sql.LevelSerializable, fn)
 		if !isRetryable(err) {
 			return err
 		}
@@ -88,8 +90,21 @@ func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	return fmt.Errorf("%w: too many transactions want the same records", ErrUnavailable)
 }
 
-func (e *postgresEngine) try(ctx context.Context, fn func(*Tx) error) (err error) {
-	sqlTx, err := e.begin(ctx)
+// chain runs fn under a lock instead of SERIALIZABLE: it reads where everyone
+// else writes, and would count as a conflict with each of them.
+func (e *postgresEngine) chain(ctx context.Context, fn func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	return e.try(ctx, sql.LevelReadCommitted, func(tx *Tx) error {
+		if _, err := tx.conn.hot(ctx, "SELECT pg_advisory_xact_lock(?)", int64(chainLock)); err != nil {
+			return translate(err)
+		}
+		return fn(tx)
+	})
+}
+
+func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn func(*Tx) error) (err error) {
+	sqlTx, err := e.begin(ctx, level)
 	if err != nil {
 		return translate(err)
 	}
@@ -114,9 +129,9 @@ func (e *postgresEngine) try(ctx context.Context, fn func(*Tx) error) (err error
 
 // begin begins a transaction. A connection that was cut while it was idle gives
 // way to the next: nothing has happened on it.
-func (e *postgresEngine) begin(ctx context.Context) (sqlTx *sql.Tx, err error) {
+func (e *postgresEngine) begin(ctx context.Context, level sql.IsolationLevel) (sqlTx *sql.Tx, err error) {
 	for range attempts {
-		sqlTx, err = e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+		sqlTx, err = e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 		if !isCut(err) {
 			break
 		}

@@ -133,6 +133,11 @@ func (e *sqliteEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	return e.writer.do(ctx, fn)
 }
 
+// chain is update: the one writer runs one transaction after another.
+func (e *sqliteEngine) chain(ctx context.Context, fn func(*Tx) error) error {
+	return e.writer.do(ctx, fn)
+}
+
 // alone just runs fn: there is one writer, and a transaction of it shuts out
 // other processes.
 func (e *sqliteEngine) alone(_ context.Context, fn func() error) error { return fn() }

@@ -32,6 +32,8 @@ type DB struct {
 type engine interface {
 	// update runs fn in a transaction, and drops what it changed from the cache.
 	update(ctx context.Context, fn func(*Tx) error) error
+	// chain runs fn in a transaction of which there is one at a time.
+	chain(ctx context.Context, fn func(*Tx) error) error
 	// alone runs fn while no other process runs one.
 	alone(ctx context.Context, fn func() error) error
 	ping(ctx context.Context) error
@@ -109,6 +111,15 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	return db.engine.update(context.WithoutCancel(ctx), fn)
+}
+
+// Chain is [DB.Update] for what links events: one such transaction runs at a
+// time, over all nodes, and none beside it is run again on its account.
+func (db *DB) Chain(ctx context.Context, fn func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return db.engine.chain(context.WithoutCancel(ctx), fn)
 }
 
 // Ping says whether the database answers and can be written to.

@@ -18,6 +18,7 @@ import (
 	"github.com/julienschmidt/httprouter"
 
 	"authy/server/account"
+	"authy/server/activity"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
@@ -36,6 +37,7 @@ type Config struct {
 	Sessions *session.Service
 	Orgs     *org.Service
 	OpenID   *openid.Provider
+	Activity *activity.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -82,6 +84,7 @@ func (a *API) routes() {
 	a.orgRoutes()
 	a.totpRoutes()
 	a.clientRoutes()
+	a.auditRoutes()
 }
 
 // OpenAPI returns the document that describes the API.

@@ -1,0 +1,15 @@
+DROP INDEX events_failed;
+DROP INDEX events_organization;
+DROP INDEX events_action;
+DROP INDEX events_target;
+DROP INDEX events_actor;
+DROP INDEX events_at;
+CREATE INDEX events_at ON events (at);
+CREATE INDEX events_actor ON events (actor_id, at);
+CREATE INDEX events_target ON events (target_id, at);
+CREATE INDEX events_organization ON events (organization_id, at);
+DROP TABLE event_heads;
+DROP INDEX events_unlinked;
+DROP INDEX events_seq;
+ALTER TABLE events DROP COLUMN hash;
+ALTER TABLE events DROP COLUMN seq;
