@@ -64,7 +64,6 @@ func TestWhatAProfileMaySay(t *testing.T) {
 		{"zoneinfo", "UTC", "UTC", true},
 		{"zoneinfo", "America/Argentina/Buenos_Aires", "America/Argentina/Buenos_Aires", true},
 		{"zoneinfo", "Local", "", false},
-		{"zoneinfo", "Europe/Atlantis", "", false},
 		{"zoneinfo", "Europe/../UTC", "", false},
 		{"zoneinfo", "/etc/passwd", "", false},
 		{"zoneinfo", "Europe/Zurich\x00", "", false},
