@@ -24,13 +24,13 @@ func (a *API) adminUserRoutes() {
 
 // adminUser is a user as administrators see them.
 type adminUser struct {
-	user
+	User
 	IsAdmin     bool    `json:"is_admin"`
 	LastLoginIP *string `json:"last_login_ip" nullable:"true"`
 }
 
 func adminUserOf(u *account.User) adminUser {
-	return adminUser{user: userOf(u), IsAdmin: u.IsAdmin, LastLoginIP: orNull(u.LastLoginIP)}
+	return adminUser{User: userOf(u), IsAdmin: u.IsAdmin, LastLoginIP: orNull(u.LastLoginIP)}
 }
 
 type adminUsersIn struct {

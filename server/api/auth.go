@@ -11,8 +11,9 @@ import (
 	"authy/server/session"
 )
 
-// user is a user as they see themselves.
-type user struct {
+// User is a user as they see themselves. It is exported for the framework, which
+// does not look into embedded types that are not.
+type User struct {
 	ID            string     `json:"id" format:"uuid"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
@@ -24,8 +25,8 @@ type user struct {
 	LastLoginAt   *time.Time `json:"last_login_at" nullable:"true"`
 }
 
-func userOf(u *account.User) user {
-	return user{
+func userOf(u *account.User) User {
+	return User{
 		ID: u.ID, CreatedAt: u.CreatedAt.Time, UpdatedAt: u.UpdatedAt.Time, Email: u.Email,
 		EmailVerified: !u.EmailVerifiedAt.IsZero(), FullName: orNull(u.FullName), AvatarURL: orNull(u.AvatarURL),
 		Status: string(u.Status), LastLoginAt: timeOrNull(u.LastLoginAt.Time),
@@ -48,7 +49,7 @@ func timeOrNull(t time.Time) *time.Time {
 
 // signedIn is the answer to someone who has signed in.
 type signedIn struct {
-	User      user      `json:"user"`
+	User      User      `json:"user"`
 	Token     string    `json:"token" doc:"Send it as Authorization: Bearer. It is shown this once."`
 	ExpiresAt time.Time `json:"expires_at"`
 }
@@ -59,7 +60,7 @@ func signedInOf(r *login.Result) *signedIn {
 
 // loginOut is the answer to someone who has signed in, or must go on.
 type loginOut struct {
-	User         *user      `json:"user,omitempty"`
+	User         *User      `json:"user,omitempty"`
 	Token        string     `json:"token,omitempty" doc:"Send it as Authorization: Bearer. It is shown this once."`
 	ExpiresAt    *time.Time `json:"expires_at,omitempty" doc:"When the session ends"`
 	RequiresTOTP bool       `json:"requires_totp,omitempty" doc:"There is no session yet: a code is needed"`
@@ -144,7 +145,7 @@ type organization struct {
 }
 
 type meOut struct {
-	User          user           `json:"user"`
+	User          User           `json:"user"`
 	Organizations []organization `json:"organizations"`
 }
 

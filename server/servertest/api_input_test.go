@@ -289,6 +289,12 @@ func TestTheOpenAPIDocumentListsEveryRoute(t *testing.T) {
 			t.Errorf("%s is not in the document", route)
 		}
 	}
+	// What is embedded is in the document, too.
+	for _, field := range []string{`"is_admin"`, `"email_verified"`} {
+		if _, schema, _ := strings.Cut(page.Body, `"AdminUser":`); !strings.Contains(schema[:min(len(schema), 2000)], field) {
+			t.Errorf("the schema of a user as administrators see them has no %s", field)
+		}
+	}
 	parameter := regexp.MustCompile(`\{[^}]*\}`)
 	for _, route := range got {
 		method, path, _ := strings.Cut(route, " ")
