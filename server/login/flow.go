@@ -220,11 +220,7 @@ type Question struct {
 // Question returns what the flow with an id asks of the browser. [ErrFlow] if
 // it has ended or belongs to another browser.
 func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Question, error) {
-	id, err := s.Identify(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.load(ctx, b, id, flowID)
+	id, f, err := s.openFlow(ctx, b, flowID)
 	if err != nil {
 		return nil, err
 	}
@@ -242,33 +238,37 @@ func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Ques
 
 // Continue takes the flow with an id on from where it stands.
 func (s *Service) Continue(ctx context.Context, by audit.Actor, b Browser, flowID string) (*Next, error) {
-	id, err := s.Identify(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.load(ctx, b, id, flowID)
+	_, f, err := s.openFlow(ctx, b, flowID)
 	if err != nil {
 		return nil, err
 	}
 	return s.advance(ctx, by, b, f, f.request)
 }
 
-// loadAny is [Service.load], or nil for someone who came by themselves.
-func (s *Service) loadAny(ctx context.Context, b Browser, id *session.Identity, flowID string) (*flow, error) {
-	if flowID == "" {
-		return nil, nil
+// open returns who a browser's session speaks for, and the flow with an id, nil
+// for someone who came by themselves.
+func (s *Service) open(ctx context.Context, b Browser, flowID string) (*session.Identity, *flow, error) {
+	id, err := s.Identify(ctx, b)
+	if err != nil || flowID == "" {
+		return id, nil, err
 	}
-	return s.load(ctx, b, id, flowID)
+	f, err := s.load(ctx, b, id, flowID)
+	return id, f, err
+}
+
+// openFlow is [Service.open] where there must be a flow.
+func (s *Service) openFlow(ctx context.Context, b Browser, flowID string) (*session.Identity, *flow, error) {
+	id, f, err := s.open(ctx, b, flowID)
+	if err == nil && f == nil {
+		err = ErrFlow
+	}
+	return id, f, err
 }
 
 // Password signs a browser in by password; flowID is "" for someone who came
 // by themselves. Where the user has a second factor, it is asked next.
 func (s *Service) Password(ctx context.Context, by audit.Actor, b Browser, flowID string, in Credentials) (*Next, error) {
-	old, err := s.Identify(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.loadAny(ctx, b, old, flowID)
+	old, f, err := s.open(ctx, b, flowID)
 	if err != nil {
 		return nil, err
 	}
@@ -372,74 +372,4 @@ func (s *Service) enter(
 	out.User, out.Remember = user, remember
 	out.Session, out.Token, err = s.sessions.Renew(ctx, tx, by, now, old.Session.ID, proved.methods)
 	return err
-}
-
-// Consent takes the person's answer to what a client may have.
-func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID string, allow bool) (*Next, error) {
-	id, err := s.Identify(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.load(ctx, b, id, flowID)
-	if err != nil {
-		return nil, err
-	}
-	if id == nil || f.record.SessionID == "" {
-		return nil, ErrFlow // nobody has signed in: there is no one to agree
-	}
-	at, err := s.standpoint(ctx, id, f, f.request)
-	if err != nil {
-		return nil, err
-	}
-	at.agreed = true
-	if next, _ := decide(at); next != done {
-		return s.advance(ctx, by, b, f, f.request)
-	}
-	by = id.Actor(by)
-	if allow {
-		return s.finish(ctx, by, at.now, f, f.request, id.Session.ID, true)
-	}
-	err = s.db.Update(ctx, func(tx *storage.Tx) error {
-		if err := tx.TakeFlow(ctx, f.record.ID); err != nil {
-			return err
-		}
-		return s.openid.Deny(ctx, tx, by, at.now, f.request, "access_denied")
-	})
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, ErrFlow
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &Next{Location: s.openid.Refuse(f.request, "access_denied", refusedText["access_denied"]).Location()}, nil
-}
-
-// finish uses the flow up, if there is one, and issues the code.
-func (s *Service) finish(
-	ctx context.Context, by audit.Actor, now time.Time, f *flow,
-	request *openid.Request, sessionID string, consented bool,
-) (*Next, error) {
-	next := new(Next)
-	err := s.db.Update(ctx, func(tx *storage.Tx) error {
-		if f != nil {
-			if err := tx.TakeFlow(ctx, f.record.ID); errors.Is(err, storage.ErrNotFound) {
-				return ErrFlow
-			} else if err != nil {
-				return fmt.Errorf("end a sign-in: %w", err)
-			}
-		}
-		current, err := tx.Session(ctx, sessionID)
-		if err != nil {
-			return fmt.Errorf("end a sign-in: %w", err)
-		}
-		if !current.RevokedAt.IsZero() {
-			return ErrFlow
-		}
-		next.Location, err = s.openid.Issue(ctx, tx, by, now, request, current, consented)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return next, nil
 }

@@ -221,11 +221,7 @@ func (s *Service) ProgramSecondFactor(ctx context.Context, by audit.Actor, token
 // SecondFactor signs a browser in that has sent the password before; flowID is
 // the flow it did so in.
 func (s *Service) SecondFactor(ctx context.Context, by audit.Actor, b Browser, flowID string, code Code) (*Next, error) {
-	old, err := s.Identify(ctx, b)
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.loadAny(ctx, b, old, flowID)
+	old, f, err := s.open(ctx, b, flowID)
 	if err != nil {
 		return nil, err
 	}
