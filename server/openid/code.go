@@ -24,13 +24,24 @@ type redemption struct{ code, redirectURI, verifier string }
 // another client is left alone: a stranger's attempt only fails, and so does
 // the replay of a public client's code without its verifier.
 func (p *Provider) redeem(ctx context.Context, c *storage.Client, in redemption) (*oidc.AccessTokenResponse, error) {
-	now := time.Now()
-	by := actor(ctx).AsClient(c.ClientID)
-	out := issued{client: c}
+	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
+		return p.redeemIn(ctx, tx, by, now, in, out)
+	})
+}
+
+// exchange gives a client the tokens that decide fills in, in one transaction.
+// What decide refuses the client is told, and what it did to the records then
+// stands: a code is used up, a grant has ended.
+func (p *Provider) exchange(
+	ctx context.Context, c *storage.Client,
+	decide func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error),
+) (*oidc.AccessTokenResponse, error) {
+	by, now := actor(ctx).AsClient(c.ClientID), time.Now()
+	var out issued
 	var refused error
-	err := p.db.Update(ctx, func(tx *storage.Tx) error {
-		var err error
-		refused, err = p.redeemIn(ctx, tx, by, now, in, &out)
+	err := p.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		out = issued{client: c}
+		refused, err = decide(tx, by, now, &out)
 		return err
 	})
 	if err != nil {

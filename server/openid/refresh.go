@@ -45,22 +45,9 @@ func (p *Provider) addRefreshToken(
 func (p *Provider) rotate(
 	ctx context.Context, c *storage.Client, token string, asked []string,
 ) (*oidc.AccessTokenResponse, error) {
-	now := time.Now()
-	by := actor(ctx).AsClient(c.ClientID)
-	out := issued{client: c}
-	var refused error
-	err := p.db.Update(ctx, func(tx *storage.Tx) error {
-		var err error
-		refused, err = p.rotateIn(ctx, tx, by, now, token, asked, &out)
-		return err
+	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
+		return p.rotateIn(ctx, tx, by, now, token, asked, out)
 	})
-	if err != nil {
-		return nil, err
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	return p.tokens(ctx, now, out)
 }
 
 func (p *Provider) rotateIn(
