@@ -60,7 +60,7 @@ func (s *Service) keepRecoveryCodes(
 func (s *Service) RenewRecoveryCodes(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
 ) ([]string, error) {
-	has, err := HasTOTP(ctx, tx.Reader, userID)
+	has, err := hasTOTP(ctx, tx.Reader, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *Service) RenewRecoveryCodes(
 func (s *Service) UseRecoveryCode(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID, code string,
 ) error {
-	has, err := HasTOTP(ctx, tx.Reader, userID)
+	has, err := hasTOTP(ctx, tx.Reader, userID)
 	if err != nil {
 		return err
 	}

@@ -68,33 +68,29 @@ type Enrollment struct {
 	RecoveryCodes []string
 }
 
-// EnrollTOTP gives a user a new authenticator, which counts from the moment it
-// is confirmed. [ErrTOTPEnabled] if they have one.
-func (s *Service) EnrollTOTP(ctx context.Context, by audit.Actor, user *User) (*Enrollment, error) {
-	now := time.Now()
+// EnrollTOTP gives a user a new authenticator in tx, which counts from the
+// moment it is confirmed. [ErrTOTPEnabled] if they have one.
+func (s *Service) EnrollTOTP(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *User,
+) (*Enrollment, error) {
 	secret := make([]byte, totpSecret)
 	rand.Read(secret)
 	codes := newRecoveryCodes()
-	err := s.db.Update(ctx, func(tx *storage.Tx) error {
-		err := tx.SaveTOTP(ctx, &storage.TOTP{UserID: user.ID, Secret: secret, CreatedAt: storage.At(now)})
-		if errors.Is(err, storage.ErrTaken) {
-			return ErrTOTPEnabled
-		}
-		if err != nil {
-			return fmt.Errorf("enrol an authenticator of %s: %w", user.ID, err)
-		}
-		if err := s.keepRecoveryCodes(ctx, tx, now, user.ID, codes); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, by, now, audit.Event{
-			Action: "totp.enroll.initiated", TargetKind: "user", TargetID: user.ID,
-		})
-	})
+	err := tx.SaveTOTP(ctx, &storage.TOTP{UserID: user.ID, Secret: secret, CreatedAt: storage.At(now)})
+	if errors.Is(err, storage.ErrTaken) {
+		return nil, ErrTOTPEnabled
+	}
 	if err != nil {
+		return nil, fmt.Errorf("enrol an authenticator of %s: %w", user.ID, err)
+	}
+	if err := s.keepRecoveryCodes(ctx, tx, now, user.ID, codes); err != nil {
 		return nil, err
 	}
 	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
-	return &Enrollment{Secret: text, URI: provisioningURI(user.Email, text), RecoveryCodes: codes}, nil
+	e := &Enrollment{Secret: text, URI: provisioningURI(user.Email, text), RecoveryCodes: codes}
+	return e, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "totp.enroll.initiated", TargetKind: "user", TargetID: user.ID,
+	})
 }
 
 func provisioningURI(email, secret string) string {
@@ -141,8 +137,8 @@ func (s *Service) wrongCode(
 	})
 }
 
-// HasTOTP says whether a user signs in with an authenticator, too.
-func HasTOTP(ctx context.Context, r storage.Reader, userID string) (bool, error) {
+// hasTOTP says whether a user signs in with an authenticator, too.
+func hasTOTP(ctx context.Context, r storage.Reader, userID string) (bool, error) {
 	t, err := r.TOTP(ctx, userID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil

@@ -128,14 +128,16 @@ var named = map[string]struct {
 	status int
 	name   string
 }{
-	"auth_required":          {http.StatusUnauthorized, "AUTH_REQUIRED"},
-	"invalid_auth_format":    {http.StatusUnauthorized, "INVALID_AUTH_FORMAT"},
-	"invalid_token":          {http.StatusUnauthorized, "INVALID_TOKEN"},
-	"session_inactive":       {http.StatusUnauthorized, "SESSION_INACTIVE"},
-	"bad_request":            {http.StatusBadRequest, "BAD_REQUEST"},
-	"unsupported_media_type": {http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"},
-	"payload_too_large":      {http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},
-	"method_not_allowed":     {http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"},
+	"auth_required":             {http.StatusUnauthorized, "AUTH_REQUIRED"},
+	"invalid_auth_format":       {http.StatusUnauthorized, "INVALID_AUTH_FORMAT"},
+	"invalid_token":             {http.StatusUnauthorized, "INVALID_TOKEN"},
+	"session_inactive":          {http.StatusUnauthorized, "SESSION_INACTIVE"},
+	"reauthentication_required": {http.StatusForbidden, "REAUTHENTICATION_REQUIRED"},
+	"code_required":             {http.StatusForbidden, "CODE_REQUIRED"},
+	"bad_request":               {http.StatusBadRequest, "BAD_REQUEST"},
+	"unsupported_media_type":    {http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"},
+	"payload_too_large":         {http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},
+	"method_not_allowed":        {http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED"},
 }
 
 // failure turns any error into what the caller sees; what is internal is

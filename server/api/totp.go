@@ -45,8 +45,8 @@ type enrollOut struct {
 	BackupCodes     []string `json:"backup_codes" doc:"Each stands in for a code once. They are shown this once."`
 }
 
-func (a *API) enrollTOTP(ctx context.Context, id *session.Identity, by audit.Actor, _ *struct{}) (*enrollOut, error) {
-	e, err := a.Accounts.EnrollTOTP(ctx, by, id.User)
+func (a *API) enrollTOTP(ctx context.Context, id *session.Identity, by audit.Actor, in *maybeAgainIn) (*enrollOut, error) {
+	e, err := a.Login.EnrollTOTP(ctx, by, id, in.again())
 	if err != nil {
 		return nil, err
 	}
@@ -123,14 +123,38 @@ func (a *API) cookie(token string, age time.Duration) string {
 	return c.String()
 }
 
-type passwordIn struct {
+// Again proves anew who is signed in. It is exported for the framework.
+type Again struct {
+	Password     string `json:"password,omitempty" doc:"Needed if the session proved who it is more than 5 minutes ago"`
+	Code         string `json:"code,omitempty" doc:"Of the second factor, if the session has not just proved that" example:"123456"`
+	IsBackupCode bool   `json:"is_backup_code,omitempty" doc:"The code is a recovery code"`
+}
+
+func (b Again) proof() login.Again {
+	return login.Again{Password: b.Password, Code: login.Code{Text: b.Code, Recovery: b.IsBackupCode}}
+}
+
+// maybeAgainIn may have no body at all.
+type maybeAgainIn struct{ Body *Again }
+
+func (in *maybeAgainIn) again() login.Again {
+	if in.Body == nil {
+		return login.Again{}
+	}
+	return in.Body.proof()
+}
+
+// againIn must have the password.
+type againIn struct {
 	Body struct {
-		Password string `json:"password" minLength:"1"`
+		Password     string `json:"password" minLength:"1"`
+		Code         string `json:"code,omitempty" doc:"Needed if the session has not just proved the second factor" example:"123456"`
+		IsBackupCode bool   `json:"is_backup_code,omitempty" doc:"The code is a recovery code"`
 	}
 }
 
-func (a *API) disableTOTP(ctx context.Context, id *session.Identity, by audit.Actor, in *passwordIn) (*nothing, error) {
-	return nil, a.Login.DisableTOTP(ctx, by, id.User, in.Body.Password)
+func (a *API) disableTOTP(ctx context.Context, id *session.Identity, by audit.Actor, in *againIn) (*nothing, error) {
+	return nil, a.Login.DisableTOTP(ctx, by, id, Again(in.Body).proof())
 }
 
 type totpStatusOut struct {
@@ -152,8 +176,8 @@ type backupCodesOut struct {
 }
 
 func (a *API) renewRecoveryCodes(
-	ctx context.Context, id *session.Identity, by audit.Actor, in *passwordIn,
+	ctx context.Context, id *session.Identity, by audit.Actor, in *againIn,
 ) (*backupCodesOut, error) {
-	codes, err := a.Login.RenewRecoveryCodes(ctx, by, id.User, in.Body.Password)
+	codes, err := a.Login.RenewRecoveryCodes(ctx, by, id, Again(in.Body).proof())
 	return &backupCodesOut{codes}, err
 }

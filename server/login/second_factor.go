@@ -19,8 +19,6 @@ import (
 var (
 	ErrPending = fault.New(fault.Unauthenticated, "no_pending_sign_in",
 		"No pending TOTP verification. Please login first.")
-	ErrPassword   = fault.New(fault.Unauthenticated, "invalid_password", "Invalid password")
-	ErrNoPassword = fault.New(fault.Unauthenticated, "no_password", "No password authentication method found")
 	// errSecondFactor is what a door meets that forgets to ask for it.
 	errSecondFactor = errors.New("login: a session without the second factor that its user has")
 )
@@ -75,8 +73,8 @@ func suffices(ctx context.Context, r storage.Reader, proved proof) (bool, error)
 	if proved.second {
 		return true, nil
 	}
-	has, err := account.HasTOTP(ctx, r, proved.user.ID)
-	return !has, err
+	has, err := account.FactorsOf(ctx, r, proved.user.ID)
+	return !has.Any(), err
 }
 
 // hold keeps the sign-in of someone who has a second factor and has not proved
@@ -170,11 +168,18 @@ func (s *Service) tryCode(
 	if !left {
 		return nil, ErrPending
 	}
+	return s.useCode(ctx, tx, by, now, h.UserID, code)
+}
+
+// useCode uses a code of a user up. What it returns as refused is recorded.
+func (s *Service) useCode(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string, code Code,
+) (refused, err error) {
 	use := s.accounts.UseTOTP
 	if code.Recovery {
 		use = s.accounts.UseRecoveryCode
 	}
-	err = use(ctx, tx, by, now, h.UserID, code.text())
+	err = use(ctx, tx, by, now, userID, code.text())
 	if errors.Is(err, account.ErrTOTPCode) || errors.Is(err, account.ErrRecoveryCode) {
 		return err, nil
 	}
@@ -247,54 +252,4 @@ func (s *Service) Owes(ctx context.Context, b Browser, flowID string) (bool, err
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// DisableTOTP takes the authenticator of someone who is signed in away, if
-// they give their password. Guesses of it count as attempts to sign in.
-func (s *Service) DisableTOTP(ctx context.Context, by audit.Actor, user *storage.User, password string) error {
-	return s.withPassword(ctx, by, user, password, func(tx *storage.Tx, now time.Time) error {
-		return s.accounts.RemoveTOTP(ctx, tx, by, now, user.ID)
-	})
-}
-
-// RenewRecoveryCodes returns fresh recovery codes to someone who is signed in
-// and gives their password.
-func (s *Service) RenewRecoveryCodes(
-	ctx context.Context, by audit.Actor, user *storage.User, password string,
-) (codes []string, err error) {
-	err = s.withPassword(ctx, by, user, password, func(tx *storage.Tx, now time.Time) (err error) {
-		codes, err = s.accounts.RenewRecoveryCodes(ctx, tx, by, now, user.ID)
-		return err
-	})
-	return codes, err
-}
-
-// withPassword does what a session alone is not enough for.
-func (s *Service) withPassword(
-	ctx context.Context, by audit.Actor, user *storage.User, password string,
-	do func(tx *storage.Tx, now time.Time) error,
-) error {
-	if _, err := s.db.Password(ctx, user.ID); errors.Is(err, storage.ErrNotFound) {
-		return ErrNoPassword
-	} else if err != nil {
-		return fmt.Errorf("read password of %s: %w", user.ID, err)
-	}
-	if err := s.limits().attempt(ctx, by, user.Email); err != nil {
-		return err
-	}
-	match, err := s.accounts.CheckPassword(ctx, user, password)
-	if err != nil {
-		return err
-	}
-	if match == nil {
-		return refusal(ErrPassword, s.failed(ctx, by, user, "wrong_password"))
-	}
-	s.limits().passed(ctx, by, user.Email)
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		if err := s.accounts.Recheck(ctx, tx, user.ID, match); err != nil {
-			return err
-		}
-		return do(tx, now)
-	})
 }

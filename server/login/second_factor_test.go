@@ -24,11 +24,11 @@ func machine(t *testing.T, db *storage.DB) (*Service, *storage.User, []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := accounts.EnrollTOTP(ctx, audit.Shell(), user)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var e *account.Enrollment
 	err = db.Update(ctx, func(tx *storage.Tx) error {
+		if e, err = accounts.EnrollTOTP(ctx, tx, audit.Shell(), time.Now(), user); err != nil {
+			return err
+		}
 		_, err := tx.ConfirmTOTP(ctx, user.ID, 1, time.Now())
 		return err
 	})
@@ -101,21 +101,5 @@ func TestAPendingSignInGoesOnWhereItBeganAndInItsTime(t *testing.T) {
 	}
 	if got, err := s.accounts.TOTPStatus(ctx, user.ID); err != nil || got.RecoveryCodes != 8 {
 		t.Errorf("%+v, %v: want the codes of refused sign-ins kept", got, err)
-	}
-}
-
-func TestPasswordsAreConfirmed(t *testing.T) {
-	t.Parallel()
-	db := storagetest.New(t)
-	s, user, _ := machine(t, db)
-	ctx := t.Context()
-	if _, err := s.RenewRecoveryCodes(ctx, audit.Shell(), user, "wrong"); !errors.Is(err, ErrPassword) {
-		t.Errorf("by a wrong password: %v", err)
-	}
-	if codes, err := s.RenewRecoveryCodes(ctx, audit.Shell(), user, phrase); err != nil || len(codes) != 10 {
-		t.Errorf("by the password: %v, %v", codes, err)
-	}
-	if err := s.DisableTOTP(ctx, audit.Shell(), &storage.User{ID: "nobody"}, phrase); !errors.Is(err, ErrNoPassword) {
-		t.Errorf("without a password: %v", err)
 	}
 }

@@ -131,6 +131,10 @@ func TestAnAuthenticatorFromEnrolmentToItsEnd(t *testing.T) {
 		status(true, 9)
 
 		password := object{"password": bobPass}
+		c.call("POST", "/api/v1/auth/totp/regenerate-backup-codes", password).failed(403, "CODE_REQUIRED", "")
+		c.call("DELETE", "/api/v1/auth/totp/disable", password).failed(403, "CODE_REQUIRED", "") // MF-10
+		// The session that has proved the second factor just now need not again.
+		c = caller{t: t, s: s, token: in.text("token")}
 		c.call("POST", "/api/v1/auth/totp/regenerate-backup-codes", object{"password": "wrong"}).failed(401, "AUTHENTICATION_ERROR", "Invalid password")
 		fresh, _ := c.call("POST", "/api/v1/auth/totp/regenerate-backup-codes", password).
 			succeeded(200, "Backup codes regenerated successfully").at("backup_codes").([]any)

@@ -8,8 +8,10 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/servertest"
+	"authy/storage"
 	"authy/web/browsertest"
 )
 
@@ -22,7 +24,11 @@ func giveAuthenticator(t *testing.T, s *servertest.Server, email string) (secret
 		t.Fatal(err)
 	}
 	by := audit.Shell().As(user.ID)
-	e, err := s.Accounts.EnrollTOTP(t.Context(), by, user)
+	var e *account.Enrollment
+	err = s.DB.Update(t.Context(), func(tx *storage.Tx) error {
+		e, err = s.Accounts.EnrollTOTP(t.Context(), tx, by, time.Now(), user)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,165 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"authy/server/account"
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/session"
+	"authy/storage"
+)
+
+// freshFor is how long after someone has proved who they are they may change
+// how they do so (OWASP ASVS 5.0, 7.5.1).
+const freshFor = 5 * time.Minute
+
+// What is refused to someone whose session alone is not enough. The first two
+// messages are the contract's.
+var (
+	ErrPassword   = fault.New(fault.Unauthenticated, "invalid_password", "Invalid password")
+	ErrNoPassword = account.ErrNoPassword
+	ErrStale      = fault.New(fault.Forbidden, "reauthentication_required",
+		"Prove who you are again: send your password, or sign in anew. This session did so more than 5 minutes ago.")
+	ErrCodeNeeded = fault.New(fault.Forbidden, "code_required",
+		"A code of your authenticator or a recovery code is needed, too, or a new sign-in that had one.")
+)
+
+// Again is what someone who is signed in sends to prove anew who they are.
+type Again struct {
+	Password string // "" for none
+	Code     Code   // no text for none
+}
+
+// isFresh says whether id has proved just now who it is, and whether in two
+// ways.
+func isFresh(id *session.Identity, now time.Time) (fresh, second bool) {
+	fresh = now.Sub(id.Session.AuthenticatedAt.Time) <= freshFor
+	return fresh, fresh && slices.Contains(id.Session.Methods, "mfa")
+}
+
+// sensitive does what changes how id signs in, and for which its session alone
+// is not enough: it must have proved in the last minutes who it is, or do so by
+// in; with the second factor, if it has one. A change that insists is not
+// content with a fresh session where there is a password to be given.
+func (s *Service) sensitive(
+	ctx context.Context, by audit.Actor, id *session.Identity, in Again, action string, insists bool,
+	do func(tx *storage.Tx, now time.Time) error,
+) error {
+	match, err := s.firstAgain(ctx, by, id, in.Password, action, insists)
+	if err != nil {
+		return err
+	}
+	code, err := s.codeAgain(ctx, by, id, in.Code, action)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	var refused error
+	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		if err := s.stillThere(ctx, tx, id); err != nil {
+			return err
+		}
+		if match != nil {
+			if err := s.accounts.Recheck(ctx, tx, id.User.ID, match); err != nil {
+				return err
+			}
+		}
+		if code.Text != "" {
+			if refused, err = s.useCode(ctx, tx, by, now, id.User.ID, code); err != nil || refused != nil {
+				return err // a code that was wrong is recorded: the transaction commits
+			}
+		}
+		return do(tx, now)
+	})
+	if err == nil && refused == nil && code.Text != "" {
+		s.limits().secondFactorPassed(ctx, id.User.ID)
+	}
+	return refusal(refused, err)
+}
+
+// firstAgain checks the password, where one is given or needed; nil if the
+// session is fresh and that is enough.
+func (s *Service) firstAgain(
+	ctx context.Context, by audit.Actor, id *session.Identity, password, action string, insists bool,
+) (*account.Match, error) {
+	if password == "" {
+		fresh, _ := isFresh(id, time.Now())
+		if !fresh {
+			return nil, ErrStale
+		}
+		if !insists {
+			return nil, nil
+		}
+	}
+	match, err := s.proveAgain(ctx, by, id, password, action)
+	switch {
+	case errors.Is(err, account.ErrWrongPassword):
+		return nil, ErrPassword
+	case errors.Is(err, account.ErrNoPassword):
+		if fresh, _ := isFresh(id, time.Now()); fresh {
+			return nil, nil
+		}
+	}
+	return match, err
+}
+
+// codeAgain returns the code that must be used up for id to go on; one without
+// text if it has no second factor, or has just proved it.
+func (s *Service) codeAgain(
+	ctx context.Context, by audit.Actor, id *session.Identity, code Code, action string,
+) (Code, error) {
+	if _, second := isFresh(id, time.Now()); second {
+		return Code{}, nil
+	}
+	has, err := account.FactorsOf(ctx, s.db.Reader, id.User.ID)
+	if err != nil || !has.Any() {
+		return Code{}, err
+	}
+	if code.text() == "" {
+		return Code{}, ErrCodeNeeded
+	}
+	if err := s.limits().secondFactor(ctx, id.User.ID); err != nil {
+		return Code{}, errors.Join(err, s.refused(ctx, by, id.User, action, "throttled"))
+	}
+	return code, nil
+}
+
+// EnrollTOTP gives who is signed in a new authenticator; see
+// [account.Service.EnrollTOTP].
+func (s *Service) EnrollTOTP(
+	ctx context.Context, by audit.Actor, id *session.Identity, in Again,
+) (e *account.Enrollment, err error) {
+	if has, err := account.FactorsOf(ctx, s.db.Reader, id.User.ID); err != nil {
+		return nil, err
+	} else if has.TOTP {
+		return nil, account.ErrTOTPEnabled // whatever is sent
+	}
+	err = s.sensitive(ctx, by, id, in, "totp.enroll.initiated", false, func(tx *storage.Tx, now time.Time) error {
+		e, err = s.accounts.EnrollTOTP(ctx, tx, by, now, id.User)
+		return err
+	})
+	return e, err
+}
+
+// DisableTOTP takes the authenticator of who is signed in away.
+func (s *Service) DisableTOTP(ctx context.Context, by audit.Actor, id *session.Identity, in Again) error {
+	return s.sensitive(ctx, by, id, in, "totp.disabled", true, func(tx *storage.Tx, now time.Time) error {
+		return s.accounts.RemoveTOTP(ctx, tx, by, now, id.User.ID)
+	})
+}
+
+// RenewRecoveryCodes returns fresh recovery codes to who is signed in.
+func (s *Service) RenewRecoveryCodes(
+	ctx context.Context, by audit.Actor, id *session.Identity, in Again,
+) (codes []string, err error) {
+	const action = "totp.backup_codes.regenerated"
+	err = s.sensitive(ctx, by, id, in, action, true, func(tx *storage.Tx, now time.Time) (err error) {
+		codes, err = s.accounts.RenewRecoveryCodes(ctx, tx, by, now, id.User.ID)
+		return err
+	})
+	return codes, err
+}
