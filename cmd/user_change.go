@@ -44,6 +44,16 @@ running server. They can sign in again.`,
 		done: "Signed %[1]s out everywhere: each browser and application asks to sign in again.",
 	},
 	{
+		verb:  "unlock",
+		short: "Forgive the attempts to sign in as a user that failed",
+		long: `Forgive the attempts to sign in as a user that failed, from wherever they came,
+also on a running server: the password and the second factor can be tried anew.
+What one address has tried with all accounts together passes by itself, within
+15 minutes.`,
+		do:   (*account.Service).Unlock,
+		done: "Unlocked %[1]s: they can try again at once.",
+	},
+	{
 		verb:  "disable-totp",
 		short: "Take the authenticator of a user away who has lost it",
 		long: `Take the authenticator of a user away who has lost it and has no recovery codes

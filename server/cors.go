@@ -12,7 +12,7 @@ import (
 const (
 	corsMethods = "GET, POST, PUT, PATCH, DELETE"
 	corsHeaders = "Authorization, Content-Type, X-Request-ID"
-	corsExposed = "X-Request-ID, Retry-After, WWW-Authenticate"
+	corsExposed = "X-Request-ID, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate"
 	corsMaxAge  = "3600" // seconds
 )
 

@@ -17,6 +17,7 @@ import (
 
 	"authy/server/api"
 	"authy/server/audit"
+	"authy/server/limit"
 	"authy/server/openid"
 )
 
@@ -41,7 +42,11 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 		}
 		out := &recorder{ResponseWriter: w}
 		setHeaders(out.Header(), by.RequestID, secure)
-		r = r.WithContext(audit.WithActor(r.Context(), by))
+		ctx := audit.WithActor(r.Context(), by)
+		if r.Method == http.MethodPost || r.Method == http.MethodDelete { // what is counted
+			ctx, out.limits = limit.Watch(ctx)
+		}
+		r = r.WithContext(ctx)
 		defer finish(out, r, by, began)
 		if cors(out, r) {
 			return
@@ -87,25 +92,34 @@ func finish(w *recorder, r *http.Request, by *audit.Actor, began time.Time) {
 		slog.String("ip", by.IPAddress), slog.String("request_id", by.RequestID))
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer, and tells in it what was counted.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	limits *limit.Report
+}
+
+// begin is called before the header is sent; only the first call counts.
+func (w *recorder) begin(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	if policy, state := w.limits.Fields(); policy != "" {
+		w.Header().Set("RateLimit-Policy", policy)
+		w.Header().Set("RateLimit", state)
+	}
 }
 
 // WriteHeader implements [http.ResponseWriter].
 func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
+	w.begin(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements [http.ResponseWriter].
 func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
+	w.begin(http.StatusOK)
 	return w.ResponseWriter.Write(b)
 }
 

@@ -33,6 +33,8 @@ type User struct {
 	LastLoginIP     string `bun:"last_login_ip"`
 	// SignedOutAt ends every session and grant that began before it.
 	SignedOutAt Time
+	// UnlockedAt begins every count of attempts on the user anew.
+	UnlockedAt Time
 	Profile
 }
 

@@ -199,6 +199,13 @@ func (s *Service) Activate(ctx context.Context, by audit.Actor, userID string) e
 	})
 }
 
+// Unlock forgives the attempts to sign in as a user that failed, from wherever.
+func (s *Service) Unlock(ctx context.Context, by audit.Actor, userID string) error {
+	return s.change(ctx, by, userID, "user.unlock", func(u *storage.User, now time.Time) {
+		u.UnlockedAt = storage.At(now)
+	})
+}
+
 // SignOut ends every session and grant of a user.
 func (s *Service) SignOut(ctx context.Context, by audit.Actor, userID string) error {
 	return s.change(ctx, by, userID, "session.revoke_all", func(u *storage.User, now time.Time) {

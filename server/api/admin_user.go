@@ -18,6 +18,8 @@ func (a *API) adminUserRoutes() {
 		"Let a suspended user sign in again", a.activateUser)
 	signed(a, "POST /api/v1/admin/users/{id}/sign-out", 200, "User signed out successfully",
 		"End every session and grant of a user", a.signUserOut)
+	signed(a, "POST /api/v1/admin/users/{id}/unlock", 200, "User unlocked successfully",
+		"Forgive the attempts to sign in as a user that failed", a.unlockUser)
 	signed(a, "DELETE /api/v1/admin/users/{id}", 200, "User deleted successfully",
 		"Delete a user with everything that is theirs", a.deleteUser)
 }
@@ -93,6 +95,10 @@ func (a *API) suspendUser(ctx context.Context, _ *session.Identity, by audit.Act
 
 func (a *API) activateUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *oneUserIn) (*nothing, error) {
 	return nil, a.Accounts.Activate(ctx, by, in.ID)
+}
+
+func (a *API) unlockUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *oneUserIn) (*nothing, error) {
+	return nil, a.Accounts.Unlock(ctx, by, in.ID)
 }
 
 func (a *API) signUserOut(ctx context.Context, _ *session.Identity, by audit.Actor, in *oneUserIn) (*nothing, error) {

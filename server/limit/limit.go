@@ -17,13 +17,15 @@ import (
 // ErrTooMany is answered to someone who has tried too often.
 var ErrTooMany = fault.New(fault.RateLimited, "rate_limit_exceeded", "Too many attempts. Please wait and try again.")
 
-// Rule is how often something may be done in a window, which begins with the
-// first time and is not extended by more.
+// Rule is how often something may be done: Most times at once, and evenly
+// Most times in each Window.
 type Rule struct {
 	Name   string
 	Most   int64
 	Window time.Duration
 }
+
+func (r Rule) rate() kv.Rate { return kv.Rate{Burst: r.Most, Every: r.Window / time.Duration(r.Most)} }
 
 // Limits counts by rules. A nil Limits counts nothing and allows everything.
 type Limits struct {
@@ -35,27 +37,44 @@ type Limits struct {
 func New(shared, local kv.Store) *Limits { return &Limits{shared, local} }
 
 // Count counts one more of rule for who. [ErrTooMany], with the time to wait,
-// if that is more than the rule allows.
+// if that is more than the rule allows; then it is not counted.
 func (l *Limits) Count(ctx context.Context, rule Rule, who string) error {
 	if l == nil {
 		return nil
 	}
-	key := rule.Name + ":" + who
-	n, left, err := l.shared.Count(ctx, key, rule.Window)
+	left, err := l.spend(ctx, rule, who, 1)
 	if err != nil {
-		slog.WarnContext(ctx, "session store away, counting attempts on this node alone", "err", err)
-		if n, left, err = l.local.Count(ctx, key, rule.Window); err != nil {
-			return err
-		}
+		return err
 	}
-	if n > rule.Most {
-		return ErrTooMany.Wait(max(left, time.Second))
+	note(ctx, rule, left)
+	if !left.OK {
+		return ErrTooMany.Wait(max(left.Wait, time.Second))
 	}
 	return nil
 }
 
+// Return takes back one that was counted.
+func (l *Limits) Return(ctx context.Context, rule Rule, who string) {
+	if l == nil {
+		return
+	}
+	if _, err := l.spend(ctx, rule, who, -1); err != nil {
+		slog.WarnContext(ctx, "an attempt that was good stays counted", "rule", rule.Name, "err", err)
+	}
+}
+
+func (l *Limits) spend(ctx context.Context, rule Rule, who string, n int64) (kv.Budget, error) {
+	key := rule.Name + ":" + who
+	left, err := l.shared.Spend(ctx, key, rule.rate(), n)
+	if err != nil {
+		slog.WarnContext(ctx, "session store away, counting attempts on this node alone", "err", err)
+		left, err = l.local.Spend(ctx, key, rule.rate(), n)
+	}
+	return left, err
+}
+
 // Failed counts one more failure of who; when rule allows no more, [Limits.Spent]
-// says so until the window ends. Where many honest requests run at once only
+// says so until it does. Where many honest requests run at once only
 // failures can be counted.
 func (l *Limits) Failed(ctx context.Context, rule Rule, who string) error {
 	err := l.Count(ctx, rule, who)
@@ -74,10 +93,11 @@ func (l *Limits) Spent(ctx context.Context, rule Rule, who string) error {
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil
 	}
-	if err == nil {
-		return ErrTooMany.Wait(rule.Window)
+	if err != nil {
+		return err
 	}
-	return err
+	note(ctx, rule, kv.Budget{Wait: rule.rate().Every})
+	return ErrTooMany.Wait(rule.rate().Every)
 }
 
 func spentKey(rule Rule, who string) string { return "spent:" + rule.Name + ":" + who }

@@ -62,9 +62,9 @@ func TestOnlyFailuresAreSpent(t *testing.T) {
 		if err := l.Spent(ctx, rule, "someone else"); err != nil {
 			t.Errorf("someone else: %v", err)
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
 		if err := l.Spent(ctx, rule, "someone"); err != nil {
-			t.Errorf("when the window has ended: %v", err)
+			t.Errorf("when there is one more: %v", err)
 		}
 	})
 }
@@ -72,8 +72,35 @@ func TestOnlyFailuresAreSpent(t *testing.T) {
 func TestNoLimitsCountNothing(t *testing.T) {
 	t.Parallel()
 	var l *Limits
-	rule := Rule{Name: "test", Window: time.Minute}
+	rule := Rule{Name: "test", Most: 1, Window: time.Minute}
 	if err := errors.Join(l.Failed(t.Context(), rule, ""), l.Spent(t.Context(), rule, "")); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestAReportTellsTheBudgetThatIsNearestToItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memory(t)
+		l := New(store, store)
+		wide := Rule{Name: "wide", Most: 300, Window: 15 * time.Minute}
+		narrow := Rule{Name: "narrow", Most: 2, Window: time.Minute}
+		for i, want := range []string{`"narrow";r=1;t=30`, `"narrow";r=0;t=30`, `"narrow";r=0;t=30`} {
+			ctx, report := Watch(t.Context())
+			if policy, state := report.Fields(); policy != "" || state != "" {
+				t.Errorf("before anything was counted: %q, %q", policy, state)
+			}
+			for _, rule := range []Rule{wide, narrow, wide} {
+				if err := l.Count(ctx, rule, "someone"); err != nil && (i < 2 || rule.Name != "narrow") {
+					t.Fatal(err)
+				}
+			}
+			if policy, state := report.Fields(); policy != `"narrow";q=2;w=60` || state != want {
+				t.Errorf("request %d: %s and %s, want %s", i, policy, state, want)
+			}
+		}
+		if policy, state := (*Report)(nil).Fields(); policy != "" || state != "" {
+			t.Errorf("where nobody watches: %q, %q", policy, state)
+		}
+	})
 }

@@ -76,7 +76,7 @@ func (s *Service) sensitive(
 		return do(tx, now)
 	})
 	if err == nil && refused == nil && code.Text != "" {
-		s.limits().secondFactorPassed(ctx, id.User.ID)
+		s.limits().secondFactorPassed(ctx, id.User)
 	}
 	return refusal(refused, err)
 }
@@ -122,7 +122,7 @@ func (s *Service) codeAgain(
 	if code.text() == "" {
 		return Code{}, ErrCodeNeeded
 	}
-	if err := s.limits().secondFactor(ctx, id.User.ID); err != nil {
+	if err := s.limits().secondFactor(ctx, id.User); err != nil {
 		return Code{}, errors.Join(err, s.refused(ctx, by, id.User, action, "throttled"))
 	}
 	return code, nil

@@ -2,6 +2,8 @@ package login
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	"authy/server/audit"
@@ -9,52 +11,74 @@ import (
 	"authy/storage"
 )
 
-// The limits. An attempt that succeeds clears its account's counter, and no
-// counter of one address touches another address, so that nobody can be locked
-// out from elsewhere.
+// The limits. What succeeds is not counted, and no counter of one address
+// touches another address. The one counter of an account that strangers can use
+// up does not count for its owner where they have signed in before: nobody can
+// be locked out from elsewhere.
 var (
 	// perAccount is how often an account may be tried from one address.
-	perAccount = limit.Rule{Name: "login:account", Most: 10, Window: 15 * time.Minute}
+	perAccount = limit.Rule{Name: "sign-in-account", Most: 10, Window: 15 * time.Minute}
+	// perAccountAnywhere is how often it may be tried from all addresses that
+	// its owner has not signed in from.
+	perAccountAnywhere = limit.Rule{Name: "sign-in-account-anywhere", Most: 100, Window: time.Hour}
 	// perAddress is how often one address may try, whatever the account.
-	perAddress = limit.Rule{Name: "login:address", Most: 300, Window: 15 * time.Minute}
+	perAddress = limit.Rule{Name: "sign-in-address", Most: 300, Window: 15 * time.Minute}
 	// perSecondFactor is how often the second factor of an account may be tried
 	// from anywhere. Only someone who knows the password gets that far, so that
 	// nobody else can lock its owner out.
-	perSecondFactor = limit.Rule{Name: "second-factor:account", Most: 10, Window: 15 * time.Minute}
+	perSecondFactor = limit.Rule{Name: "second-factor-account", Most: 10, Window: 15 * time.Minute}
 	// perRegistration is how many accounts one address may ask for.
-	perRegistration = limit.Rule{Name: "register:address", Most: 30, Window: 15 * time.Minute}
+	perRegistration = limit.Rule{Name: "register-address", Most: 30, Window: 15 * time.Minute}
 	// perSession is how often a session may be asked for its user's password
 	// again. Whoever has found one open, and tries, locks out nobody else.
-	perSession = limit.Rule{Name: "password:session", Most: 10, Window: 15 * time.Minute}
+	perSession = limit.Rule{Name: "password-session", Most: 10, Window: 15 * time.Minute}
 	// perFlow is how many sign-ins one address may begin: each is kept for a
 	// while, also when it leads nowhere.
-	perFlow = limit.Rule{Name: "flow:address", Most: 1500, Window: 15 * time.Minute}
+	perFlow = limit.Rule{Name: "flow-address", Most: 1500, Window: 15 * time.Minute}
 )
 
 // limits applies the limits.
 type limits struct{ count *limit.Limits }
 
-// attempt counts an attempt to sign in as email.
-func (l limits) attempt(ctx context.Context, by audit.Actor, email string) error {
-	if err := l.count.Count(ctx, perAddress, limit.Network(by.IPAddress)); err != nil {
-		return err
-	}
-	return l.count.Count(ctx, perAccount, accountOf(by, email))
+// attempt counts an attempt of an address to sign in as anyone.
+func (l limits) attempt(ctx context.Context, by audit.Actor) error {
+	return l.count.Count(ctx, perAddress, limit.Network(by.IPAddress))
 }
 
-// passed clears the counter of an account after a good attempt.
-func (l limits) passed(ctx context.Context, by audit.Actor, email string) {
-	l.count.Clear(ctx, perAccount, accountOf(by, email))
+// attemptAt counts an attempt to sign in as email, whose user is nil if there
+// is none. It asks known whether the owner has signed in from there when others
+// have used all attempts up.
+func (l limits) attemptAt(
+	ctx context.Context, by audit.Actor, email string, user *storage.User, known func() (bool, error),
+) error {
+	if err := l.count.Count(ctx, perAccount, accountOf(by, email, user)); err != nil {
+		return err
+	}
+	err := l.count.Count(ctx, perAccountAnywhere, accountAnywhere(email, user))
+	if !errors.Is(err, limit.ErrTooMany) {
+		return err
+	}
+	if is, failed := known(); failed != nil || is {
+		return failed
+	}
+	return err
+}
+
+// passed takes back what was counted for a good attempt.
+func (l limits) passed(ctx context.Context, by audit.Actor, email string, user *storage.User) {
+	l.count.Clear(ctx, perAccount, accountOf(by, email, user))
+	l.count.Return(ctx, perAccountAnywhere, accountAnywhere(email, user))
+	l.count.Return(ctx, perAddress, limit.Network(by.IPAddress))
 }
 
 // secondFactor counts an attempt at the second factor of a user.
-func (l limits) secondFactor(ctx context.Context, userID string) error {
-	return l.count.Count(ctx, perSecondFactor, userID)
+func (l limits) secondFactor(ctx context.Context, user *storage.User) error {
+	return l.count.Count(ctx, perSecondFactor, user.ID+since(user))
 }
 
 // secondFactorPassed clears the counter of a user after a good attempt.
-func (l limits) secondFactorPassed(ctx context.Context, userID string) {
-	l.count.Clear(ctx, perSecondFactor, userID)
+func (l limits) secondFactorPassed(ctx context.Context, user *storage.User) {
+	l.count.Clear(ctx, perSecondFactor, user.ID+since(user))
 }
 
 // register counts an attempt to make an account.
@@ -79,6 +103,19 @@ func (l limits) flow(ctx context.Context, by audit.Actor) error {
 
 // accountOf names an account as it is tried from an address; the store sees no
 // address of mail.
-func accountOf(by audit.Actor, email string) string {
-	return storage.Hash(email) + ":" + limit.Network(by.IPAddress)
+func accountOf(by audit.Actor, email string, user *storage.User) string {
+	return accountAnywhere(email, user) + ":" + limit.Network(by.IPAddress)
+}
+
+func accountAnywhere(email string, user *storage.User) string {
+	return storage.Hash(email) + since(user)
+}
+
+// since makes the name of a counter another one when an administrator unlocks
+// its user: whoever counts, on whatever node, begins anew.
+func since(user *storage.User) string {
+	if user == nil || user.UnlockedAt.IsZero() {
+		return ""
+	}
+	return "@" + strconv.FormatInt(user.UnlockedAt.UnixMilli(), 10)
 }

@@ -14,6 +14,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/storage"
 	"authy/storage/kv"
 )
 
@@ -22,8 +23,8 @@ var errAway = errors.New("dial tcp: connection refused")
 // broken is somebody else's server that has gone: it counts and forgets nothing.
 type broken struct{ kv.Store }
 
-func (broken) Count(context.Context, string, time.Duration) (int64, time.Duration, error) {
-	return 0, 0, errAway
+func (broken) Spend(context.Context, string, kv.Rate, int64) (kv.Budget, error) {
+	return kv.Budget{}, errAway
 }
 
 func (broken) Delete(context.Context, ...string) error { return errAway }
@@ -46,6 +47,14 @@ func newLimits(t *testing.T) limits {
 	t.Helper()
 	store := memory(t)
 	return limits{limit.New(store, store)}
+}
+
+// try is an attempt to sign in as email, whose user is unknown, by a stranger.
+func (l limits) try(ctx context.Context, by audit.Actor, email string) error {
+	if err := l.attempt(ctx, by); err != nil {
+		return err
+	}
+	return l.attemptAt(ctx, by, email, nil, func() (bool, error) { return false, nil })
 }
 
 func from(address string) audit.Actor { return audit.Actor{Kind: audit.Anonymous, IPAddress: address} }
@@ -72,15 +81,15 @@ func allowed(t *testing.T, attempt func() error) (n int, refusal *fault.Error) {
 func TestAnAccountIsTriedTenTimesFromAnAddress(t *testing.T) {
 	t.Parallel()
 	l, ctx, by := newLimits(t), t.Context(), from("192.0.2.1")
-	n, refusal := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") })
-	if n != 10 || refusal.RetryAfter < 14*time.Minute || refusal.RetryAfter > 15*time.Minute {
-		t.Errorf("%d attempts, then wait %v, want 10 and about 15 minutes", n, refusal.RetryAfter)
+	n, refusal := allowed(t, func() error { return l.try(ctx, by, "bob@example.com") })
+	if n != 10 || refusal.RetryAfter < 89*time.Second || refusal.RetryAfter > 90*time.Second {
+		t.Errorf("%d attempts, then wait %v, want 10 and 90 seconds", n, refusal.RetryAfter)
 	}
-	if err := l.attempt(ctx, by, "eve@example.com"); err != nil {
+	if err := l.try(ctx, by, "eve@example.com"); err != nil {
 		t.Errorf("another account: %v", err)
 	}
 	// Whoever guesses locks nobody out but themselves.
-	if err := l.attempt(ctx, from("192.0.2.2"), "bob@example.com"); err != nil {
+	if err := l.try(ctx, from("192.0.2.2"), "bob@example.com"); err != nil {
 		t.Errorf("another address: %v", err)
 	}
 }
@@ -90,7 +99,7 @@ func TestAnAddressTriesThreeHundredTimes(t *testing.T) {
 	l, i := newLimits(t), 0
 	n, _ := allowed(t, func() error {
 		i++
-		return l.attempt(t.Context(), from("192.0.2.1"), fmt.Sprintf("user%d@example.com", i))
+		return l.try(t.Context(), from("192.0.2.1"), fmt.Sprintf("user%d@example.com", i))
 	})
 	if n != 300 {
 		t.Errorf("%d attempts, want 300", n)
@@ -103,7 +112,7 @@ func TestAnAddressRegistersThirtyTimes(t *testing.T) {
 	if n, _ := allowed(t, func() error { return l.register(t.Context(), by) }); n != 30 {
 		t.Errorf("%d registrations, want 30", n)
 	}
-	if err := l.attempt(t.Context(), by, "bob@example.com"); err != nil {
+	if err := l.try(t.Context(), by, "bob@example.com"); err != nil {
 		t.Errorf("signing in is counted with registering: %v", err)
 	}
 	if err := l.register(t.Context(), from("192.0.2.2")); err != nil {
@@ -116,36 +125,86 @@ func TestSuccessClearsTheCounterOfItsAccountAlone(t *testing.T) {
 	l, ctx, by := newLimits(t), t.Context(), from("192.0.2.1")
 	for range 9 {
 		for _, email := range []string{"bob@example.com", "eve@example.com"} {
-			if err := l.attempt(ctx, by, email); err != nil {
+			if err := l.try(ctx, by, email); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	l.passed(ctx, by, "bob@example.com")
-	if n, _ := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") }); n != 10 {
+	l.passed(ctx, by, "bob@example.com", nil)
+	if n, _ := allowed(t, func() error { return l.try(ctx, by, "bob@example.com") }); n != 10 {
 		t.Errorf("bob: %d attempts, want 10 afresh", n)
 	}
-	if n, _ := allowed(t, func() error { return l.attempt(ctx, by, "eve@example.com") }); n != 1 {
+	if n, _ := allowed(t, func() error { return l.try(ctx, by, "eve@example.com") }); n != 1 {
 		t.Errorf("eve: %d attempts, want the one that was left", n)
 	}
 }
 
-func TestTheWindowEndsByItself(t *testing.T) {
+func TestAttemptsComeBackOneByOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l, ctx, by := newLimits(t), t.Context(), from("192.0.2.1")
-		_, first := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") })
-		time.Sleep(perAccount.Window - time.Second)
-		// More attempts do not extend it.
-		_, last := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") })
-		if first.RetryAfter != perAccount.Window || last.RetryAfter != time.Second {
-			t.Errorf("waits %v and %v, want %v and one second", first.RetryAfter, last.RetryAfter, perAccount.Window)
+		tries := func() (int, *fault.Error) {
+			return allowed(t, func() error { return l.try(ctx, by, "bob@example.com") })
+		}
+		if n, _ := tries(); n != 10 {
+			t.Errorf("%d attempts at once, want 10", n)
+		}
+		time.Sleep(89 * time.Second)
+		// More attempts do not put it off.
+		if n, refusal := tries(); n != 0 || refusal.RetryAfter != time.Second {
+			t.Errorf("%d attempts and a wait of %v, want none and one second", n, refusal.RetryAfter)
 		}
 		time.Sleep(time.Second)
-		if n, _ := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") }); n != 10 {
-			t.Errorf("%d attempts in the next window, want 10", n)
+		if n, _ := tries(); n != 1 {
+			t.Errorf("%d attempts after 90 seconds, want one", n)
+		}
+		time.Sleep(perAccount.Window)
+		if n, _ := tries(); n != 10 {
+			t.Errorf("%d attempts after the window, want 10", n)
 		}
 	})
+}
+
+// LG-06, LG-11: guessing from many addresses ends, and stops nobody who has
+// signed in before where they are.
+func TestManyAddressesTogetherTryAHundredTimes(t *testing.T) {
+	t.Parallel()
+	l, ctx, i := newLimits(t), t.Context(), 0
+	bob := &storage.User{ID: "bob"}
+	at := func(by audit.Actor, known bool) error {
+		return l.attemptAt(ctx, by, "bob@example.com", bob, func() (bool, error) { return known, nil })
+	}
+	stranger := func() error {
+		i++
+		return at(from(fmt.Sprintf("198.51.%d.%d", i/250, i%250)), false)
+	}
+	if n, _ := allowed(t, stranger); n != 100 {
+		t.Errorf("%d attempts from many addresses, want 100", n)
+	}
+	if err := at(from("192.0.2.1"), true); err != nil {
+		t.Errorf("where bob has signed in before: %v", err)
+	}
+	if err := l.try(ctx, from("198.51.100.1"), "eve@example.com"); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	bob.UnlockedAt = storage.At(time.Now())
+	if n, _ := allowed(t, stranger); n != 100 {
+		t.Errorf("%d attempts once an administrator has unlocked bob, want 100", n)
+	}
+	if err := l.attemptAt(ctx, from("192.0.2.9"), "bob@example.com", bob, func() (bool, error) { return false, errAway }); !errors.Is(err, errAway) {
+		t.Errorf("where it cannot be told: %v", err)
+	}
+}
+
+func TestWhatSucceedsIsNotCounted(t *testing.T) {
+	t.Parallel()
+	l, ctx, by := newLimits(t), t.Context(), from("192.0.2.1")
+	for range 400 {
+		if err := l.try(ctx, by, "bob@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		l.passed(ctx, by, "bob@example.com", nil)
+	}
 }
 
 func TestAttemptsAtOnceAreAllCounted(t *testing.T) {
@@ -155,7 +214,7 @@ func TestAttemptsAtOnceAreAllCounted(t *testing.T) {
 	var all sync.WaitGroup
 	for range 100 {
 		all.Go(func() {
-			if l.attempt(t.Context(), from("192.0.2.1"), "bob@example.com") == nil {
+			if l.try(t.Context(), from("192.0.2.1"), "bob@example.com") == nil {
 				passed.Add(1)
 			}
 		})
@@ -170,10 +229,10 @@ func TestWithoutTheSharedStoreANodeCountsForItself(t *testing.T) {
 	t.Parallel()
 	l, ctx, by := limits{limit.New(broken{}, memory(t))}, t.Context(), from("192.0.2.1")
 	for round := range 2 {
-		if n, _ := allowed(t, func() error { return l.attempt(ctx, by, "bob@example.com") }); n != 10 {
+		if n, _ := allowed(t, func() error { return l.try(ctx, by, "bob@example.com") }); n != 10 {
 			t.Errorf("round %d: %d attempts, want 10", round, n)
 		}
-		l.passed(ctx, by, "bob@example.com")
+		l.passed(ctx, by, "bob@example.com", nil)
 	}
 }
 
@@ -181,7 +240,7 @@ func TestWithoutTheSharedStoreANodeCountsForItself(t *testing.T) {
 func TestNoStoreAtAllRefuses(t *testing.T) {
 	t.Parallel()
 	l := limits{limit.New(broken{}, broken{})}
-	if err := l.attempt(t.Context(), from("192.0.2.1"), "bob@example.com"); !errors.Is(err, errAway) {
+	if err := l.try(t.Context(), from("192.0.2.1"), "bob@example.com"); !errors.Is(err, errAway) {
 		t.Errorf("attempt = %v, want the store's error", err)
 	}
 }
@@ -189,9 +248,9 @@ func TestNoStoreAtAllRefuses(t *testing.T) {
 func TestNoLimitsLimitNothing(t *testing.T) {
 	t.Parallel()
 	var l limits
-	l.passed(t.Context(), from(""), "bob@example.com")
+	l.passed(t.Context(), from(""), "bob@example.com", nil)
 	for range 400 {
-		if err := errors.Join(l.attempt(t.Context(), from(""), "bob@example.com"), l.register(t.Context(), from(""))); err != nil {
+		if err := errors.Join(l.try(t.Context(), from(""), "bob@example.com"), l.register(t.Context(), from(""))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,7 +261,7 @@ func TestASubscriberOfIPv6IsCountedOnce(t *testing.T) {
 	l, i := newLimits(t), 0
 	n, _ := allowed(t, func() error {
 		i++
-		return l.attempt(t.Context(), from(fmt.Sprintf("2001:db8::%x", i)), "bob@example.com")
+		return l.try(t.Context(), from(fmt.Sprintf("2001:db8::%x", i)), "bob@example.com")
 	})
 	if n != 10 {
 		t.Errorf("%d attempts from one /64, want 10", n)
@@ -212,8 +271,8 @@ func TestASubscriberOfIPv6IsCountedOnce(t *testing.T) {
 func TestKeysHoldNoAddressOfMail(t *testing.T) {
 	t.Parallel()
 	by := from("192.0.2.1")
-	key := accountOf(by, "bob@example.com")
-	if key == accountOf(by, "eve@example.com") || key == accountOf(from("192.0.2.2"), "bob@example.com") {
+	key := accountOf(by, "bob@example.com", nil)
+	if key == accountOf(by, "eve@example.com", nil) || key == accountOf(from("192.0.2.2"), "bob@example.com", nil) {
 		t.Errorf("the key %q is somebody else's, too", key)
 	}
 	for _, part := range []string{"bob", "example.com"} {

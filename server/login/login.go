@@ -169,12 +169,16 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 	if err != nil {
 		email = ""
 	}
-	if err := s.limits().attempt(ctx, by, email); err != nil {
+	if err := s.limits().attempt(ctx, by); err != nil {
 		return proof{}, errors.Join(err, s.failed(ctx, by, nil, "throttled"))
 	}
 	user, err := s.db.UserByEmail(ctx, email)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return proof{}, fmt.Errorf("look a user up: %w", err)
+	}
+	known := func() (bool, error) { return s.sessions.Knows(ctx, user, by) }
+	if err := s.limits().attemptAt(ctx, by, email, user, known); err != nil {
+		return proof{}, errors.Join(err, s.failed(ctx, by, user, "throttled"))
 	}
 	match, err := s.accounts.CheckPassword(ctx, user, in.Password)
 	if err != nil {
@@ -186,7 +190,7 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 	if err := standing(user); err != nil {
 		return proof{}, refusal(err, s.failed(ctx, by, user, string(user.Status)))
 	}
-	s.limits().passed(ctx, by, email)
+	s.limits().passed(ctx, by, email, user)
 	return proof{user: user, password: match, methods: []string{"pwd"}}, nil
 }
 

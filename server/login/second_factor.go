@@ -129,12 +129,19 @@ func (s *Service) admit(
 	let func(tx *storage.Tx, now time.Time, proved proof) error,
 ) error {
 	by = by.As(h.UserID)
-	if err := s.limits().secondFactor(ctx, h.UserID); err != nil {
-		return errors.Join(err, s.failed(ctx, by, &storage.User{ID: h.UserID}, "second_factor_throttled"))
+	user, err := s.db.User(ctx, h.UserID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrPending
+	}
+	if err != nil {
+		return fmt.Errorf("look the user of a pending sign-in up: %w", err)
+	}
+	if err := s.limits().secondFactor(ctx, user); err != nil {
+		return errors.Join(err, s.failed(ctx, by, user, "second_factor_throttled"))
 	}
 	now := time.Now()
 	var refused error
-	err := s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		refused, err = s.tryCode(ctx, tx, by, now, h, code)
 		if err != nil || refused != nil {
 			return err // a guess that was wrong is counted: the transaction commits
@@ -151,7 +158,7 @@ func (s *Service) admit(
 		return let(tx, now, proved)
 	})
 	if err == nil && refused == nil {
-		s.limits().secondFactorPassed(ctx, h.UserID)
+		s.limits().secondFactorPassed(ctx, user)
 	}
 	return refusal(refused, err)
 }

@@ -90,7 +90,7 @@ func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 
 // secretRule is how often the authentication of a client may fail from one
 // address. Others that are that client, elsewhere, do not feel it.
-var secretRule = limit.Rule{Name: "client:address", Most: 30, Window: 15 * time.Minute}
+var secretRule = limit.Rule{Name: "client-address", Most: 30, Window: 15 * time.Minute}
 
 func guesser(ctx context.Context, clientID string) string {
 	return storage.Hash(clientID) + ":" + limit.Network(actor(ctx).IPAddress)

@@ -168,6 +168,7 @@ func TestOnlyAdministratorsAdminister(t *testing.T) {
 		{"POST", "/api/v1/admin/users/" + id + "/suspend"},
 		{"POST", "/api/v1/admin/users/" + id + "/activate"},
 		{"POST", "/api/v1/admin/users/" + id + "/sign-out"},
+		{"POST", "/api/v1/admin/users/" + id + "/unlock"},
 		{"DELETE", "/api/v1/admin/users/" + id},
 	}
 	for who, want := range map[adminCaller]int{

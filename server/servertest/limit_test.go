@@ -1,8 +1,10 @@
 package servertest_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 
 	"authy/server/config"
@@ -69,7 +71,60 @@ func TestSignInsThatLeadNowhereAreLimited(t *testing.T) {
 		}
 		begun++
 	}
-	if begun != 1500 {
+	// One more comes back every 0.6 seconds.
+	if begun < 1500 || begun > 1560 {
 		t.Errorf("%d sign-ins were begun, want 1500", begun)
 	}
+}
+
+// LG-06, LG-07: ten guesses of a password are looked at; the answers say how
+// many are left, and when there is one more. An administrator forgives them.
+func TestGuessingAPasswordEnds(t *testing.T) {
+	t.Parallel()
+	s := limited(t)
+	c := caller{t: t, s: s}
+	makeAdmin(t, s, "admin@acme-corp.com")
+	admin := logIn(t, s, "admin@acme-corp.com", "AdminPass123!")
+	spellings := []string{bob, "BOB@ACME-CORP.COM", "bob@ACME-corp.com"}
+	guess := func(i int) outcome {
+		return c.call("POST", "/api/v1/auth/login", object{"email": spellings[i%3], "password": "a guess"})
+	}
+	lookedAt := func() (n int) {
+		for i := range 40 {
+			o := guess(i)
+			if o.Header.Get("RateLimit-Policy") != `"sign-in-account";q=10;w=900` || o.Header.Get("RateLimit") == "" {
+				t.Fatalf("guess %d: RateLimit-Policy %q, RateLimit %q", i, o.Header.Get("RateLimit-Policy"), o.Header.Get("RateLimit"))
+			}
+			if o.Code == http.StatusTooManyRequests {
+				wait := o.Header.Get("Retry-After")
+				if seconds, err := strconv.Atoi(wait); err != nil || seconds < 1 || seconds > 90 {
+					t.Errorf("Retry-After %q", wait)
+				}
+				return n
+			}
+			o.failed(401, "AUTHENTICATION_ERROR", "Invalid email or password")
+			if want := fmt.Sprintf(`"sign-in-account";r=%d;t=90`, 9-i); o.Header.Get("RateLimit") != want {
+				t.Errorf("guess %d: RateLimit %s, want %s", i, o.Header.Get("RateLimit"), want)
+			}
+			n++
+		}
+		return n
+	}
+	if n := lookedAt(); n != 10 {
+		t.Errorf("%d guesses were looked at, want 10", n)
+	}
+	c.call("POST", "/api/v1/auth/login", object{"email": bob, "password": bobPass}).failed(429, "RATE_LIMIT_EXCEEDED", "")
+	user, err := s.Accounts.Find(t.Context(), bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock := "/api/v1/admin/users/" + user.ID + "/unlock"
+	c.call("POST", unlock, nil).failed(401, "AUTH_REQUIRED", "")
+	admin.call("POST", unlock, nil).succeeded(200, "User unlocked successfully")
+	if n := lookedAt(); n != 10 {
+		t.Errorf("%d guesses were looked at once bob was unlocked, want 10", n)
+	}
+	admin.call("POST", unlock, nil).succeeded(200, "User unlocked successfully")
+	bob := logIn(t, s, bob, bobPass)
+	bob.call("POST", unlock, nil).failed(403, "AUTHORIZATION_ERROR", "")
 }

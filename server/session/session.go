@@ -15,6 +15,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/storage"
 )
 
@@ -184,6 +185,24 @@ func (s *Service) List(ctx context.Context, userID string) ([]storage.Session, e
 		sessions[i].LastActivityAt = s.seen.latest(&sessions[i])
 	}
 	return sessions, nil
+}
+
+// Knows says whether by is where a user, nil for none, is or last was signed in.
+func (s *Service) Knows(ctx context.Context, user *storage.User, by audit.Actor) (bool, error) {
+	if user == nil {
+		return false, nil
+	}
+	here := limit.Network(by.IPAddress)
+	if limit.Network(user.LastLoginIP) == here {
+		return true, nil
+	}
+	sessions, err := s.db.LiveSessions(ctx, user.ID, time.Now())
+	if err != nil {
+		return false, fmt.Errorf("look for sessions of %s: %w", user.ID, err)
+	}
+	return slices.ContainsFunc(sessions, func(one storage.Session) bool {
+		return limit.Network(one.IPAddress) == here
+	}), nil
 }
 
 // End ends a session of a user. [ErrNotFound] if it is not theirs; ending one

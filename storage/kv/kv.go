@@ -1,6 +1,5 @@
 // Package kv is the fast copy: small values under a key, each with a lifetime, and news sent
-// to whoever subscribed. It holds hot sessions, rate counters and the word that something was
-// revoked.
+// to whoever subscribed. It holds rate counters and the word that something was revoked.
 //
 // It refuses to know what the values mean, and it is the record of nothing: entries may be
 // dropped before their time, and a restart of either engine may empty it. Whatever must not
@@ -48,10 +47,11 @@ type Store interface {
 	// simultaneous callers exactly one gets the value.
 	Take(ctx context.Context, key string) ([]byte, error)
 
-	// Count adds one to the counter at key. It returns the new count and how long the counter
-	// has left. The first call sets the lifetime to ttl; later ones do not extend it. Get on a
-	// counter returns its decimal digits; Count on a value that is no integer is an error.
-	Count(ctx context.Context, key string, ttl time.Duration) (n int64, left time.Duration, err error)
+	// Spend takes n of the budget that rate gives key, if there is that much, and returns what
+	// is left. What is refused is not counted. A negative n gives back. Of many simultaneous
+	// callers no more succeed than the rate allows. The key belongs to Spend alone, and lasts
+	// until the budget is full again.
+	Spend(ctx context.Context, key string, rate Rate, n int64) (Budget, error)
 
 	// Delete removes the keys; absent ones are no error.
 	Delete(ctx context.Context, keys ...string) error

@@ -27,10 +27,11 @@ func contract(t *testing.T, open func(t *testing.T) Store) {
 		"SetIfAbsentHasOneWinner":             setIfAbsentHasOneWinner,
 		"AnExpiredKeyIsFree":                  anExpiredKeyIsFree,
 		"AKeySetIfAbsentExpires":              aKeySetIfAbsentExpires,
-		"CountIsExact":                        countIsExact,
-		"CountingDoesNotExtendTheWindow":      countingDoesNotExtendTheWindow,
-		"ACounterStartsAgainAfterItsWindow":   aCounterStartsAgainAfterItsWindow,
-		"CountRefusesText":                    countRefusesText,
+		"NoMoreIsSpentThanThereIs":            noMoreIsSpentThanThereIs,
+		"WhatIsRefusedIsNotCounted":           whatIsRefusedIsNotCounted,
+		"ABudgetFillsAgain":                   aBudgetFillsAgain,
+		"WhatIsGivenBackCanBeSpent":           whatIsGivenBackCanBeSpent,
+		"ARateMustAllowSomething":             aRateMustAllowSomething,
 		"DeleteRemovesOnlyTheNamed":           deleteRemovesOnlyTheNamed,
 		"ALifetimeMustBePositive":             aLifetimeMustBePositive,
 		"PublishReachesEverySubscriber":       publishReachesEverySubscriber,
@@ -152,66 +153,94 @@ func aKeySetIfAbsentExpires(t *testing.T, s Store) {
 	wantGone(t, s, t.Name())
 }
 
-func countIsExact(t *testing.T, s Store) {
-	const callers, each = 64, 100
-	seen := make([]atomic.Int32, callers*each+1)
-	together(callers, func() bool {
-		for range each {
-			n, _, err := s.Count(t.Context(), t.Name(), time.Minute)
-			if err != nil || n < 1 || n > callers*each {
-				t.Errorf("Count = %d, %v", n, err)
-				return false
+func noMoreIsSpentThanThereIs(t *testing.T, s Store) {
+	rate := Rate{Burst: 100, Every: time.Minute}
+	var left [101]atomic.Int32
+	passed := together(64, func() bool {
+		for range 100 {
+			b := mustSpend(t, s, t.Name(), rate, 1)
+			if b.OK {
+				left[b.Left].Add(1)
+			} else if b.Left != 0 || b.Wait <= 0 || b.Wait > rate.Every {
+				t.Errorf("refused with %+v", b)
 			}
-			seen[n].Add(1)
 		}
 		return true
 	})
-	for n := 1; n < len(seen); n++ {
-		if got := seen[n].Load(); got != 1 {
-			t.Fatalf("%d callers were told %d, want 1", got, n)
+	if passed != 64 {
+		t.Fatalf("%d callers came to an end", passed)
+	}
+	for n := range 100 {
+		if got := left[n].Load(); got != 1 {
+			t.Fatalf("%d callers were told that %d are left, want 1", got, n)
 		}
 	}
-	wantValue(t, s, t.Name(), "6400")
 }
 
-func countingDoesNotExtendTheWindow(t *testing.T, s Store) {
-	_, first := mustCount(t, s, t.Name(), 10*time.Second)
-	if first <= 9*time.Second || first > 10*time.Second {
-		t.Errorf("left after the first Count = %v, want about 10s", first)
+func whatIsRefusedIsNotCounted(t *testing.T, s Store) {
+	rate := Rate{Burst: 2, Every: time.Hour}
+	for want := int64(1); want >= 0; want-- {
+		if b := mustSpend(t, s, t.Name(), rate, 1); !b.OK || b.Left != want || (b.Wait > 0) != (want == 0) {
+			t.Errorf("budget %+v, want %d left", b, want)
+		}
 	}
-	time.Sleep(30 * time.Millisecond)
-	n, left := mustCount(t, s, t.Name(), time.Hour)
-	if n != 2 {
-		t.Errorf("second Count = %d, want 2", n)
-	}
-	if left > first-25*time.Millisecond {
-		t.Errorf("left after the second Count = %v, want at least 25ms less than %v", left, first)
+	for range 5 {
+		b := mustSpend(t, s, t.Name(), rate, 1)
+		if b.OK || b.Wait <= 59*time.Minute || b.Wait > time.Hour || b.Full <= 119*time.Minute || b.Full > 2*time.Hour {
+			t.Errorf("budget %+v, want a wait of an hour", b)
+		}
 	}
 }
 
-func aCounterStartsAgainAfterItsWindow(t *testing.T, s Store) {
-	mustCount(t, s, t.Name(), 30*time.Millisecond)
-	time.Sleep(40 * time.Millisecond)
-	if n, _ := mustCount(t, s, t.Name(), 30*time.Millisecond); n != 1 {
-		t.Errorf("Count after the window = %d, want 1", n)
+func aBudgetFillsAgain(t *testing.T, s Store) {
+	rate := Rate{Burst: 3, Every: 40 * time.Millisecond}
+	for range 3 {
+		mustSpend(t, s, t.Name(), rate, 1)
 	}
-	time.Sleep(40 * time.Millisecond)
+	if b := mustSpend(t, s, t.Name(), rate, 1); b.OK {
+		t.Errorf("a fourth at once: %+v", b)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if b := mustSpend(t, s, t.Name(), rate, 1); !b.OK {
+		t.Errorf("one more after its time: %+v", b)
+	}
+	time.Sleep(140 * time.Millisecond)
 	wantGone(t, s, t.Name())
-
-	// A lifetime below the engine's unit still ends, and does not begin at nothing.
-	if n, left := mustCount(t, s, t.Name(), time.Nanosecond); n != 1 || left < 0 {
-		t.Errorf("Count for a nanosecond = %d, %v left, want 1 and no negative rest", n, left)
+	if b := mustSpend(t, s, t.Name(), rate, 1); !b.OK || b.Left != 2 {
+		t.Errorf("after all of the time: %+v, want 2 left", b)
 	}
-	time.Sleep(5 * time.Millisecond)
+	// A budget that is full within the engine's unit is no error.
+	if b := mustSpend(t, s, t.Name()+"-soon", Rate{Burst: 1, Every: time.Microsecond}, 1); !b.OK {
+		t.Errorf("for a microsecond: %+v", b)
+	}
+}
+
+func whatIsGivenBackCanBeSpent(t *testing.T, s Store) {
+	rate := Rate{Burst: 2, Every: time.Hour}
+	if b := mustSpend(t, s, t.Name(), rate, -5); !b.OK || b.Left != 2 || b.Full != 0 {
+		t.Errorf("more than full: %+v", b)
+	}
+	wantGone(t, s, t.Name())
+	mustSpend(t, s, t.Name(), rate, 2)
+	if b := mustSpend(t, s, t.Name(), rate, -1); !b.OK || b.Left != 1 {
+		t.Errorf("after giving one back: %+v, want 1 left", b)
+	}
+	if b := mustSpend(t, s, t.Name(), rate, 2); b.OK {
+		t.Errorf("two of one: %+v", b)
+	}
+	if b := mustSpend(t, s, t.Name(), rate, 1); !b.OK {
+		t.Errorf("the one that was given back: %+v", b)
+	}
+	mustSpend(t, s, t.Name(), rate, -2)
 	wantGone(t, s, t.Name())
 }
 
-func countRefusesText(t *testing.T, s Store) {
-	mustSet(t, s, t.Name(), []byte("text"), time.Minute)
-	if n, _, err := s.Count(t.Context(), t.Name(), time.Minute); err == nil {
-		t.Errorf("Count on text = %d, want an error", n)
+func aRateMustAllowSomething(t *testing.T, s Store) {
+	for _, rate := range []Rate{{}, {Burst: 1}, {Every: time.Second}, {Burst: -1, Every: time.Second}, {Burst: 1, Every: time.Nanosecond}} {
+		if b, err := s.Spend(t.Context(), t.Name(), rate, 1); !errors.Is(err, errRate) || b.OK {
+			t.Errorf("Spend by %+v = %+v, %v, want %v", rate, b, err, errRate)
+		}
 	}
-	wantValue(t, s, t.Name(), "text")
 }
 
 func deleteRemovesOnlyTheNamed(t *testing.T, s Store) {
@@ -233,9 +262,6 @@ func aLifetimeMustBePositive(t *testing.T, s Store) {
 		}
 		if _, err := s.SetIfAbsent(t.Context(), t.Name(), nil, ttl); !errors.Is(err, errLifetime) {
 			t.Errorf("SetIfAbsent for %v = %v, want %v", ttl, err, errLifetime)
-		}
-		if _, _, err := s.Count(t.Context(), t.Name(), ttl); !errors.Is(err, errLifetime) {
-			t.Errorf("Count for %v = %v, want %v", ttl, err, errLifetime)
 		}
 	}
 	wantGone(t, s, t.Name())
@@ -431,7 +457,7 @@ func everyMethod(ctx context.Context, t *testing.T, s Store) map[string]error {
 	_, errs["Get"] = s.Get(ctx, t.Name())
 	_, errs["Take"] = s.Take(ctx, t.Name())
 	_, errs["SetIfAbsent"] = s.SetIfAbsent(ctx, t.Name(), nil, time.Minute)
-	_, _, errs["Count"] = s.Count(ctx, t.Name(), time.Minute)
+	_, errs["Spend"] = s.Spend(ctx, t.Name(), Rate{Burst: 1, Every: time.Minute}, 1)
 	_, errs["Subscribe"] = s.Subscribe(ctx, t.Name(), func([]byte) {})
 	return errs
 }
@@ -463,13 +489,13 @@ func mustSet(t *testing.T, s Store, key string, value []byte, ttl time.Duration)
 	}
 }
 
-func mustCount(t *testing.T, s Store, key string, ttl time.Duration) (int64, time.Duration) {
+func mustSpend(t *testing.T, s Store, key string, rate Rate, n int64) Budget {
 	t.Helper()
-	n, left, err := s.Count(t.Context(), key, ttl)
+	b, err := s.Spend(t.Context(), key, rate, n)
 	if err != nil {
-		t.Fatalf("Count: %v", err)
+		t.Fatalf("Spend: %v", err)
 	}
-	return n, left
+	return b
 }
 
 func mustPublish(t *testing.T, s Store, channel, message string) {

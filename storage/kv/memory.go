@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"sync"
@@ -91,25 +92,27 @@ func (m *memory) Take(ctx context.Context, key string) ([]byte, error) {
 	return value, nil
 }
 
-func (m *memory) Count(
-	ctx context.Context, key string, ttl time.Duration,
-) (int64, time.Duration, error) {
-	if err := m.readyFor(ctx, ttl); err != nil {
-		return 0, 0, fmt.Errorf("count %s: %w", key, err)
+// Spend remembers the moment at which the budget is full as the deadline of the entry.
+func (m *memory) Spend(ctx context.Context, key string, rate Rate, n int64) (Budget, error) {
+	if err := errors.Join(rate.usable(), m.ready(ctx)); err != nil {
+		return Budget{}, fmt.Errorf("spend %s: %w", key, err)
 	}
 	s := m.lock(key)
 	defer s.mu.Unlock()
 	now := time.Now()
 	e := s.live(key, now)
-	if e == nil {
-		s.put(key, "1", now.Add(ttl))
-		return 1, ttl, nil
+	var debt time.Duration
+	if e != nil {
+		debt = e.deadline.Sub(now)
 	}
-	n, err := s.increment(key)
-	if err != nil {
-		return 0, 0, fmt.Errorf("count %s: %w", key, err)
+	debt, ok := rate.spend(debt, n)
+	switch {
+	case debt > 0:
+		s.put(key, "", now.Add(debt))
+	case e != nil:
+		s.drop(e)
 	}
-	return int64(n), e.deadline.Sub(now), nil
+	return rate.budget(debt, ok), nil
 }
 
 func (m *memory) Delete(ctx context.Context, keys ...string) error {

@@ -21,16 +21,17 @@ func TestAMemoryKeyLivesExactlyItsLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := openMemory(t, maxEntries)
 		mustSet(t, m, "key", []byte("value"), time.Hour)
-		mustCount(t, m, "counter", time.Hour)
+		rate := Rate{Burst: 1, Every: time.Hour}
+		mustSpend(t, m, "budget", rate, 1)
 		time.Sleep(time.Hour - time.Nanosecond)
 		wantValue(t, m, "key", "value")
-		if n, left := mustCount(t, m, "counter", time.Hour); n != 2 || left != time.Nanosecond {
-			t.Errorf("Count at the end = %d, %v left, want 2, 1ns", n, left)
+		if b := mustSpend(t, m, "budget", rate, 1); b.OK || b.Wait != time.Nanosecond {
+			t.Errorf("Spend at the end = %+v, want a wait of 1ns", b)
 		}
 		time.Sleep(time.Nanosecond)
 		wantGone(t, m, "key")
-		if n, left := mustCount(t, m, "counter", time.Hour); n != 1 || left != time.Hour {
-			t.Errorf("Count after the end = %d, %v left, want 1, 1h", n, left)
+		if b := mustSpend(t, m, "budget", rate, 1); !b.OK || b.Full != time.Hour {
+			t.Errorf("Spend after the end = %+v, want one", b)
 		}
 	})
 }
@@ -234,7 +235,7 @@ func BenchmarkMemoryGet(b *testing.B) {
 	})
 }
 
-func BenchmarkMemoryCount(b *testing.B) {
+func BenchmarkMemorySpend(b *testing.B) {
 	m := newMemory(maxEntries)
 	defer m.Close()
 	keys := make([]string, 10_000)
@@ -244,8 +245,8 @@ func BenchmarkMemoryCount(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			if _, _, err := m.Count(b.Context(), keys[i%len(keys)], time.Hour); err != nil {
-				b.Errorf("Count: %v", err)
+			if _, err := m.Spend(b.Context(), keys[i%len(keys)], Rate{Burst: 10, Every: time.Minute}, 1); err != nil {
+				b.Errorf("Spend: %v", err)
 			}
 		}
 	})

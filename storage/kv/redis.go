@@ -20,15 +20,23 @@ const (
 	budget        = 800 * time.Millisecond
 )
 
-// countScript adds one and gives a counter without a lifetime the one in ARGV[1].
-var countScript = redis.NewScript(`
-local n = redis.call('INCR', KEYS[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-  left = tonumber(ARGV[1])
-  redis.call('PEXPIRE', KEYS[1], left)
+// spendScript is [Rate.spend] by the clock of the server, in microseconds: the value is the
+// moment at which the budget is full. ARGV is the burst, the time for one, and n.
+var spendScript = redis.NewScript(`
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local debt = math.max(0, tonumber(redis.call('GET', KEYS[1]) or 0) - now)
+local burst, every, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local after = debt + n * every
+if n > 0 and after > burst * every then
+  return {0, debt}
 end
-return {n, left}`)
+if after <= 0 then
+  redis.call('DEL', KEYS[1])
+  return {1, 0}
+end
+redis.call('SET', KEYS[1], string.format('%.0f', now + after), 'PX', math.ceil(after / 1000))
+return {1, after}`)
 
 // remote is the engine on Redis or Valkey.
 type remote struct {
@@ -114,23 +122,21 @@ func (r *remote) Take(ctx context.Context, key string) ([]byte, error) {
 	return value, found(err, "take", key)
 }
 
-func (r *remote) Count(
-	ctx context.Context, key string, ttl time.Duration,
-) (int64, time.Duration, error) {
-	if ttl <= 0 {
-		return 0, 0, fmt.Errorf("count %s: %w", key, errLifetime)
+func (r *remote) Spend(ctx context.Context, key string, rate Rate, n int64) (Budget, error) {
+	if err := rate.usable(); err != nil {
+		return Budget{}, fmt.Errorf("spend %s: %w", key, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	keys := []string{prefix + key}
-	got, err := countScript.Run(ctx, r.client, keys, ttl.Milliseconds()).Int64Slice()
+	got, err := spendScript.Run(ctx, r.client, keys, rate.Burst, rate.Every.Microseconds(), n).Int64Slice()
 	if err != nil {
-		return 0, 0, fmt.Errorf("count %s: %w", key, err)
+		return Budget{}, fmt.Errorf("spend %s: %w", key, err)
 	}
 	if len(got) != 2 {
-		return 0, 0, fmt.Errorf("count %s: the script returned %d numbers, want 2", key, len(got))
+		return Budget{}, fmt.Errorf("spend %s: the script returned %d numbers, want 2", key, len(got))
 	}
-	return got[0], time.Duration(got[1]) * time.Millisecond, nil
+	return rate.budget(time.Duration(got[1])*time.Microsecond, got[0] == 1), nil
 }
 
 func (r *remote) Delete(ctx context.Context, keys ...string) error {

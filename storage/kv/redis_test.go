@@ -19,7 +19,7 @@ func TestRedisKeysCarryThePrefixAndALifetime(t *testing.T) {
 	s := openRemote(t, server.url())
 	mustSet(t, s, "set", nil, time.Minute)
 	mustSet(t, s, "set-briefly", nil, 1500*time.Millisecond)
-	mustCount(t, s, "count", time.Minute)
+	mustSpend(t, s, "spend", Rate{Burst: 2, Every: 30 * time.Second}, 2)
 	if _, err := s.SetIfAbsent(t.Context(), "absent", nil, time.Minute); err != nil {
 		t.Fatalf("SetIfAbsent: %v", err)
 	}
@@ -112,18 +112,19 @@ func TestASilentRedisIsTroubleWithinASecond(t *testing.T) {
 	wantHeardAgain(t, openRemote(t, server.url()), ear)
 }
 
-func TestACountWhoseAnswerWasLostIsNotRepeated(t *testing.T) {
+func TestASpendWhoseAnswerWasLostIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	server := startRedis(t)
 	wire := startRelay(t, server.address)
 	s := openRemote(t, "redis://"+wire.address())
-	mustCount(t, s, "counter", time.Minute)
+	rate := Rate{Burst: 10, Every: time.Hour}
+	mustSpend(t, s, "budget", rate, 1)
 	wire.cutNextAnswer()
-	if n, _, err := s.Count(t.Context(), "counter", time.Minute); err == nil {
-		t.Errorf("Count whose answer was lost = %d, want an error", n)
+	if b, err := s.Spend(t.Context(), "budget", rate, 1); err == nil {
+		t.Errorf("Spend whose answer was lost = %+v, want an error", b)
 	}
-	if n, _ := mustCount(t, s, "counter", time.Minute); n != 3 {
-		t.Errorf("third Count = %d, want 3", n)
+	if b := mustSpend(t, s, "budget", rate, 1); b.Left != 7 {
+		t.Errorf("third Spend = %+v, want 7 left", b)
 	}
 }
 

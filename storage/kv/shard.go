@@ -71,11 +71,6 @@ func (s *shard) put(key, value string, deadline time.Time) {
 	s.values.HSet(hashName, key, value)
 }
 
-// increment adds one to the value of key, which must be live.
-func (s *shard) increment(key string) (int, error) {
-	return s.values.HIncr(hashName, key, 1)
-}
-
 func (s *shard) drop(e *entry) {
 	heap.Remove(&s.queue, e.place)
 	delete(s.entries, e.key)
