@@ -12,8 +12,9 @@ import (
 
 // docsPage is the data of page "docs": the JSON API, from its OpenAPI document.
 type docsPage struct {
-	Version string
-	Groups  []docsGroup
+	Version  string
+	Groups   []docsGroup
+	Refusals []docsField // what a status means, for all operations
 }
 
 // docsGroup is the operations of one noun.
@@ -27,7 +28,8 @@ type docsOperation struct {
 	Method, Path, Summary    string
 	Signed                   bool // needs a session
 	Parameters, Body, Answer []docsField
-	Refusals                 []docsField // status and what it means
+	Refusals                 []docsField // status, and what it means if that is said here alone
+	Sent, Answered           string      // examples, as JSON
 }
 
 // docsField is a field, a parameter or a status.
@@ -47,7 +49,10 @@ type (
 	openAPI struct {
 		Info       struct{ Version string }
 		Paths      map[string]map[string]openAPIOperation
-		Components struct{ Schemas map[string]openAPISchema }
+		Components struct {
+			Schemas   map[string]openAPISchema
+			Responses map[string]openAPIAnswer
+		}
 	}
 	openAPIOperation struct {
 		Summary    string
@@ -59,13 +64,18 @@ type (
 			Schema            openAPISchema
 		}
 		RequestBody struct{ Content openAPIContent }
-		Responses   map[string]struct {
-			Description string
-			Content     openAPIContent
-		}
+		Responses   map[string]openAPIAnswer
 	}
-	openAPIContent map[string]struct{ Schema openAPISchema }
-	openAPISchema  struct {
+	openAPIAnswer struct {
+		Ref         string `json:"$ref"`
+		Description string
+		Content     openAPIContent
+	}
+	openAPIContent map[string]struct {
+		Schema  openAPISchema
+		Example any
+	}
+	openAPISchema struct {
 		Ref         string `json:"$ref"`
 		Type        any
 		Description string
@@ -102,6 +112,9 @@ func readDocs(text []byte) (docsPage, error) {
 		}
 	}
 	page := docsPage{Version: doc.Info.Version}
+	for _, status := range slices.Sorted(maps.Keys(doc.Components.Responses)) {
+		page.Refusals = append(page.Refusals, docsField{Name: status, Text: doc.Components.Responses[status].Description})
+	}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		g := groups[name]
 		slices.SortFunc(g.Operations, func(a, b docsOperation) int {
@@ -115,7 +128,7 @@ func readDocs(text []byte) (docsPage, error) {
 func (d *openAPI) operation(method, path string, op openAPIOperation) docsOperation {
 	out := docsOperation{
 		Method: strings.ToUpper(method), Path: path, Summary: op.Summary,
-		Signed: len(op.Security) > 0, Body: d.fields(op.RequestBody.Content),
+		Signed: len(op.Security) > 0, Body: d.fields(op.RequestBody.Content), Sent: example(op.RequestBody.Content),
 	}
 	for _, p := range op.Parameters {
 		out.Parameters = append(out.Parameters, docsField{
@@ -125,12 +138,28 @@ func (d *openAPI) operation(method, path string, op openAPIOperation) docsOperat
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		answer := op.Responses[status]
 		if strings.HasPrefix(status, "2") {
-			out.Answer = d.data(answer.Content)
+			out.Answer, out.Answered = d.data(answer.Content), example(answer.Content)
 			continue
 		}
 		out.Refusals = append(out.Refusals, docsField{Name: status, Text: strings.TrimSuffix(answer.Description, ".")})
 	}
 	return out
+}
+
+// example returns the example of a body, "" if it has none.
+func example(content openAPIContent) string {
+	shown := content["application/json"].Example
+	if shown == nil {
+		return ""
+	}
+	var text strings.Builder
+	out := json.NewEncoder(&text)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false) // the template does
+	if err := out.Encode(shown); err != nil {
+		return ""
+	}
+	return strings.TrimSpace(text.String())
 }
 
 // fields returns the fields of an object.

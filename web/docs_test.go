@@ -14,14 +14,15 @@ const smallAPI = `{
 			"responses": {"200": {"description": "OK"}}}},
 		"/a": {
 			"post": {"summary": "Make a", "tags": ["a"], "security": [{"session": []}],
-				"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/In"}}}},
+				"requestBody": {"content": {"application/json": {
+					"schema": {"$ref": "#/components/schemas/In"}, "example": {"name": "b<c"}}}},
 				"responses": {
 					"201": {"description": "Made", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}},
-					"400": {"description": "Bad Request"}}},
+					"400": {"description": "Bad Request"}, "404": {"$ref": "#/components/responses/404"}}},
 			"get": {"summary": "See a", "tags": ["a"], "responses": {}}
 		}
 	},
-	"components": {"schemas": {
+	"components": {"responses": {"404": {"description": "There is none"}}, "schemas": {
 		"In": {"type": "object", "required": ["name"], "properties": {
 			"name": {"type": "string", "description": "Its name"}, "note": {"type": ["string", "null"]}}},
 		"Envelope": {"type": "object", "properties": {"data": {"$ref": "#/components/schemas/Out"}}},
@@ -35,7 +36,7 @@ func TestThePageSaysWhatTheDocumentSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := docsPage{Version: "1.2", Groups: []docsGroup{
+	want := docsPage{Version: "1.2", Refusals: []docsField{{Name: "404", Text: "There is none"}}, Groups: []docsGroup{
 		{Name: "a", Operations: []docsOperation{
 			{Method: "GET", Path: "/a", Summary: "See a"},
 			{
@@ -45,7 +46,8 @@ func TestThePageSaysWhatTheDocumentSays(t *testing.T) {
 					{Name: "note", Type: "string or null"},
 				},
 				Answer:   []docsField{{Name: "things", Type: "list of in"}},
-				Refusals: []docsField{{Name: "400", Text: "Bad Request"}},
+				Refusals: []docsField{{Name: "400", Text: "Bad Request"}, {Name: "404"}},
+				Sent:     "{\n  \"name\": \"b<c\"\n}",
 			},
 		}},
 		{Name: "b", Operations: []docsOperation{{

@@ -66,7 +66,7 @@ func Register(router *httprouter.Router, c Config) *API {
 	a := &API{Config: c, huma: humahttprouter.New(router, description)}
 	a.routes()
 	a.describeHealth()
-	a.describeRefusals()
+	a.describe()
 	return a
 }
 
@@ -99,6 +99,7 @@ func open[I, T any](
 	do func(ctx context.Context, by audit.Actor, in *I) (*T, error),
 ) {
 	op := operation(route, status, summary)
+	op.Metadata = map[string]any{"message": message}
 	op.Errors = []int{400, 401, 403, 409, 413, 415, 429, 500, 503}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[T], error) {
 		data, err := do(ctx, audit.FromContext(ctx), in)
@@ -115,6 +116,7 @@ func signed[I, T any](
 	do func(ctx context.Context, id *session.Identity, by audit.Actor, in *I) (*T, error),
 ) {
 	op := operation(route, status, summary)
+	op.Metadata = map[string]any{"message": message}
 	op.Errors = []int{400, 401, 403, 404, 409, 413, 415, 429, 500, 503}
 	op.Security = []map[string][]string{{"session": {}}}
 	op.Middlewares = huma.Middlewares{a.requireSession}

@@ -1,23 +1,6 @@
 package api
 
-import (
-	"net/http"
-	"strconv"
-
-	"github.com/danielgtaylor/huma/v2"
-)
-
-// describeRefusals takes 422, which the framework would answer to bad input,
-// out of the OpenAPI document: this API answers 400.
-func (a *API) describeRefusals() {
-	for _, path := range a.huma.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Patch, path.Delete} {
-			if op != nil {
-				delete(op.Responses, strconv.Itoa(http.StatusUnprocessableEntity))
-			}
-		}
-	}
-}
+import "github.com/danielgtaylor/huma/v2"
 
 // describeHealth puts the two health checks, which are served by the server
 // itself, into the OpenAPI document.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -19,11 +18,6 @@ import (
 	"authy/server/servertest"
 	"authy/storage/storagetest"
 )
-
-func TestMain(m *testing.M) {
-	servertest.Quiet()
-	os.Exit(m.Run())
-}
 
 const (
 	bob      = "bob@acme-corp.com"

@@ -104,9 +104,12 @@ func Browser(t testing.TB) *http.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var transport http.RoundTripper = &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	if contract, ok := http.DefaultTransport.(*Contract); ok {
+		transport = contract.over(transport)
+	}
 	return &http.Client{
-		Jar: jar, Timeout: 30 * time.Second,
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},
+		Jar: jar, Timeout: 30 * time.Second, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
