@@ -115,7 +115,7 @@ var technologies = []technology{
 	{imports: []string{"github.com/danielgtaylor/huma"}, only: []string{"server/api"}},
 	{
 		imports: []string{"net/http"}, // the rules and the records know no HTTP
-		never:   []string{"storage", "server/account", "server/activity", "server/org", "server/session"},
+		never:   []string{"storage", "server/account", "server/activity", "server/org", "server/session", "server/token"},
 	},
 }
 

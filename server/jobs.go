@@ -17,6 +17,7 @@ type job func(ctx context.Context)
 func (s *Services) jobs() []job {
 	return []job{
 		s.Sessions.Run,
+		s.Tokens.Run,
 		audit.NewChain(s.DB).Run,
 		every(time.Minute, s.clean),
 	}

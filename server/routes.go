@@ -28,8 +28,8 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	handle(http.MethodGet, "/api/ready", ready)
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
-		Activity: s.Activity,
-		Version:  version, Issuer: s.Config.PublicURL,
+		Activity: s.Activity, Tokens: s.Tokens,
+		Version: version, Issuer: s.Config.PublicURL,
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
@@ -43,6 +43,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
+		Tokens: s.Tokens,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/token"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -30,6 +31,7 @@ type Services struct {
 	OpenID   *openid.Provider
 	Login    *login.Service
 	Activity *activity.Service
+	Tokens   *token.Service
 
 	local kv.Store
 }
@@ -80,6 +82,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
 	s.Orgs = org.New(db)
 	s.Activity = activity.New(db)
+	s.Tokens = token.New(db, s.Orgs)
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
 	s.OpenID, err = openid.New(db, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,

@@ -22,6 +22,8 @@ const (
 	orgKey       = "org:"
 	keysKey      = "keys:"
 	revokedKey   = "revoked:"
+	apiTokenKey  = "api-token:"
+	passwordKey  = "password-changed:"
 )
 
 // cache holds hot records until a commit changes them. A record read before a

@@ -56,7 +56,7 @@ func changes(ctx context.Context, w *world) []change {
 	userKey, byID := storage.UserKey+w.user.ID, storage.SessionKey+w.session.ID
 	byToken, grantKey := storage.TokenKey+w.session.TokenHash, storage.GrantKey+w.grant.ID
 	memberKey := storage.MemberKey + w.user.ID
-	return []change{
+	return append(credentialChanges(ctx, w), []change{
 		{"SaveUser", []string{userKey}, fullName, func(tx *storage.Tx) error {
 			u := *w.user
 			u.FullName = "Saved"
@@ -133,6 +133,27 @@ func changes(ctx context.Context, w *world) []change {
 			return len(keys), err
 		}, func(tx *storage.Tx) error { return tx.InsertKey(ctx, newKey("RS256", storage.SigningKey)) }, 1},
 		userDeleted(ctx, w, userKey, byID, byToken, grantKey, memberKey),
+	}...)
+}
+
+// credentialChanges are those of passwords and API tokens.
+func credentialChanges(ctx context.Context, w *world) []change {
+	return []change{
+		{"SavePassword", []string{storage.PasswordKey + w.user.ID}, func(db *storage.DB) (any, error) {
+			at, err := db.PasswordChangedAt(ctx, w.user.ID)
+			return at.UnixMilli() == noon.UnixMilli(), err
+		}, func(tx *storage.Tx) error {
+			p := &storage.Password{UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon.Add(time.Second))}
+			return tx.SavePassword(ctx, p)
+		}, false},
+		{"TouchAPIToken", []string{storage.APITokenKey + w.token.TokenHash}, func(db *storage.DB) (any, error) {
+			t, err := db.APITokenByHash(ctx, w.token.TokenHash)
+			return err == nil && !t.LastUsedAt.IsZero(), err
+		}, func(tx *storage.Tx) error { return tx.TouchAPIToken(ctx, w.token.ID, noon) }, true},
+		{"DeleteAPIToken", []string{storage.APITokenKey + w.token.TokenHash}, func(db *storage.DB) (any, error) {
+			_, err := db.APITokenByHash(ctx, w.token.TokenHash)
+			return errors.Is(err, storage.ErrNotFound), nil
+		}, func(tx *storage.Tx) error { return tx.DeleteAPIToken(ctx, w.token) }, true},
 	}
 }
 
@@ -162,14 +183,15 @@ func TestADeletedOrganizationIsServedFromNoCache(t *testing.T) {
 			_, client := db.Client(ctx, w.client.ClientID)
 			_, row := db.ClientByRow(ctx, w.client.ID)
 			_, grant := db.Grant(ctx, w.grant.ID)
-			return []error{org, client, row, grant}
+			_, token := db.APITokenByHash(ctx, w.service.TokenHash)
+			return []error{org, client, row, grant, token}
 		}
 		if members, err := db.Memberships(ctx, w.user.ID); first(read()...) != nil || len(members) != 1 {
 			t.Fatalf("before: %v, %v, %v", read(), members, err)
 		}
 		for _, key := range []string{
 			storage.OrgKey + w.org.ID, storage.ClientKey + w.client.ClientID, storage.ClientRowKey + w.client.ID,
-			storage.GrantKey + w.grant.ID, storage.MemberKey + w.user.ID,
+			storage.GrantKey + w.grant.ID, storage.MemberKey + w.user.ID, storage.APITokenKey + w.service.TokenHash,
 		} {
 			if !db.Holds(key) {
 				t.Errorf("%s is not cached, so the test proves nothing", key)

@@ -24,6 +24,7 @@ var expired = []struct {
 	{"revoked_tokens", "id", 0, nil},
 	{"refresh_tokens", "hash", 0, nil},
 	{"grants", "id", 0, (*Tx).changeGrants},
+	{"api_tokens", "id", 0, (*Tx).changeAPITokens},
 	{"sessions", "id", keepEnded, (*Tx).changeSessions},
 }
 

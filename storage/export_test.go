@@ -18,6 +18,8 @@ const (
 	OrgKey       = orgKey
 	KeysKey      = keysKey
 	RevokedKey   = revokedKey
+	APITokenKey  = apiTokenKey
+	PasswordKey  = passwordKey
 )
 
 // Holds says whether the cache holds the record under key.

@@ -103,6 +103,19 @@ func newInvitation(org *storage.Organization, email string) *storage.Invitation 
 	}
 }
 
+func newAPIToken(user *storage.User, org *storage.Organization) *storage.APIToken {
+	t := &storage.APIToken{
+		ID: storage.NewID(), Kind: storage.PersonalToken, Name: "A Token", TokenHash: storage.Hash(storage.NewID()),
+		Scopes: storage.Words{"profile:read"}, CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+	if user != nil {
+		t.UserID, t.CreatedByID = storage.Ref(user.ID), storage.Ref(user.ID)
+		return t
+	}
+	t.Kind, t.OrganizationID = storage.ServiceToken, storage.Ref(org.ID)
+	return t
+}
+
 func newKey(algorithm, state string) *storage.Key {
 	return &storage.Key{
 		ID: storage.NewID(), Algorithm: algorithm, State: state, Private: []byte("private " + algorithm),
@@ -128,6 +141,8 @@ type world struct {
 	link    *storage.Link
 	factor  *storage.FirstFactor // of no flow
 	guessed *storage.FirstFactor // as well
+	token   *storage.APIToken    // of the user
+	service *storage.APIToken    // of the organization, made by the user
 }
 
 func newTOTP(user *storage.User) *storage.TOTP {
@@ -152,6 +167,8 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 	w.link.UserID = storage.Ref(w.user.ID)
 	w.factor, w.guessed = newFirstFactor(w.user, w.flow), newFirstFactor(w.user, w.flow)
 	w.factor.FlowID, w.guessed.FlowID = "", ""
+	w.token, w.service = newAPIToken(w.user, nil), newAPIToken(nil, w.org)
+	w.service.CreatedByID = storage.Ref(w.user.ID)
 	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -161,6 +178,7 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 			tx.InsertCode(ctx, w.code), tx.InsertRefreshToken(ctx, w.refresh),
 			tx.InsertFlow(ctx, w.flow), tx.InsertLink(ctx, w.link),
 			tx.InsertFirstFactor(ctx, w.factor), tx.InsertFirstFactor(ctx, w.guessed),
+			tx.InsertAPIToken(ctx, w.token), tx.InsertAPIToken(ctx, w.service),
 			tx.SaveTOTP(ctx, newTOTP(w.user)),
 			tx.SaveRecoveryCodes(ctx, w.user.ID, []storage.RecoveryCode{
 				{UserID: w.user.ID, Hash: "recovery code", CreatedAt: storage.At(noon)},

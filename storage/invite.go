@@ -16,7 +16,7 @@ type Invitation struct {
 	OrganizationID string
 	Email          string // normalized
 	Role           Role
-	InvitedByID    Ref // "" for an operator
+	InvitedByID    Ref // "" for an operator or a service
 	CreatedAt      Time
 	ExpiresAt      Time
 }

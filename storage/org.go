@@ -51,8 +51,8 @@ func (tx *Tx) SaveOrganization(ctx context.Context, o *Organization) error {
 	return save(ctx, tx, o)
 }
 
-// DeleteOrganization deletes an organization with its members, invitations and
-// clients, and what those were granted.
+// DeleteOrganization deletes an organization with its members, invitations,
+// tokens and clients, and what those were granted.
 func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 	clients, err := tx.clientsOf(ctx, id)
 	if err != nil {
@@ -66,6 +66,9 @@ func (tx *Tx) DeleteOrganization(ctx context.Context, id string) error {
 		}
 	}
 	if err := tx.changeMembers(ctx, "organization_id = ?", id); err != nil {
+		return err
+	}
+	if err := tx.changeAPITokens(ctx, "organization_id = ?", id); err != nil {
 		return err
 	}
 	tx.change(orgKey, id)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 
 	"github.com/uptrace/bun"
 )
@@ -19,8 +20,24 @@ func (r Reader) Password(ctx context.Context, userID string) (*Password, error) 
 	return find[Password](ctx, r, "user_id = ?", userID)
 }
 
+// PasswordChangedAt returns when a user's password became what it is; it is
+// zero for a user without one.
+func (r Reader) PasswordChangedAt(ctx context.Context, userID string) (Time, error) {
+	return cached(r, passwordKey, userID, func() (Time, error) {
+		p, err := r.Password(ctx, userID)
+		if errors.Is(err, ErrNotFound) {
+			return Time{}, nil
+		}
+		if err != nil {
+			return Time{}, err
+		}
+		return p.ChangedAt, nil
+	})
+}
+
 // SavePassword sets the password of a user, whether there was one or not.
 func (tx *Tx) SavePassword(ctx context.Context, p *Password) error {
+	tx.change(passwordKey, p.UserID)
 	_, err := tx.bun.NewInsert().Conn(tx.conn).Model(p).
 		On("CONFLICT (user_id) DO UPDATE").
 		Set("hash = EXCLUDED.hash").Set("changed_at = EXCLUDED.changed_at").Exec(ctx)

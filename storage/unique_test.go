@@ -46,6 +46,11 @@ func duplicates(w *world, signing *storage.Key, event *storage.Event) []insertio
 		{"client id", func(c ctx, t tx) error { return t.InsertClient(c, clientID) }},
 		{"session id", func(c ctx, t tx) error { return t.InsertSession(c, session) }},
 		{"session token", func(c ctx, t tx) error { return t.InsertSession(c, token) }},
+		{"API token", func(c ctx, t tx) error {
+			again := newAPIToken(w.user, nil)
+			again.TokenHash = w.token.TokenHash
+			return t.InsertAPIToken(c, again)
+		}},
 		{"grant id", func(c ctx, t tx) error { return t.InsertGrant(c, w.grant) }},
 		{"code", func(c ctx, t tx) error { return t.InsertCode(c, w.code) }},
 		{"refresh token", func(c ctx, t tx) error { return t.InsertRefreshToken(c, w.refresh) }},

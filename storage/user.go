@@ -125,7 +125,11 @@ func (tx *Tx) DeleteUser(ctx context.Context, id string) error {
 	if err := tx.changeMembers(ctx, "user_id = ? OR invited_by_id = ?", id, id); err != nil {
 		return err
 	}
+	if err := tx.changeAPITokens(ctx, "user_id = ? OR created_by_id = ?", id, id); err != nil {
+		return err
+	}
 	tx.change(userKey, id)
+	tx.change(passwordKey, id)
 	n, err := remove[User](ctx, tx, "id = ?", id)
 	if err == nil && n == 0 {
 		return ErrNotFound

@@ -22,13 +22,25 @@ func (wb *Web) showAccount(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || id == nil {
 		return err
 	}
+	return wb.renderAccount(w, r, http.StatusOK, id, newTokensPart(), nil)
+}
+
+// renderAccount shows the account page; tokens is its section about API tokens,
+// as far as the request has made it, with the scopes that were chosen.
+func (wb *Web) renderAccount(
+	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, tokens tokensPart, chosen []string,
+) error {
 	page := accountPage{
 		FullName: id.User.FullName, Email: id.User.Email, EmailVerified: !id.User.EmailVerifiedAt.IsZero(),
+		Tokens: tokens,
 	}
 	if err := wb.fillAccount(r, id, &page); err != nil {
 		return err
 	}
-	wb.pages.render(w, r, http.StatusOK, "account", wb.view(r, "Your account", page))
+	if err := wb.fillTokens(r, id, &page.Tokens, chosen); err != nil {
+		return err
+	}
+	wb.pages.render(w, r, status, "account", wb.view(r, "Your account", page))
 	return nil
 }
 

@@ -26,7 +26,8 @@ type docsGroup struct {
 // docsOperation is one thing the API can do.
 type docsOperation struct {
 	Method, Path, Summary    string
-	Signed                   bool // needs a session
+	Signed                   bool   // needs a session
+	Scope                    string // that a token needs to do instead, "" if none does
 	Parameters, Body, Answer []docsField
 	Refusals                 []docsField // status, and what it means if that is said here alone
 	Sent, Answered           string      // examples, as JSON
@@ -129,6 +130,9 @@ func (d *openAPI) operation(method, path string, op openAPIOperation) docsOperat
 	out := docsOperation{
 		Method: strings.ToUpper(method), Path: path, Summary: op.Summary,
 		Signed: len(op.Security) > 0, Body: d.fields(op.RequestBody.Content), Sent: example(op.RequestBody.Content),
+	}
+	for _, way := range op.Security {
+		out.Scope += strings.Join(way["token"], " ")
 	}
 	for _, p := range op.Parameters {
 		out.Parameters = append(out.Parameters, docsField{

@@ -13,7 +13,7 @@ const smallAPI = `{
 			{"name": "limit", "required": true, "schema": {"type": "integer", "description": "How many"}}],
 			"responses": {"200": {"description": "OK"}}}},
 		"/a": {
-			"post": {"summary": "Make a", "tags": ["a"], "security": [{"session": []}],
+			"post": {"summary": "Make a", "tags": ["a"], "security": [{"session": []}, {"token": ["a:write"]}],
 				"requestBody": {"content": {"application/json": {
 					"schema": {"$ref": "#/components/schemas/In"}, "example": {"name": "b<c"}}}},
 				"responses": {
@@ -40,7 +40,7 @@ func TestThePageSaysWhatTheDocumentSays(t *testing.T) {
 		{Name: "a", Operations: []docsOperation{
 			{Method: "GET", Path: "/a", Summary: "See a"},
 			{
-				Method: "POST", Path: "/a", Summary: "Make a", Signed: true,
+				Method: "POST", Path: "/a", Summary: "Make a", Signed: true, Scope: "a:write",
 				Body: []docsField{
 					{Name: "name", Type: "string", Text: "Its name", Required: true},
 					{Name: "note", Type: "string or null"},

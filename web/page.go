@@ -114,6 +114,7 @@ type accountPage struct {
 	Organizations   []orgView
 	Sessions        []sessionView
 	Apps            []appView
+	Tokens          tokensPart
 	Notice          string // what has just been done
 }
 

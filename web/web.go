@@ -16,6 +16,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/token"
 )
 
 // Config is what the pages need.
@@ -25,6 +26,7 @@ type Config struct {
 	Sessions *session.Service
 	Orgs     *org.Service
 	OpenID   *openid.Provider
+	Tokens   *token.Service
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -84,6 +86,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/setup", wb.setup)
 	get("/account", wb.showAccount)
 	post("/account/sessions/end", wb.endSession)
+	post("/account/tokens", wb.makeToken)
+	post("/account/tokens/revoke", wb.revokeToken)
 
 	get("/api/docs", wb.showDocs)
 

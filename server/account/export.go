@@ -24,6 +24,7 @@ type Export struct {
 	User              ExportUser         `json:"user"`
 	PasswordChangedAt *time.Time         `json:"password_changed_at" nullable:"true"`
 	Sessions          []ExportSession    `json:"sessions"`
+	Tokens            []ExportToken      `json:"tokens" doc:"API tokens, without what opens anything"`
 	Memberships       []ExportMembership `json:"memberships"`
 	Consents          []ExportConsent    `json:"consents" doc:"What applications may have"`
 	Grants            []ExportGrant      `json:"grants" doc:"What applications were given"`
@@ -70,6 +71,16 @@ type ExportSession struct {
 	ExpiresAt       time.Time  `json:"expires_at"`
 	RevokedAt       *time.Time `json:"revoked_at" nullable:"true"`
 	RevokedReason   string     `json:"revoked_reason"`
+}
+
+// ExportToken is a personal API token.
+type ExportToken struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at" nullable:"true"`
+	LastUsedAt *time.Time `json:"last_used_at" nullable:"true"`
 }
 
 // ExportMembership is a place in an organization.
@@ -141,7 +152,7 @@ func (s *Service) Export(ctx context.Context, by audit.Actor, userID string) (*E
 	}
 	e := &exporter{db: s.db, userID: userID, out: &Export{ExportedAt: storage.At(now).Time}, clients: map[string]*storage.Client{}}
 	for _, part := range []func(context.Context) error{
-		e.user, e.password, e.sessions, e.memberships, e.consents, e.grants, e.events,
+		e.user, e.password, e.sessions, e.tokens, e.memberships, e.consents, e.grants, e.events,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, fmt.Errorf("export what is kept about %s: %w", userID, err)
@@ -196,6 +207,18 @@ func (e *exporter) sessions(ctx context.Context) error {
 			ID: one.ID, Kind: one.Kind, Methods: one.Methods, IPAddress: one.IPAddress, UserAgent: one.UserAgent,
 			CreatedAt: one.CreatedAt.Time, AuthenticatedAt: one.AuthenticatedAt.Time, LastActivityAt: one.LastActivityAt.Time,
 			ExpiresAt: one.ExpiresAt.Time, RevokedAt: moment(one.RevokedAt), RevokedReason: one.RevokedReason,
+		}
+	}
+	return err
+}
+
+func (e *exporter) tokens(ctx context.Context) error {
+	tokens, err := e.db.APITokensOfUser(ctx, e.userID)
+	e.out.Tokens = make([]ExportToken, len(tokens))
+	for i, one := range tokens {
+		e.out.Tokens[i] = ExportToken{
+			ID: one.ID, Name: one.Name, Scopes: one.Scopes, CreatedAt: one.CreatedAt.Time,
+			ExpiresAt: moment(one.ExpiresAt), LastUsedAt: moment(one.LastUsedAt),
 		}
 	}
 	return err
@@ -299,7 +322,8 @@ func (e *exporter) event(row *storage.Event) (ExportEvent, error) {
 		OrganizationID: row.OrganizationID, IPAddress: row.IPAddress, UserAgent: row.UserAgent,
 		RequestID: row.RequestID, SessionID: row.SessionID, Details: map[string]string{},
 	}
-	if row.ActorKind == string(audit.User) && row.ActorID != e.userID {
+	others := row.ActorKind == string(audit.User) || row.ActorKind == string(audit.Service)
+	if others && row.ActorID != e.userID {
 		out.ActorID, out.IPAddress, out.UserAgent, out.RequestID, out.SessionID = "", "", "", "", ""
 	}
 	if row.Details == "" {

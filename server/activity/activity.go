@@ -58,8 +58,8 @@ func (s *Service) All(ctx context.Context, by audit.Actor, f Filter, after strin
 	return s.page(ctx, f, after, limit)
 }
 
-// OfOrganization lists what happened in an organization, for its owners and
-// admins and for whoever may read everything. [ErrNoOrg] for those who are no
+// OfOrganization lists what happened in an organization, for its owners,
+// admins and services and for whoever may read everything. [ErrNoOrg] for those who are no
 // members, [ErrRole] for the others.
 func (s *Service) OfOrganization(
 	ctx context.Context, by audit.Actor, orgID string, f Filter, after string, limit int,
@@ -129,7 +129,7 @@ func (s *Service) mayReadAll(ctx context.Context, by audit.Actor) error {
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return fmt.Errorf("look %s up: %w", by.ID, err)
 		}
-		if err == nil && user.IsAdmin && user.Status == storage.Active {
+		if err == nil && user.IsAdmin && user.Status == storage.Active && !by.Plain {
 			return nil
 		}
 	}
@@ -149,6 +149,9 @@ func (s *Service) mayReadOrg(ctx context.Context, by audit.Actor, orgID string) 
 	}
 	if err := s.mayReadAll(ctx, by); !errors.Is(err, ErrForbidden) {
 		return err
+	}
+	if by.Kind == audit.Service && by.OrgID == orgID && o.IsActive {
+		return nil
 	}
 	if by.Kind != audit.User || !o.IsActive {
 		return ErrNoOrg

@@ -25,6 +25,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/token"
 )
 
 // maxBody is the largest body the API reads, in bytes.
@@ -38,6 +39,7 @@ type Config struct {
 	Orgs     *org.Service
 	OpenID   *openid.Provider
 	Activity *activity.Service
+	Tokens   *token.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -62,6 +64,7 @@ func Register(router *httprouter.Router, c Config) *API {
 	description.Servers = []*huma.Server{{URL: c.Issuer}}
 	description.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "http", Scheme: "bearer", Description: "The token that register and login answer with."},
+		"token":   {Type: "http", Scheme: "bearer", Description: "An API token, with the scope that the operation names."},
 	}
 	a := &API{Config: c, huma: humahttprouter.New(router, description)}
 	a.routes()
@@ -85,6 +88,7 @@ func (a *API) routes() {
 	a.totpRoutes()
 	a.clientRoutes()
 	a.auditRoutes()
+	a.apiTokenRoutes()
 }
 
 // OpenAPI returns the document that describes the API.
@@ -110,7 +114,7 @@ func open[I, T any](
 	})
 }
 
-// signed adds an operation that needs a session.
+// signed adds an operation that needs a session, or a token with its scope.
 func signed[I, T any](
 	a *API, route string, status int, message, summary string,
 	do func(ctx context.Context, id *session.Identity, by audit.Actor, in *I) (*T, error),
@@ -118,8 +122,7 @@ func signed[I, T any](
 	op := operation(route, status, summary)
 	op.Metadata = map[string]any{"message": message}
 	op.Errors = []int{400, 401, 403, 404, 409, 413, 415, 429, 500, 503}
-	op.Security = []map[string][]string{{"session": {}}}
-	op.Middlewares = huma.Middlewares{a.requireSession}
+	a.secured(&op)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[T], error) {
 		id, ok := ctx.Value(identityKey{}).(*session.Identity)
 		if !ok {
@@ -135,10 +138,13 @@ func signed[I, T any](
 
 type identityKey struct{}
 
-// requireSession refuses a request without a session before anything else
-// about it is looked at.
-func (a *API) requireSession(c huma.Context, next func(huma.Context)) {
+// requireIdentity refuses a request without a session, or a token that opens
+// its operation, before anything else about it is looked at.
+func (a *API) requireIdentity(c huma.Context, next func(huma.Context)) {
 	id, err := a.identify(c.Context(), c.Header("Authorization"))
+	if err == nil {
+		err = admits(c.Operation(), id)
+	}
 	if err != nil {
 		r, w, _ := humahttprouter.Unwrap(c)
 		WriteFault(w, r, err)
@@ -168,12 +174,15 @@ func (a *API) identify(ctx context.Context, header string) (*session.Identity, e
 	if header == "" {
 		return nil, errAuthRequired
 	}
-	scheme, token, found := strings.Cut(strings.TrimSpace(header), " ")
-	token = strings.TrimSpace(token)
-	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " \t") {
+	scheme, bearer, found := strings.Cut(strings.TrimSpace(header), " ")
+	bearer = strings.TrimSpace(bearer)
+	if !found || !strings.EqualFold(scheme, "Bearer") || bearer == "" || strings.ContainsAny(bearer, " \t") {
 		return nil, errAuthFormat
 	}
-	return a.Sessions.Authenticate(ctx, session.API, token)
+	if token.Is(bearer) {
+		return a.Tokens.Authenticate(ctx, bearer)
+	}
+	return a.Sessions.Authenticate(ctx, session.API, bearer)
 }
 
 // Guard checks what a request carries before the router sees it. HEAD is

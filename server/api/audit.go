@@ -27,7 +27,7 @@ type eventView struct {
 	Action         string            `json:"action" example:"user.login"`
 	Outcome        string            `json:"outcome" enum:"success,failure"`
 	Reason         string            `json:"reason" doc:"Why it failed or was done"`
-	ActorKind      string            `json:"actor_kind" enum:"anonymous,user,client,operator,system"`
+	ActorKind      string            `json:"actor_kind" enum:"anonymous,user,client,service,operator,system"`
 	ActorID        string            `json:"actor_id"`
 	TargetKind     string            `json:"target_kind" example:"user"`
 	TargetID       string            `json:"target_id"`
@@ -35,7 +35,7 @@ type eventView struct {
 	IPAddress      string            `json:"ip_address"`
 	UserAgent      string            `json:"user_agent"`
 	RequestID      string            `json:"request_id"`
-	SessionID      string            `json:"session_id"`
+	SessionID      string            `json:"session_id" doc:"The session, or the API token, by which it was done"`
 	Details        map[string]string `json:"details"`
 	Seq            *int64            `json:"seq" nullable:"true" doc:"Its number in the chain, null until it is linked"`
 	Hash           *string           `json:"hash" nullable:"true" doc:"The keyed hash over it and the one before"`

@@ -19,16 +19,16 @@ import (
 // patience is how long whoever downloads may take for a part of a file.
 const patience = 30 * time.Second
 
-// download adds an operation that needs a session and answers with a file, of
-// one of some media types; errors come in the envelope.
+// download adds an operation that needs a session, or a token with its scope,
+// and answers with a file, of one of some media types; errors come in the
+// envelope.
 func download[I any](
 	a *API, route, summary string, types map[string]string,
 	do func(ctx context.Context, by audit.Actor, in *I) (*huma.StreamResponse, error),
 ) {
 	op := operation(route, http.StatusOK, summary)
 	op.Errors = []int{400, 401, 403, 404, 413, 415, 429, 500, 503}
-	op.Security = []map[string][]string{{"session": {}}}
-	op.Middlewares = huma.Middlewares{a.requireSession}
+	a.secured(&op)
 	content := map[string]*huma.MediaType{}
 	for _, name := range slices.Sorted(maps.Values(types)) {
 		content[name] = &huma.MediaType{Schema: &huma.Schema{Type: "string"}}

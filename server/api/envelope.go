@@ -82,6 +82,7 @@ type Failure struct {
 	Problem   FailureDetail `json:"error"`
 
 	retryAfter time.Duration
+	challenge  string // for the header WWW-Authenticate
 }
 
 // FailureDetail is what is wrong, for programs.
@@ -102,9 +103,7 @@ func (f *Failure) GetHeaders() http.Header {
 	if f.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((f.retryAfter+time.Second-1)/time.Second)))
 	}
-	if f.Code == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", "Bearer")
-	}
+	setChallenge(h, f)
 	return h
 }
 
@@ -158,6 +157,9 @@ func failure(ctx context.Context, err error) *Failure {
 	out := &Failure{
 		Version: "1.0", Code: kinds[f.Kind].status, Message: f.Message, RequestID: requestID,
 		Problem: FailureDetail{Type: kinds[f.Kind].name, Details: f.Fields}, retryAfter: f.RetryAfter,
+	}
+	if e, ok := errors.AsType[*scopeError](err); ok {
+		out.challenge = e.challenge()
 	}
 	if own, ok := named[f.Code]; ok {
 		out.Code, out.Problem.Type = own.status, own.name

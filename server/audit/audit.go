@@ -4,6 +4,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +23,7 @@ const (
 	Client    Kind = "client"
 	Operator  Kind = "operator" // at a shell on the machine
 	System    Kind = "system"   // the server itself
+	Service   Kind = "service"  // a program that acts for an organization
 )
 
 // Actor is who acts, and from where.
@@ -32,6 +34,11 @@ type Actor struct {
 	UserAgent string
 	RequestID string
 	SessionID string
+	TokenID   string // of the API token by which they act; they have no session then
+	OrgID     string // that a service acts for, and beyond which it is nobody
+	// Plain says that who acts has left what they may do as an administrator of
+	// the server behind.
+	Plain bool
 }
 
 // As returns a as the user with an id, from the same place.
@@ -43,6 +50,13 @@ func (a Actor) As(userID string) Actor {
 // AsClient returns a as the client with a client_id, from the same place.
 func (a Actor) AsClient(clientID string) Actor {
 	a.Kind, a.ID = Client, clientID
+	return a
+}
+
+// AsService returns a as the service with a token of an organization, from the
+// same place.
+func (a Actor) AsService(tokenID, orgID string) Actor {
+	a.Kind, a.ID, a.TokenID, a.OrgID = Service, tokenID, tokenID, orgID
 	return a
 }
 
@@ -91,7 +105,7 @@ func Record(ctx context.Context, tx *storage.Tx, by Actor, now time.Time, e Even
 		Reason: e.Reason, ActorKind: string(by.Kind), ActorID: by.ID,
 		TargetKind: e.TargetKind, TargetID: e.TargetID, OrganizationID: e.OrgID,
 		IPAddress: by.IPAddress, UserAgent: Cut(by.UserAgent, maxAgent), RequestID: by.RequestID,
-		SessionID: by.SessionID, Details: details,
+		SessionID: cmp.Or(by.SessionID, by.TokenID), Details: details,
 	})
 	if err != nil {
 		return fmt.Errorf("record %s: %w", e.Action, err)

@@ -92,18 +92,20 @@ func roleIn(ctx context.Context, r storage.Reader, orgID, userID string) (storag
 	return "", nil
 }
 
-// mayManage is nil for who manages the clients of an organization: its owners
-// and admins, and operators, who manage those of no organization ("") too.
+// mayManage is nil for who manages the clients of an organization: its owners,
+// admins and services, and operators, who manage those of no organization ("")
+// too.
 // [org.ErrNoOrg] for who is no member of it.
 func (p *Provider) mayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
-	if by.Kind != audit.Operator && (by.Kind != audit.User || orgID == "") {
+	if by.Kind != audit.Operator && (by.Kind != audit.User && by.Kind != audit.Service || orgID == "") {
 		return ErrForbidden
 	}
 	switch {
 	case orgID == "":
 		return nil
-	case strings.ContainsRune(orgID, 0):
-		return org.ErrNoOrg // storage refuses such text
+	case strings.ContainsRune(orgID, 0), // storage refuses such text
+		by.Kind == audit.Service && by.OrgID != orgID:
+		return org.ErrNoOrg
 	}
 	home, err := r.Organization(ctx, orgID)
 	switch {
@@ -111,7 +113,7 @@ func (p *Provider) mayManage(ctx context.Context, r storage.Reader, by audit.Act
 		return org.ErrNoOrg
 	case err != nil:
 		return fmt.Errorf("look organization %s up: %w", audit.Cut(orgID, 64), err)
-	case by.Kind == audit.Operator:
+	case by.Kind == audit.Operator, by.Kind == audit.Service && home.IsActive:
 		return nil
 	}
 	role, err := roleIn(ctx, r, orgID, by.ID)

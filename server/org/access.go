@@ -16,14 +16,15 @@ import (
 // admit returns the organization with an id and the role that by acts with in
 // it, read in r. [ErrNoOrg] for who is no member, so that nothing tells whether
 // there is such an organization; [ErrRole] for a member with none of the roles
-// needed. An operator acts as an owner of every organization.
+// needed. An operator acts as an owner of every organization, a service as an
+// admin of its own.
 func (s *Service) admit(
 	ctx context.Context, r storage.Reader, by audit.Actor, orgID string, needed []Role,
 ) (*storage.Organization, Role, error) {
-	if by.Kind != audit.Operator && by.Kind != audit.User {
+	if by.Kind != audit.Operator && by.Kind != audit.User && by.Kind != audit.Service {
 		return nil, "", ErrForbidden
 	}
-	if !isID(orgID) {
+	if !isID(orgID) || by.Kind == audit.Service && by.OrgID != orgID {
 		return nil, "", ErrNoOrg
 	}
 	o, err := r.Organization(ctx, orgID)
@@ -33,14 +34,25 @@ func (s *Service) admit(
 	if by.Kind == audit.Operator {
 		return o, Owner, nil
 	}
-	m, err := r.Member(ctx, orgID, by.ID)
-	if err != nil {
-		return nil, "", lookedUp(err, ErrNoOrg, "look up member "+by.ID+" of "+orgID)
+	role := Admin
+	if by.Kind == audit.User {
+		m, err := r.Member(ctx, orgID, by.ID)
+		if err != nil {
+			return nil, "", lookedUp(err, ErrNoOrg, "look up member "+by.ID+" of "+orgID)
+		}
+		role = m.Role
 	}
-	if !slices.Contains(needed, m.Role) {
+	if !slices.Contains(needed, role) {
 		return nil, "", errNeeds(needed)
 	}
-	return o, m.Role, nil
+	return o, role, nil
+}
+
+// Manages is nil for who manages an organization: its owners and admins, and
+// operators. [ErrNoOrg] for who is no member, [ErrRole] for the others.
+func (s *Service) Manages(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
+	_, _, err := s.admit(ctx, r, by, orgID, managers)
+	return err
 }
 
 // lookedUp turns the error of a lookup into missing if there is no such record.
@@ -57,13 +69,13 @@ func isID(text string) bool {
 }
 
 // change runs fn in a transaction. When the rules of an organization forbid it
-// to a user, that is recorded as the failed action.
+// to a user or a service, that is recorded as the failed action.
 func (s *Service) change(
 	ctx context.Context, by audit.Actor, now time.Time, orgID, action string, fn func(tx *storage.Tx) error,
 ) error {
 	err := s.db.Update(ctx, fn)
 	f, ok := fault.As(err)
-	if !ok || f.Kind != fault.Forbidden || by.Kind != audit.User {
+	if !ok || f.Kind != fault.Forbidden || by.Kind != audit.User && by.Kind != audit.Service {
 		return err
 	}
 	recorded := s.db.Update(ctx, func(tx *storage.Tx) error {

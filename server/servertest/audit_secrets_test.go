@@ -88,6 +88,10 @@ func liveThrough(t *testing.T, s *servertest.Server) map[string]string {
 	c.call("POST", "/api/v1/auth/login", `{"email":"`+bob+`","password":"a wrong secret","x":1}`)
 	c.call("POST", "/api/v1/auth/login", `{"email":"`+bob+`","password":"a wrong secret"`)
 	c.call("GET", "/api/v1/auth/login?password="+url.QueryEscape("a wrong secret"), nil)
+	api, _ := c.makeToken(tokensPath, "profile:read")
+	api.call("GET", mePath, nil).succeeded(200, "User profile retrieved successfully")
+	api.call("GET", mePath+"/tokens", nil).failed(403, "AUTHORIZATION_ERROR", "")
+	secrets["long-lived API token"], secrets["end of that"] = api.token, api.token[10:]
 	c.call("POST", "/api/v1/auth/logout", nil)
 	carols := enrolled(t, logIn(t, s, carol, bobPass))
 	secrets["authenticator"], secrets["recovery code"] = base32.StdEncoding.EncodeToString(carols.secret), carols.recovery[0]

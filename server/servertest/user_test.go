@@ -396,6 +396,7 @@ func TestAnExportHoldsAllThatIsKeptAndNoSecret(t *testing.T) {
 		p, browser := logIn(t, s, bob, bobPass), servertest.Browser(t)
 		p.call("PATCH", mePath, fullProfile).succeeded(200, "Profile updated successfully")
 		got := acmePortal.tokens(t, s, browser)
+		api, apiID := p.makeToken(tokensPath, "profile:read")
 		admin := audit.Actor{Kind: audit.User, IPAddress: "198.51.100.7", UserAgent: "an administrator's"}.As(addAdmin(t, s))
 		if err := s.Accounts.Activate(t.Context(), admin, userID(t, s, bob)); err != nil {
 			t.Fatal(err)
@@ -405,6 +406,7 @@ func TestAnExportHoldsAllThatIsKeptAndNoSecret(t *testing.T) {
 		for _, want := range []string{
 			bob, "+41446681800", "1980-02-29", "acme-portal-001", "acme-corp", "offline_access", "127.0.0.1", `"kind":"web"`,
 			"user.password_change", "wrong_password", "user.export", "user.activate", "consents", `"events_left_out":false`,
+			`"tokens":[{"id":"` + apiID + `"`, "token.create",
 		} {
 			if !strings.Contains(strings.ToLower(o.Raw), strings.ToLower(want)) {
 				t.Errorf("the export lacks %s", want)
@@ -417,6 +419,7 @@ func TestAnExportHoldsAllThatIsKeptAndNoSecret(t *testing.T) {
 		for what, secret := range map[string]string{
 			"the password": bobPass, "its hash": kept.Hash, "a token": p.token, "its hash too": storage.Hash(p.token),
 			"a refresh token": got.Refresh, "the hash of that": storage.Hash(got.Refresh),
+			"an API token": api.token[10:], "the hash of one": storage.Hash(api.token),
 			"where an administrator was": admin.IPAddress, "their program": admin.UserAgent, "who they are": admin.ID,
 		} {
 			if strings.Contains(o.Raw, secret) {

@@ -2,10 +2,10 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
+	"authy/server/seen"
 	"authy/storage"
 	"authy/storage/storagetest"
 )
@@ -36,7 +36,7 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 		if list, err := b.List(b.t.Context(), b.user.ID); err != nil || time.Since(list[0].LastActivityAt.Time) > time.Minute {
 			b.t.Errorf("the list says %v, %v, want now", list[0].LastActivityAt, err)
 		}
-		b.flush(b.t.Context())
+		b.seen.Flush(b.t.Context())
 		first := b.lastActivity(session.ID)
 		if time.Since(first) > time.Minute {
 			b.t.Errorf("after the flush it is %v, want now", first)
@@ -44,7 +44,7 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 		for range 100 { // steady use within a minute is not worth a write
 			b.wants("use", API, token, nil)
 		}
-		if waiting := b.seen.take(); len(waiting) > 0 {
+		if waiting := b.seen.Take(); len(waiting) > 0 {
 			b.t.Errorf("%d wait to be written", len(waiting))
 		}
 	})
@@ -66,8 +66,8 @@ func TestUseIsWrittenWithinSecondsAndAtTheEnd(t *testing.T) {
 	if at := b.lastActivity(session.ID); time.Since(at) > time.Minute {
 		t.Errorf("the end left %v", at)
 	}
-	if seenFlush > 10*time.Second {
-		t.Errorf("uses are written every %v, want within seconds", seenFlush)
+	if seen.Flush > 10*time.Second {
+		t.Errorf("uses are written every %v, want within seconds", seen.Flush)
 	}
 }
 
@@ -78,8 +78,8 @@ func TestALaterUseIsNeverOverwrittenByAnEarlierOne(t *testing.T) {
 		session, _ := b.startAt(b.user, API, began)
 		later := began.Add(5 * time.Minute)
 		for _, at := range []time.Time{later, began.Add(2 * time.Minute)} { // the slow node last
-			b.seen.note(session, at)
-			b.flush(b.t.Context())
+			b.seen.Note(session.ID, session.LastActivityAt.Time, at)
+			b.seen.Flush(b.t.Context())
 		}
 		if got := b.lastActivity(session.ID); !got.Equal(storage.At(later).Time) {
 			b.t.Errorf("last used at %v, want %v", got, later)
@@ -87,26 +87,13 @@ func TestALaterUseIsNeverOverwrittenByAnEarlierOne(t *testing.T) {
 	})
 }
 
-func TestWhatWaitsIsBounded(t *testing.T) {
-	t.Parallel()
-	s, now := newSeen(), time.Now()
-	for i := range seenLimit + 10 {
-		s.note(&storage.Session{ID: fmt.Sprint(i)}, now)
-	}
-	s.note(&storage.Session{ID: "0"}, now.Add(time.Second)) // who waits already may go on
-	taken := s.take()
-	if len(taken) != seenLimit || !taken["0"].Equal(now.Add(time.Second)) {
-		t.Errorf("%d wait, the first since %v", len(taken), taken["0"])
-	}
-}
-
 func TestAFlushOutlivesWhatIsGone(t *testing.T) {
 	t.Parallel()
 	each(t, func(b bench) {
 		session, _ := b.startAt(b.user, API, time.Now().Add(-10*time.Minute))
-		b.seen.note(&storage.Session{ID: "gone"}, time.Now())
-		b.seen.note(session, time.Now())
-		b.flush(b.t.Context())
+		b.seen.Note("gone", time.Time{}, time.Now())
+		b.seen.Note(session.ID, session.LastActivityAt.Time, time.Now())
+		b.seen.Flush(b.t.Context())
 		if at := b.lastActivity(session.ID); time.Since(at) > time.Minute {
 			b.t.Errorf("last used at %v, want now", at)
 		}

@@ -16,6 +16,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/seen"
 	"authy/storage"
 )
 
@@ -37,13 +38,15 @@ type Service struct {
 	db       *storage.DB
 	lifetime time.Duration
 	remember time.Duration
-	seen     seen
+	seen     *seen.Uses
 }
 
 // New returns the service over db. A session lasts for lifetime, a remembered
 // one for remember; neither is extended by use.
 func New(db *storage.DB, lifetime, remember time.Duration) *Service {
-	return &Service{db: db, lifetime: lifetime, remember: remember, seen: newSeen()}
+	s := &Service{db: db, lifetime: lifetime, remember: remember}
+	s.seen = seen.New("sessions", s.touch)
+	return s
 }
 
 // Session is a session as it is kept.
@@ -55,15 +58,25 @@ const (
 	Web = storage.WebSession
 )
 
-// Identity is who a token speaks for.
+// Identity is who a token speaks for: a user by a session, or a user or an
+// organization by an API token.
 type Identity struct {
-	User    *storage.User
-	Session *storage.Session
+	User    *storage.User     // nil for an organization
+	Session *storage.Session  // nil for an API token
+	Token   *storage.APIToken // nil for a session
+	Plain   bool              // see [audit.Actor]
 }
 
 // Actor returns the identity as an actor from the place of by.
 func (i *Identity) Actor(by audit.Actor) audit.Actor {
-	by.SessionID = i.Session.ID
+	switch {
+	case i.Token == nil:
+		by.SessionID = i.Session.ID
+		return by.As(i.User.ID)
+	case i.User == nil:
+		return by.AsService(i.Token.ID, string(i.Token.OrganizationID))
+	}
+	by.TokenID, by.Plain = i.Token.ID, i.Plain
 	return by.As(i.User.ID)
 }
 
@@ -149,7 +162,7 @@ func (s *Service) Authenticate(ctx context.Context, kind, token string) (*Identi
 	if err := Live(session, user, kind, now); err != nil {
 		return nil, err
 	}
-	s.seen.note(session, now)
+	s.seen.Note(session.ID, session.LastActivityAt.Time, now)
 	return &Identity{User: user, Session: session}, nil
 }
 
@@ -182,7 +195,7 @@ func (s *Service) List(ctx context.Context, userID string) ([]storage.Session, e
 		return Live(&one, user, one.Kind, now) != nil
 	})
 	for i := range sessions {
-		sessions[i].LastActivityAt = s.seen.latest(&sessions[i])
+		sessions[i].LastActivityAt = storage.At(s.seen.Latest(sessions[i].ID, sessions[i].LastActivityAt.Time))
 	}
 	return sessions, nil
 }

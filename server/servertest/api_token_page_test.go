@@ -1,0 +1,74 @@
+package servertest_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"authy/server/servertest"
+)
+
+// shownToken finds the text of a token on the page that shows it once.
+var shownToken = regexp.MustCompile(`id="api-token">(authy_pat_[A-Za-z0-9_-]{43})<`)
+
+func TestAPersonMakesAndRevokesATokenOnThePage(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *servertest.Server) {
+		browser := servertest.Browser(t)
+		s.SignIn(t, browser, bob, bobPass)
+		if page := servertest.Get(t, browser, s.URL+"/account"); strings.Contains(page.Body, "admin:read") {
+			t.Error("the page offers bob what only administrators can have")
+		}
+		tr := newTrail(t, s)
+		page := servertest.Post(t, browser, s.URL+"/account/tokens", url.Values{
+			"name": {"My <script>"}, "scope": {"profile:read", "audit:read"}, "days": {"7"},
+		})
+		found := shownToken.FindStringSubmatch(page.Body)
+		if found == nil || page.Response.StatusCode != http.StatusOK || page.Response.Header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("%d %v %s", page.Response.StatusCode, page.Response.Header, page.Body)
+		}
+		tr.wants("making it", "token.create success by user to token")
+		with := caller{t: t, s: s, token: found[1]}
+		with.call("GET", mePath, nil).succeeded(200, "User profile retrieved successfully")
+		page = servertest.Get(t, browser, s.URL+"/account")
+		if strings.Contains(page.Body, found[1]) || !strings.Contains(page.Body, "My &lt;script&gt;") {
+			t.Errorf("afterwards the page says %s", page.Body)
+		}
+		page = servertest.Post(t, browser, s.URL+"/account/tokens/revoke", url.Values{"id": page.Hidden()["id"]})
+		if to := page.Location(); to == nil || to.Path != "/account" {
+			t.Errorf("revoking: %d to %v", page.Response.StatusCode, to)
+		}
+		with.dead()
+	})
+}
+
+func TestAFormForATokenKeepsWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	s, browser := servertest.New(t), servertest.Browser(t)
+	s.SignIn(t, browser, bob, bobPass)
+	for want, form := range map[string]url.Values{
+		"What it may do: Name at least one scope.":           {"name": {"Typed"}, "days": {"90"}},
+		"Days: Must be between 1 and 366.":                   {"name": {"Typed"}, "days": {"many"}, "scope": {"audit:read"}},
+		"What it may do: admin:read and admin:write are for": {"name": {"Typed"}, "days": {"90"}, "scope": {"admin:read"}},
+		"What it is for: Length must be between 1 and 100.":  {"name": {strings.Repeat("x", 101)}, "never": {"yes"}, "scope": {"audit:read"}},
+	} {
+		page := servertest.Post(t, browser, s.URL+"/account/tokens", form)
+		if page.Response.StatusCode != http.StatusBadRequest || !strings.Contains(page.Body, want) ||
+			!strings.Contains(page.Body, `value="`+form.Get("name")+`"`) || shownToken.MatchString(page.Body) {
+			t.Errorf("%v: %d, want %q and what was typed", form, page.Response.StatusCode, want)
+		}
+		if scope := form.Get("scope"); scope == "audit:read" && !strings.Contains(page.Body, `value="audit:read" checked`) {
+			t.Errorf("%v: the scope is chosen no more", form)
+		}
+	}
+	if got := logIn(t, s, bob, bobPass).call("GET", tokensPath, nil).at("count"); got != 0.0 {
+		t.Errorf("%v tokens after all were refused", got)
+	}
+	for _, path := range []string{"/account/tokens", "/account/tokens/revoke"} {
+		if page := servertest.Post(t, servertest.Browser(t), s.URL+path, url.Values{"name": {"x"}}); page.Location() == nil {
+			t.Errorf("%s: somebody unknown gets %d", path, page.Response.StatusCode)
+		}
+	}
+}
