@@ -131,13 +131,17 @@ func orgID(ctx context.Context, s *server.Services, slug string) (string, error)
 }
 
 func (a *app) listClientsCommand() *cobra.Command {
-	var after, slug string
+	var after, slug, search string
 	var limit int
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List clients in the order of their client_ids",
+		Short: "List clients in the order of their client_ids, or search them",
+		Long: `List clients in the order of their client_ids. With --search those whose
+client_id, or any word of whose name, begins with a text, in the order of what
+fits.`,
 		Example: `  authy client list
+  authy client list --search portal
   authy client list --org acme-corp
   authy client list --json | jq -r '.[] | select(.public) | .client_id'`,
 		Args: takes(),
@@ -145,9 +149,13 @@ func (a *app) listClientsCommand() *cobra.Command {
 			if limit < 1 || limit > maxClientsList {
 				return misused(c, "--limit is %d; give 1 to %d", limit, maxClientsList)
 			}
-			return a.listClients(c.Context(), slug, after, limit, asJSON)
+			if after != "" && search != "" {
+				return misused(c, "--after is for the list of all clients; leave it out with --search")
+			}
+			return a.listClients(c.Context(), slug, search, after, limit, asJSON)
 		},
 	}
+	c.Flags().StringVar(&search, "search", "", "only what is called like this `TEXT`")
 	c.Flags().StringVar(&slug, "org", "", "only those of the organization with this `SLUG`")
 	c.Flags().StringVar(&after, "after", "", "begin after this `CLIENT_ID`")
 	c.Flags().IntVar(&limit, "limit", clientsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxClientsList))
@@ -155,24 +163,28 @@ func (a *app) listClientsCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) listClients(ctx context.Context, slug, after string, limit int, asJSON bool) error {
+func (a *app) listClients(ctx context.Context, slug, search, after string, limit int, asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) error {
 		home, err := orgID(ctx, s, slug)
 		if err != nil {
 			return err
 		}
-		// One more tells whether there are more.
-		clients, err := s.OpenID.Clients(ctx, audit.Shell(), home, after, limit+1)
+		clients, next, err := s.OpenID.SearchClients(ctx, audit.Shell(), home, search, after, limit)
 		if err != nil {
 			return err
 		}
-		more := len(clients) > limit
-		clients = clients[:min(limit, len(clients))]
+		if len(clients) == 0 && !asJSON && search != "" {
+			a.note("There are no such clients.")
+			return nil
+		}
 		if err := a.printClients(clients, asJSON); err != nil {
 			return err
 		}
-		if more {
-			a.note("There are more: add --after %s", clients[limit-1].ClientID)
+		switch {
+		case next != "" && search == "":
+			a.note("There are more: add --after %s", next)
+		case next != "":
+			a.note("There are more: say more exactly which, or raise --limit.")
 		}
 		return nil
 	})

@@ -72,6 +72,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 	a.addSettings(root)
 	root.AddCommand(a.serveCommand(), a.seedCommand(), a.userCommand(), a.orgCommand(), a.clientCommand(), a.auditCommand(),
 		a.tokenCommand(),
+		a.sessionCommand(), a.inviteCommand(), a.keyCommand(),
 		a.migrateCommand(), a.configCommand(),
 		a.healthCommand(), a.demoCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true

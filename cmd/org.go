@@ -29,7 +29,8 @@ organization is named by slug or ID, a user by address or ID.`,
   authy org member add acme bob@example.com --role admin
   authy org show acme`,
 	}
-	c.AddCommand(a.createOrgCommand(), a.listOrgsCommand(), a.showOrgCommand(), a.deleteOrgCommand(), a.memberCommand())
+	c.AddCommand(a.createOrgCommand(), a.listOrgsCommand(), a.showOrgCommand(), a.updateOrgCommand(), a.switchOrgCommand(true),
+		a.switchOrgCommand(false), a.rescueOrgCommand(), a.deleteOrgCommand(), a.memberCommand())
 	return c
 }
 
@@ -99,42 +100,60 @@ func (a *app) createOrg(ctx context.Context, s *server.Services, in org.NewOrg, 
 }
 
 func (a *app) listOrgsCommand() *cobra.Command {
-	var after string
+	var after, search string
 	var limit int
-	var asJSON bool
+	var disabled, asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List organizations in the order of their slugs",
+		Short: "List organizations in the order of their slugs, or search them",
+		Long: `List organizations in the order of their slugs. With --search those whose slug,
+or any word of whose name, begins with a text, in the order of what fits.`,
 		Example: `  authy org list
   authy org list --limit 50 --after acme
+  authy org list --search corp
   authy org list --json | jq -r '.[].slug'`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if limit < 1 || limit > maxOrgsList {
 				return misused(c, "--limit is %d; give 1 to %d", limit, maxOrgsList)
 			}
-			return a.listOrgs(c.Context(), after, limit, asJSON)
+			if after != "" && search != "" {
+				return misused(c, "--after is for the list of all organizations; leave it out with --search")
+			}
+			var f org.Filter
+			if c.Flags().Changed("disabled") {
+				active := !disabled
+				f.Active = &active
+			}
+			return a.listOrgs(c.Context(), f, search, after, limit, asJSON)
 		},
 	}
+	c.Flags().StringVar(&search, "search", "", "only what is called like this `TEXT`, or has this ID")
+	c.Flags().BoolVar(&disabled, "disabled", false, "only disabled ones; with --disabled=false only others")
 	c.Flags().StringVar(&after, "after", "", "begin after this slug (`SLUG`)")
 	c.Flags().IntVar(&limit, "limit", orgsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxOrgsList))
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) listOrgs(ctx context.Context, after string, limit int, asJSON bool) error {
+func (a *app) listOrgs(ctx context.Context, f org.Filter, search, after string, limit int, asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) error {
-		orgs, err := s.Orgs.List(ctx, after, limit+1) // one more tells whether there are more
+		orgs, next, err := s.Orgs.Search(ctx, audit.Shell(), f, search, after, limit)
 		if err != nil {
 			return err
 		}
-		more := len(orgs) > limit
-		orgs = orgs[:min(limit, len(orgs))]
+		if len(orgs) == 0 && !asJSON && (search != "" || f.Active != nil) {
+			a.note("There are no such organizations.")
+			return nil
+		}
 		if err := a.printOrgs(orgs, asJSON); err != nil {
 			return err
 		}
-		if more {
-			a.note("There are more: add --after %s", orgs[limit-1].Slug)
+		switch {
+		case next != "" && search == "":
+			a.note("There are more: add --after %s", next)
+		case next != "":
+			a.note("There are more: say more exactly which, or raise --limit.")
 		}
 		return nil
 	})

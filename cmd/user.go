@@ -10,6 +10,7 @@ import (
 	"authy/server"
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/storage"
 )
 
 const (
@@ -31,7 +32,7 @@ heeds them at once, and without one. A user is named by address or ID.`,
 	for _, change := range userChanges {
 		c.AddCommand(a.changeUserCommand(change))
 	}
-	c.AddCommand(a.deleteUserCommand(), a.setPasswordCommand(), a.exportUserCommand())
+	c.AddCommand(a.updateUserCommand(), a.deleteUserCommand(), a.setPasswordCommand(), a.exportUserCommand())
 	return c
 }
 
@@ -67,7 +68,8 @@ func (a *app) createUserCommand() *cobra.Command {
 		Short: "Add a user, or an administrator with --admin",
 		Long: `Add a user, or an administrator with --admin. The password is asked for; scripts
 give it on standard input or have one made, which is printed alone on standard
-output. The address counts as verified unless you say otherwise.`,
+output. With --no-password there is none to sign in by yet. The address counts as
+verified unless you say otherwise.`,
 		Example: `  authy user create bob@example.com --name 'Bob Builder'
   authy user create alice@example.com --admin --generate
   authy user create carol@example.com --password-stdin < password`,
@@ -77,14 +79,20 @@ output. The address counts as verified unless you say otherwise.`,
 			if _, err := account.ParseEmail(in.Email); err != nil {
 				return err // before a password is asked for in vain
 			}
-			if in.Password, err = a.password(c, from); err != nil {
-				return err
+			if in.NoPassword && (from.generate || from.fromStdin) {
+				return misused(c, "--no-password leaves nothing to give or make")
+			}
+			if !in.NoPassword {
+				if in.Password, err = a.password(c, from); err != nil {
+					return err
+				}
 			}
 			return a.createUser(c.Context(), in, from.generate, asJSON)
 		},
 	}
 	c.Flags().StringVar(&in.FullName, "name", "", "full `NAME`")
 	c.Flags().BoolVar(&in.Admin, "admin", false, "let the user administer the server")
+	c.Flags().BoolVar(&in.NoPassword, "no-password", false, "set no password yet")
 	c.Flags().BoolVar(&unverified, "unverified", false, "do not count the address as verified")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	from.add(c)
@@ -101,7 +109,11 @@ func (a *app) createUser(ctx context.Context, in account.NewUser, generated, asJ
 		if user.IsAdmin {
 			kind = "administrator"
 		}
-		a.note("Created the %s %s, who can sign in at %s now.", kind, user.Email, s.Config.PublicURL)
+		if in.NoPassword {
+			a.note("Created the %s %s, who has no password yet: authy user set-password %[2]s", kind, user.Email)
+		} else {
+			a.note("Created the %s %s, who can sign in at %s now.", kind, user.Email, s.Config.PublicURL)
+		}
 		out := userOutOf(user)
 		if generated {
 			a.note("Their password is shown this once:")
@@ -118,49 +130,84 @@ func (a *app) createUser(ctx context.Context, in account.NewUser, generated, asJ
 }
 
 func (a *app) listUsersCommand() *cobra.Command {
-	var after string
-	var limit int
+	var q userQuery
+	var admins bool
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List users in the order of their addresses",
+		Short: "List users in the order of their addresses, or search them",
+		Long: `List users in the order of their addresses. With --search those whose address,
+or any word of whose name, begins with a text, in the order of what fits.`,
 		Example: `  authy user list
   authy user list --limit 50 --after bob@example.com
+  authy user list --search build --status suspended
   authy user list --json | jq -r '.[] | select(.admin) | .email'`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxUsersList {
-				return misused(c, "--limit is %d; give 1 to %d", limit, maxUsersList)
+			if q.limit < 1 || q.limit > maxUsersList {
+				return misused(c, "--limit is %d; give 1 to %d", q.limit, maxUsersList)
 			}
-			return a.listUsers(c.Context(), after, limit, asJSON)
+			switch q.filter.Status {
+			case "", storage.Active, storage.Inactive, storage.Suspended, storage.Pending:
+			default:
+				return misused(c, "--status is %s; give active, inactive, suspended or pending", q.filter.Status)
+			}
+			if q.after != "" && (q.search != "" || q.org != "") {
+				return misused(c, "--after is for the list of all users; leave it out with --search and --org")
+			}
+			if c.Flags().Changed("admin") {
+				q.filter.Admin = &admins
+			}
+			return a.listUsers(c.Context(), q, asJSON)
 		},
 	}
-	c.Flags().StringVar(&after, "after", "", "begin after this address (`EMAIL`)")
-	c.Flags().IntVar(&limit, "limit", usersListed, fmt.Sprintf("how many to list at most, 1 to %d", maxUsersList))
+	c.Flags().StringVar(&q.search, "search", "", "only who is called like this `TEXT`, or has this ID")
+	c.Flags().StringVar((*string)(&q.filter.Status), "status", "", "only users in this `STATE`: active, inactive, suspended or pending")
+	c.Flags().BoolVar(&admins, "admin", false, "only administrators; with --admin=false only others")
+	c.Flags().StringVar(&q.org, "org", "", "only members of this organization (`SLUG-or-ID`)")
+	c.Flags().StringVar(&q.after, "after", "", "begin after this address (`EMAIL`)")
+	c.Flags().IntVar(&q.limit, "limit", usersListed, fmt.Sprintf("how many to list at most, 1 to %d", maxUsersList))
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) listUsers(ctx context.Context, after string, limit int, asJSON bool) error {
+// userQuery says which users to list.
+type userQuery struct {
+	filter             account.Filter
+	search, org, after string
+	limit              int
+}
+
+// isAll says whether every user is meant.
+func (q userQuery) isAll() bool { return q.search == "" && q.filter == account.Filter{} }
+
+func (a *app) listUsers(ctx context.Context, q userQuery, asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) error {
-		// One more tells whether there are more.
-		users, err := s.Accounts.List(ctx, audit.Shell(), account.Filter{}, after, limit+1)
+		if q.org != "" {
+			o, err := s.Orgs.Find(ctx, q.org)
+			if err != nil {
+				return err
+			}
+			q.filter.Organization = o.ID
+		}
+		users, next, err := s.Accounts.Search(ctx, audit.Shell(), q.filter, q.search, q.after, q.limit)
 		if err != nil {
 			return err
 		}
-		more := len(users) > limit
-		users = users[:min(limit, len(users))]
-		if err := a.printUsers(users, asJSON); err != nil {
+		if err := a.printUsers(users, q.isAll(), asJSON); err != nil {
 			return err
 		}
-		if more {
-			a.note("There are more: add --after %s", users[limit-1].Email)
+		switch {
+		case next != "" && q.search == "" && q.org == "":
+			a.note("There are more: add --after %s", next)
+		case next != "":
+			a.note("There are more: say more exactly which, or raise --limit.")
 		}
 		return nil
 	})
 }
 
-func (a *app) printUsers(users []account.User, asJSON bool) error {
+func (a *app) printUsers(users []account.User, all, asJSON bool) error {
 	out, rows := make([]userOut, len(users)), make([][]string, len(users))
 	for i := range users {
 		u := userOutOf(&users[i])
@@ -173,6 +220,9 @@ func (a *app) printUsers(users []account.User, asJSON bool) error {
 	switch {
 	case asJSON:
 		return a.printJSON(out)
+	case len(users) == 0 && !all:
+		a.note("There are no such users.")
+		return nil
 	case len(users) == 0:
 		a.note("There are no users. Add one with 'authy user create EMAIL'.")
 		return nil

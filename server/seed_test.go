@@ -41,7 +41,7 @@ func TestTheSampleHasItsUsers(t *testing.T) {
 	}
 	eachSeeded(t, func(t *testing.T, s *Services, _ []Seeded) {
 		ctx, got := t.Context(), map[string]string{}
-		users, err := s.Accounts.List(ctx, audit.Shell(), account.Filter{}, "", 100)
+		users, _, err := s.Accounts.Search(ctx, audit.Shell(), account.Filter{}, "", "", 100)
 		if err != nil {
 			t.Fatal(err)
 		}

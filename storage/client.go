@@ -66,14 +66,37 @@ func (r Reader) Clients(ctx context.Context, orgID, after string, limit int) ([]
 	return clients, translate(err)
 }
 
+// ClientsFound returns at most limit clients whose client_id, or any word of
+// whose name, begins with text, after a place, and where each is. orgID is as
+// in [Reader.Clients].
+func (r Reader) ClientsFound(
+	ctx context.Context, orgID, text string, after TermKey, limit int,
+) ([]Client, []TermKey, error) {
+	found, err := r.search(ctx, clientTerms, text, after, limit, func(q *bun.SelectQuery) {
+		if orgID != "" {
+			q.Join("JOIN clients AS c ON c.id = t.client_id AND c.organization_id = ?", orgID)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return gather(ctx, r, found, func(c *Client) string { return c.ID })
+}
+
 // InsertClient adds a client; [ErrTaken] says that its client_id is in use.
 func (tx *Tx) InsertClient(ctx context.Context, c *Client) error {
-	return insert(ctx, tx, c)
+	if err := insert(ctx, tx, c); err != nil {
+		return err
+	}
+	return tx.index(ctx, clientTerms, c.ID, c.ClientID, c.Name)
 }
 
 // SaveClient writes every column of c, whose client_id stays what it was.
 func (tx *Tx) SaveClient(ctx context.Context, c *Client) error {
 	tx.changeClient(c)
+	if err := tx.reindex(ctx, clientTerms, c.ID, c.ClientID, c.Name); err != nil {
+		return err
+	}
 	return save(ctx, tx, c)
 }
 

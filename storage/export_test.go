@@ -113,3 +113,23 @@ func (db *DB) Explain(t testing.TB, query string) string {
 	}
 	return plan.String()
 }
+
+// ExplainUsers returns the plan of [Reader.Users].
+func (db *DB) ExplainUsers(t testing.TB, f UserFilter, after string, limit int) string {
+	t.Helper()
+	var users []User
+	return db.Explain(t, db.usersByEmail(&users, f, after, limit).String())
+}
+
+// ExplainSearch returns the plan by which [Reader.UsersFound] searches.
+func (db *DB) ExplainSearch(t testing.TB, text string, after TermKey, f UserFilter) string {
+	t.Helper()
+	return db.Explain(t, db.searching(userTerms, text, after, 50, f.narrowFound).String())
+}
+
+// ExplainSessions returns the plan of [Reader.SessionsMatching].
+func (db *DB) ExplainSessions(t testing.TB, f SessionFilter, before string) string {
+	t.Helper()
+	var sessions []Session
+	return db.Explain(t, db.sessionsOf(&sessions, f, before, 50).String())
+}

@@ -31,23 +31,57 @@ func (r Reader) OrganizationBySlug(ctx context.Context, slug string) (*Organizat
 	return find[Organization](ctx, r, "slug = ?", slug)
 }
 
-// Organizations returns at most limit organizations with slugs after the given
-// one, in the order of their slugs.
-func (r Reader) Organizations(ctx context.Context, after string, limit int) ([]Organization, error) {
+// OrganizationFilter says which organizations are meant; its zero value means
+// all.
+type OrganizationFilter struct{ Active *bool }
+
+func (f OrganizationFilter) narrow(q *bun.SelectQuery) {
+	if f.Active != nil {
+		q.Where("organization.is_active = ?", *f.Active)
+	}
+}
+
+// Organizations returns at most limit organizations of a filter with slugs
+// after the given one, in the order of their slugs.
+func (r Reader) Organizations(
+	ctx context.Context, f OrganizationFilter, after string, limit int,
+) ([]Organization, error) {
 	var orgs []Organization
-	err := r.bun.NewSelect().Conn(r.conn).Model(&orgs).
-		Where("slug > ?", after).OrderExpr("slug").Limit(int64(limit)).Scan(ctx)
+	q := r.bun.NewSelect().Conn(r.conn).Model(&orgs).Where("organization.slug > ?", after)
+	f.narrow(q)
+	err := q.OrderExpr("organization.slug").Limit(int64(limit)).Scan(ctx)
 	return orgs, translate(err)
+}
+
+// OrganizationsFound returns at most limit organizations of a filter whose
+// slug, or any word of whose name, begins with text, after a place, and where
+// each is.
+func (r Reader) OrganizationsFound(
+	ctx context.Context, f OrganizationFilter, text string, after TermKey, limit int,
+) ([]Organization, []TermKey, error) {
+	found, err := r.search(ctx, orgTerms, text, after, limit, func(q *bun.SelectQuery) {
+		f.narrow(q.Join("JOIN organizations AS organization ON organization.id = t.organization_id"))
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return gather(ctx, r, found, func(o *Organization) string { return o.ID })
 }
 
 // InsertOrganization adds an organization; [ErrTaken] says that the slug is in use.
 func (tx *Tx) InsertOrganization(ctx context.Context, o *Organization) error {
-	return insert(ctx, tx, o)
+	if err := insert(ctx, tx, o); err != nil {
+		return err
+	}
+	return tx.index(ctx, orgTerms, o.ID, o.Slug, o.Name)
 }
 
 // SaveOrganization writes every column of o.
 func (tx *Tx) SaveOrganization(ctx context.Context, o *Organization) error {
 	tx.change(orgKey, o.ID)
+	if err := tx.reindex(ctx, orgTerms, o.ID, o.Slug, o.Name); err != nil {
+		return err
+	}
 	return save(ctx, tx, o)
 }
 

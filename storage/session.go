@@ -56,6 +56,43 @@ func (r Reader) LiveSessions(ctx context.Context, userID string, now time.Time) 
 		"user_id = ? AND revoked_at IS NULL AND expires_at > ?", userID, At(now))
 }
 
+// SessionFilter says which sessions are meant; its zero value means all.
+type SessionFilter struct{ UserID, Kind, IPAddress string }
+
+// SessionsMatching returns at most limit sessions of a filter, live or not, with ids
+// before the given one (which may be ""), the newest first, and the users that
+// they belong to by their ids.
+func (r Reader) SessionsMatching(
+	ctx context.Context, f SessionFilter, before string, limit int,
+) ([]Session, map[string]*User, error) {
+	var sessions []Session
+	if err := r.sessionsOf(&sessions, f, before, limit).Scan(ctx); err != nil || len(sessions) == 0 {
+		return nil, nil, translate(err)
+	}
+	ids, users := make([]string, len(sessions)), make(map[string]*User, len(sessions))
+	for i, s := range sessions {
+		ids[i] = s.UserID
+	}
+	found, err := list[User](ctx, r, "id", "id IN (?)", bun.List(ids))
+	for i := range found {
+		users[found[i].ID] = &found[i]
+	}
+	return sessions, users, err
+}
+
+func (r Reader) sessionsOf(sessions *[]Session, f SessionFilter, before string, limit int) *bun.SelectQuery {
+	q := r.bun.NewSelect().Conn(r.conn).Model(sessions)
+	for column, value := range map[string]string{"user_id": f.UserID, "kind": f.Kind, "ip_address": f.IPAddress} {
+		if value != "" {
+			q.Where("? = ?", bun.Ident(column), value)
+		}
+	}
+	if before != "" {
+		q.Where("id < ?", before)
+	}
+	return q.OrderExpr("id DESC").Limit(int64(limit))
+}
+
 // InsertSession adds a session.
 func (tx *Tx) InsertSession(ctx context.Context, s *Session) error {
 	return insert(ctx, tx, s)

@@ -70,24 +70,78 @@ type UserFilter struct {
 	// EmailPrefix is how the address begins.
 	EmailPrefix string
 	Status      Status
+	Admin       *bool
+	// Organization is the id of one that they are in.
+	Organization string
 }
 
 // lastLetter comes after every letter that an address can hold.
 const lastLetter = "\U0010FFFF"
 
-// Users returns at most limit users of a filter with addresses after the given
-// one, in the order of their addresses.
-func (r Reader) Users(ctx context.Context, f UserFilter, after string, limit int) ([]User, error) {
-	var users []User
-	q := r.bun.NewSelect().Conn(r.conn).Model(&users).Where("email > ?", after)
+// narrow leaves out of q who is not meant; users are the table
+// "user", as bun calls it.
+func (f UserFilter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 	if f.EmailPrefix != "" {
-		q = q.Where("email >= ? AND email < ?", f.EmailPrefix, f.EmailPrefix+lastLetter)
+		q.Where(`"user".email >= ? AND "user".email < ?`, f.EmailPrefix, f.EmailPrefix+lastLetter)
 	}
 	if f.Status != "" {
-		q = q.Where("status = ?", f.Status)
+		q.Where(`"user".status = ?`, f.Status)
 	}
-	err := q.OrderExpr("email").Limit(int64(limit)).Scan(ctx)
+	if f.Admin != nil {
+		q.Where(`"user".is_admin = ?`, *f.Admin)
+	}
+	return q
+}
+
+// Users returns at most limit users of a filter with addresses after the given
+// one, in the order of their addresses. [Reader.UsersIn] heeds an organization.
+func (r Reader) Users(ctx context.Context, f UserFilter, after string, limit int) ([]User, error) {
+	var users []User
+	err := r.usersByEmail(&users, f, after, limit).Scan(ctx)
 	return users, translate(err)
+}
+
+func (r Reader) usersByEmail(users *[]User, f UserFilter, after string, limit int) *bun.SelectQuery {
+	q := r.bun.NewSelect().Conn(r.conn).Model(users).Where(`"user".email > ?`, after)
+	return f.narrow(q).OrderExpr(`"user".email`).Limit(int64(limit))
+}
+
+// UsersIn returns at most limit users of a filter that names an organization
+// with ids after the given one, in the order of their ids.
+func (r Reader) UsersIn(ctx context.Context, f UserFilter, after string, limit int) ([]User, error) {
+	var users []User
+	err := r.usersIn(&users, f, after, limit).Scan(ctx)
+	return users, translate(err)
+}
+
+func (r Reader) usersIn(users *[]User, f UserFilter, after string, limit int) *bun.SelectQuery {
+	q := r.bun.NewSelect().Conn(r.conn).Model(users).
+		Join(`JOIN members AS m ON m.user_id = "user".id`).
+		Where("m.organization_id = ? AND m.user_id > ?", f.Organization, after)
+	return f.narrow(q).OrderExpr("m.user_id").Limit(int64(limit))
+}
+
+// UsersFound returns at most limit users of a filter whose address, or any word
+// of whose name, begins with text, after a place, and where each is.
+func (r Reader) UsersFound(
+	ctx context.Context, f UserFilter, text string, after TermKey, limit int,
+) ([]User, []TermKey, error) {
+	found, err := r.search(ctx, userTerms, text, after, limit, f.narrowFound)
+	if err != nil {
+		return nil, nil, err
+	}
+	return gather(ctx, r, found, func(u *User) string { return u.ID })
+}
+
+// narrowFound is narrow for what a search finds, the table t.
+func (f UserFilter) narrowFound(q *bun.SelectQuery) {
+	if f == (UserFilter{}) {
+		return
+	}
+	f.narrow(q.Join(`JOIN users AS "user" ON "user".id = t.user_id`))
+	if f.Organization != "" {
+		q.Join("JOIN members AS m ON m.user_id = t.user_id AND m.organization_id = ?", f.Organization)
+	}
 }
 
 // HasAdmin says whether any active user administers the server.
@@ -105,12 +159,18 @@ func (r Reader) CountAdmins(ctx context.Context) (int64, error) {
 
 // InsertUser adds a user; [ErrTaken] says that the address is in use.
 func (tx *Tx) InsertUser(ctx context.Context, u *User) error {
-	return insert(ctx, tx, u)
+	if err := insert(ctx, tx, u); err != nil {
+		return err
+	}
+	return tx.index(ctx, userTerms, u.ID, u.Email, u.FullName)
 }
 
 // SaveUser writes every column of u.
 func (tx *Tx) SaveUser(ctx context.Context, u *User) error {
 	tx.change(userKey, u.ID)
+	if err := tx.reindex(ctx, userTerms, u.ID, u.Email, u.FullName); err != nil {
+		return err
+	}
 	return save(ctx, tx, u)
 }
 

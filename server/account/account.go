@@ -49,7 +49,7 @@ func New(db *storage.DB, hasher *Hasher) *Service { return &Service{db: db, hash
 // Draft is a checked user who is not added yet, password hashed.
 type Draft struct {
 	user storage.User
-	hash string
+	hash string // "" for no password
 }
 
 // NewUser describes a user to be added.
@@ -62,6 +62,8 @@ type NewUser struct {
 	// AnyPassword lets an operator set a password that the policy refuses,
 	// such as those of the sample data.
 	AnyPassword bool
+	// NoPassword adds a user who cannot sign in by password yet.
+	NoPassword bool
 }
 
 // Draft checks in and hashes the password, which takes a while: it is done
@@ -72,19 +74,20 @@ func (s *Service) Draft(ctx context.Context, in NewUser) (*Draft, error) {
 	collect(problems, err)
 	name, err := ParseName(in.FullName)
 	collect(problems, err)
-	if !in.AnyPassword {
+	if !in.AnyPassword && !in.NoPassword {
 		collect(problems, CheckPolicy("password", in.Password, email, name))
 	}
 	if err := fault.Fields(problems); err != nil {
 		return nil, err
 	}
-	hash, err := s.hasher.Hash(ctx, in.Password)
-	if err != nil {
-		return nil, err
-	}
-	d := &Draft{hash: hash, user: storage.User{
+	d := &Draft{user: storage.User{
 		ID: storage.NewID(), Email: email, FullName: name, Status: storage.Active, IsAdmin: in.Admin,
 	}}
+	if !in.NoPassword {
+		if d.hash, err = s.hasher.Hash(ctx, in.Password); err != nil {
+			return nil, err
+		}
+	}
 	if in.EmailVerified {
 		d.user.EmailVerifiedAt = storage.At(time.Now())
 	}
@@ -117,9 +120,11 @@ func (s *Service) Add(ctx context.Context, tx *storage.Tx, by audit.Actor, now t
 	} else if err != nil {
 		return nil, fmt.Errorf("add user %s: %w", user.ID, err)
 	}
-	err := tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: d.hash, ChangedAt: storage.At(now)})
-	if err != nil {
-		return nil, fmt.Errorf("add password of %s: %w", user.ID, err)
+	if d.hash != "" {
+		err := tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: d.hash, ChangedAt: storage.At(now)})
+		if err != nil {
+			return nil, fmt.Errorf("add password of %s: %w", user.ID, err)
+		}
 	}
 	return &user, audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "user.register", TargetKind: "user", TargetID: user.ID,
@@ -166,16 +171,6 @@ func (s *Service) Find(ctx context.Context, emailOrID string) (*storage.User, er
 
 // Filter says which users are meant; its zero value means all.
 type Filter = storage.UserFilter
-
-// List returns to an administrator at most limit users of a filter whose
-// addresses come after the given one.
-func (s *Service) List(ctx context.Context, by audit.Actor, f Filter, after string, limit int) ([]storage.User, error) {
-	if err := s.mayAdminister(ctx, by); err != nil {
-		return nil, err
-	}
-	f.EmailPrefix = strings.ToLower(f.EmailPrefix)
-	return s.db.Users(ctx, f, strings.ToLower(after), limit)
-}
 
 // Show returns to an administrator the user with an address or an id.
 func (s *Service) Show(ctx context.Context, by audit.Actor, emailOrID string) (*storage.User, error) {
@@ -286,14 +281,10 @@ func (s *Service) remove(ctx context.Context, by audit.Actor, userID string) err
 // administrator by doing away with user. An operator at the shell may: the next
 // start prints a link that makes another.
 func keepsAnAdmin(ctx context.Context, tx *storage.Tx, by audit.Actor, user *storage.User) error {
-	if by.Kind != audit.User || !user.IsAdmin || user.Status != storage.Active {
+	if by.Kind != audit.User {
 		return nil
 	}
-	n, err := tx.CountAdmins(ctx)
-	if err == nil && n < 2 {
-		return ErrLastAdmin
-	}
-	return err
+	return isNotLastAdmin(ctx, tx, user)
 }
 
 func load(ctx context.Context, tx *storage.Tx, userID string) (*storage.User, error) {
@@ -310,14 +301,12 @@ func load(ctx context.Context, tx *storage.Tx, userID string) (*storage.User, er
 // mayAdminister lets an operator at the shell, the server itself, and
 // administrators through.
 func (s *Service) mayAdminister(ctx context.Context, by audit.Actor) error {
-	switch by.Kind {
-	case audit.Operator, audit.System:
+	if by.Kind == audit.System {
 		return nil
-	case audit.User:
-		user, err := s.db.User(ctx, by.ID)
-		if err == nil && user.IsAdmin && user.Status == storage.Active {
-			return nil
-		}
 	}
-	return ErrForbidden
+	may, err := by.Administers(ctx, s.db.Reader)
+	if err == nil && !may {
+		return ErrForbidden
+	}
+	return err
 }

@@ -109,7 +109,7 @@ func TestOneOfManyRegistersAnAddress(t *testing.T) {
 		if made.Load() != 1 || taken.Load() != 49 {
 			b.t.Errorf("%d made it and %d were told that it is taken, want 1 and 49", made.Load(), taken.Load())
 		}
-		users, err := b.List(b.t.Context(), audit.Shell(), Filter{}, "", 100)
+		users, _, err := b.Search(b.t.Context(), audit.Shell(), Filter{}, "", "", 100)
 		if err != nil || len(users) != 1 {
 			b.t.Fatalf("%d users, %v", len(users), err)
 		}

@@ -121,19 +121,11 @@ func (s *Service) Verify(ctx context.Context, by audit.Actor, noted audit.Note) 
 }
 
 func (s *Service) mayReadAll(ctx context.Context, by audit.Actor) error {
-	switch by.Kind {
-	case audit.Operator:
-		return nil
-	case audit.User:
-		user, err := s.db.User(ctx, by.ID)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return fmt.Errorf("look %s up: %w", by.ID, err)
-		}
-		if err == nil && user.IsAdmin && user.Status == storage.Active && !by.Plain {
-			return nil
-		}
+	may, err := by.Administers(ctx, s.db.Reader)
+	if err == nil && !may {
+		return ErrForbidden
 	}
-	return ErrForbidden
+	return err
 }
 
 func (s *Service) mayReadOrg(ctx context.Context, by audit.Actor, orgID string) error {

@@ -11,6 +11,8 @@ import (
 // adminUserRoutes are for administrators of the server.
 func (a *API) adminUserRoutes() {
 	signed(a, "GET /api/v1/admin/users", 200, "Users retrieved successfully", "All users", a.adminUsers)
+	signed(a, "POST /api/v1/admin/users", 201, "User created successfully", "Add a user", a.createUser)
+	signed(a, "PATCH /api/v1/admin/users/{id}", 200, "User updated successfully", "Change a user", a.correctUser)
 	signed(a, "GET /api/v1/admin/users/{id}", 200, "User retrieved successfully", "One user", a.adminUser)
 	signed(a, "POST /api/v1/admin/users/{id}/suspend", 200, "User suspended successfully",
 		"Stop a user from signing in, and end everything they have open", a.suspendUser)
@@ -35,10 +37,18 @@ func adminUserOf(u *account.User) adminUser {
 	return adminUser{User: userOf(u), IsAdmin: u.IsAdmin, LastLoginIP: orNull(u.LastLoginIP)}
 }
 
+// UserFilterIn says which users are asked for.
+type UserFilterIn struct {
+	Search       string `query:"search" maxLength:"254" pattern:"^[^\\x00]*$" doc:"How the address, or any word of the name, begins; or the id"`
+	Email        string `query:"email" maxLength:"254" pattern:"^[^\\x00]*$" doc:"How the address begins"`
+	Status       string `query:"status" enum:"active,inactive,suspended,pending" doc:"Only users in this state"`
+	Admin        string `query:"admin" enum:"true,false" doc:"Only administrators of the server, or only others"`
+	Organization string `query:"organization" maxLength:"36" pattern:"^[^\\x00]*$" doc:"Only who is in the organization with this id"`
+}
+
 type adminUsersIn struct {
 	PageIn
-	Email  string `query:"email" maxLength:"254" doc:"How the address begins"`
-	Status string `query:"status" enum:"active,inactive,suspended,pending" doc:"Only users in this state"`
+	UserFilterIn
 }
 
 type adminUsersOut struct {
@@ -54,23 +64,61 @@ func (a *API) adminUsers(ctx context.Context, _ *session.Identity, by audit.Acto
 	if err != nil {
 		return nil, err
 	}
-	filter := account.Filter{EmailPrefix: in.Email}
+	filter := account.Filter{EmailPrefix: in.Email, Admin: yesNoOrNil(in.Admin), Organization: in.Organization}
 	filter.Status = account.Status(in.Status)
-	// One more tells whether there are more.
-	users, err := a.Accounts.List(ctx, by, filter, after, in.Limit+1)
+	users, next, err := a.Accounts.Search(ctx, by, filter, in.Search, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	out := &adminUsersOut{}
-	if len(users) > in.Limit {
-		users = users[:in.Limit]
-		out.nextID = cursor(users[in.Limit-1].Email)
-	}
-	out.Users, out.Count = make([]adminUser, len(users)), len(users)
+	out := &adminUsersOut{Users: make([]adminUser, len(users)), Count: len(users), nextID: cursor(next)}
 	for i := range users {
 		out.Users[i] = adminUserOf(&users[i])
 	}
 	return out, nil
+}
+
+// yesNoOrNil returns what a filter says, nil if it was left out.
+func yesNoOrNil(text string) *bool {
+	if text == "" {
+		return nil
+	}
+	yes := text == "true"
+	return &yes
+}
+
+type createUserIn struct {
+	Body struct {
+		Email         string  `json:"email" example:"bob@acme-corp.com"`
+		FullName      *string `json:"full_name,omitempty" nullable:"true"`
+		Password      *string `json:"password,omitempty" nullable:"true" doc:"8 to 128 characters, not among the common ones; without it the user has none yet"`
+		IsAdmin       bool    `json:"is_admin,omitempty" doc:"Whether they administer the server"`
+		EmailVerified bool    `json:"email_verified,omitempty" doc:"Whether the address is known to be theirs"`
+	}
+}
+
+func (a *API) createUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *createUserIn) (*adminUserOut, error) {
+	b := in.Body
+	described := account.NewUser{
+		Email: b.Email, Admin: b.IsAdmin, EmailVerified: b.EmailVerified, NoPassword: b.Password == nil,
+	}
+	set(&described.FullName, b.FullName)
+	set(&described.Password, b.Password)
+	return adminUserOutOf(a.Accounts.Create(ctx, by, described))
+}
+
+type correctUserIn struct {
+	ID   string `path:"id" maxLength:"254" doc:"The id of the user"`
+	Body struct {
+		FullName      clearable `json:"full_name,omitempty"`
+		IsAdmin       *bool     `json:"is_admin,omitempty" doc:"Whether they administer the server; somebody always does"`
+		EmailVerified *bool     `json:"email_verified,omitempty" doc:"Whether the address is known to be theirs"`
+	}
+}
+
+func (a *API) correctUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *correctUserIn) (*adminUserOut, error) {
+	return adminUserOutOf(a.Accounts.Correct(ctx, by, in.ID, account.Correction{
+		FullName: in.Body.FullName.text, Admin: in.Body.IsAdmin, EmailVerified: in.Body.EmailVerified,
+	}))
 }
 
 type oneUserIn struct {
@@ -82,7 +130,10 @@ type adminUserOut struct {
 }
 
 func (a *API) adminUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *oneUserIn) (*adminUserOut, error) {
-	u, err := a.Accounts.Show(ctx, by, in.ID)
+	return adminUserOutOf(a.Accounts.Show(ctx, by, in.ID))
+}
+
+func adminUserOutOf(u *account.User, err error) (*adminUserOut, error) {
 	if err != nil {
 		return nil, err
 	}

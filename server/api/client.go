@@ -19,8 +19,6 @@ func (a *API) clientRoutes() {
 	signed(a, "PATCH "+one, 200, "Client updated successfully", "Change a client", a.updateClient)
 	signed(a, "DELETE "+one, 200, "Client deleted successfully", "Delete a client with all its grants", a.deleteClient)
 	signed(a, "POST "+one+"/secret", 200, "Client secret rotated successfully", "Replace a client's secret", a.rotateClientSecret)
-	signed(a, "GET /api/v1/admin/clients", 200, "Clients retrieved successfully", "Every client of the server", a.allClients)
-	signed(a, "GET /api/v1/admin/clients/{client}", 200, "Client retrieved successfully", "Any client of the server", a.anyClient)
 }
 
 // clientView is a client as those who manage it see it, without its secret.
@@ -75,16 +73,19 @@ type clientOut struct {
 }
 
 type clientsOut struct {
-	Clients []clientView `json:"clients" nullable:"false"`
-	Count   int          `json:"count"`
-	more    bool
+	Clients   []clientView `json:"clients" nullable:"false"`
+	Count     int          `json:"count"`
+	following string
 }
 
-func (o *clientsOut) next() string {
-	if !o.more {
-		return ""
+func (o *clientsOut) next() string { return o.following }
+
+func clientsOutOf(clients []openid.Client, next string) *clientsOut {
+	out := &clientsOut{Clients: make([]clientView, len(clients)), Count: len(clients), following: cursor(next)}
+	for i := range clients {
+		out.Clients[i] = clientViewOf(&clients[i])
 	}
-	return cursor(o.Clients[len(o.Clients)-1].ClientID)
+	return out
 }
 
 type clientsIn struct {
@@ -93,31 +94,21 @@ type clientsIn struct {
 }
 
 func (a *API) clients(ctx context.Context, _ *session.Identity, by audit.Actor, in *clientsIn) (*clientsOut, error) {
-	return a.clientPage(ctx, by, in.ID, in.PageIn)
-}
-
-type allClientsIn struct{ PageIn }
-
-func (a *API) allClients(ctx context.Context, _ *session.Identity, by audit.Actor, in *allClientsIn) (*clientsOut, error) {
-	return a.clientPage(ctx, by, "", in.PageIn)
-}
-
-func (a *API) clientPage(ctx context.Context, by audit.Actor, orgID string, in PageIn) (*clientsOut, error) {
 	after, err := in.after()
 	if err != nil {
 		return nil, err
 	}
 	// One more tells whether there are more.
-	clients, err := a.OpenID.Clients(ctx, by, orgID, after, in.Limit+1)
+	clients, err := a.OpenID.Clients(ctx, by, in.ID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	out := &clientsOut{Clients: []clientView{}, more: len(clients) > in.Limit}
-	for i := range clients[:min(in.Limit, len(clients))] {
-		out.Clients = append(out.Clients, clientViewOf(&clients[i]))
+	next := ""
+	if len(clients) > in.Limit {
+		clients = clients[:in.Limit]
+		next = clients[in.Limit-1].ClientID
 	}
-	out.Count = len(out.Clients)
-	return out, nil
+	return clientsOutOf(clients, next), nil
 }
 
 type clientIn struct {
@@ -127,14 +118,6 @@ type clientIn struct {
 
 func (a *API) client(ctx context.Context, _ *session.Identity, by audit.Actor, in *clientIn) (*clientOut, error) {
 	return clientOutOf(a.OpenID.ClientOf(ctx, by, in.ID, in.Client))
-}
-
-type anyClientIn struct {
-	Client string `path:"client" doc:"The client_id"`
-}
-
-func (a *API) anyClient(ctx context.Context, _ *session.Identity, by audit.Actor, in *anyClientIn) (*clientOut, error) {
-	return clientOutOf(a.OpenID.ClientOf(ctx, by, "", in.Client))
 }
 
 func clientOutOf(c *openid.Client, err error) (*clientOut, error) {

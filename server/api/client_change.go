@@ -70,13 +70,16 @@ func setSeconds(field *time.Duration, sent *int64) {
 	}
 }
 
+// NewClient describes a client to be registered.
+type NewClient struct {
+	Name   string `json:"name"`
+	Public bool   `json:"public,omitempty" doc:"Whether it can keep no secret, as an app on a device or in a browser"`
+	ClientSettings
+}
+
 type createClientIn struct {
 	ID   string `path:"id"`
-	Body struct {
-		Name   string `json:"name"`
-		Public bool   `json:"public,omitempty" doc:"Whether it can keep no secret, as an app on a device or in a browser"`
-		ClientSettings
-	}
+	Body NewClient
 }
 
 // secretOut is a client with its new secret.
@@ -88,50 +91,66 @@ type secretOut struct {
 func (a *API) createClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *createClientIn,
 ) (*secretOut, error) {
+	return secretOutOf(a.OpenID.RegisterClient(ctx, by, in.Body.of(in.ID), in.Body.Public))
+}
+
+// of returns the description of a client of an organization, or of none ("").
+func (n NewClient) of(orgID string) openid.NewClient {
 	described := openid.ClientDefaults()
-	described.OrganizationID, described.Name = in.ID, in.Body.Name
-	in.Body.writeTo(&described)
-	client, secret, err := a.OpenID.RegisterClient(ctx, by, described, in.Body.Public)
+	described.OrganizationID, described.Name = orgID, n.Name
+	n.writeTo(&described)
+	return described
+}
+
+func secretOutOf(c *openid.Client, secret string, err error) (*secretOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &secretOut{clientViewOf(client), secret}, nil
+	return &secretOut{clientViewOf(c), secret}, nil
 }
 
 type updateClientIn struct {
 	ID     string `path:"id"`
 	Client string `path:"client" doc:"The client_id"`
-	Body   struct {
-		Name *string `json:"name,omitempty"`
-		ClientSettings
-	}
+	Body   ClientChange
+}
+
+// ClientChange is what to change of a client.
+type ClientChange struct {
+	Name *string `json:"name,omitempty"`
+	ClientSettings
+}
+
+func (ch ClientChange) apply(c *openid.NewClient) {
+	set(&c.Name, ch.Name)
+	ch.writeTo(c)
 }
 
 func (a *API) updateClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *updateClientIn,
 ) (*clientOut, error) {
-	return clientOutOf(a.OpenID.UpdateClient(ctx, by, in.ID, in.Client, func(c *openid.NewClient) {
-		set(&c.Name, in.Body.Name)
-		in.Body.writeTo(c)
-	}))
+	return clientOutOf(a.OpenID.UpdateClient(ctx, by, in.ID, in.Client, in.Body.apply))
 }
 
 type rotateClientSecretIn struct {
 	ID     string `path:"id"`
 	Client string `path:"client" doc:"The client_id"`
-	Body   struct {
-		Overlap *int64 `json:"overlap,omitempty" minimum:"0" maximum:"2592000" doc:"For how many seconds the old secret works too: a day unless told otherwise, 0 ends it at once"`
-	}
+	Body   SecretRotation
+}
+
+// SecretRotation says how a secret is replaced.
+type SecretRotation struct {
+	Overlap *int64 `json:"overlap,omitempty" minimum:"0" maximum:"2592000" doc:"For how many seconds the old secret works too: a day unless told otherwise, 0 ends it at once"`
+}
+
+func (r SecretRotation) rotation() openid.Rotation {
+	out := openid.Rotation{Overlap: openid.DefaultOverlap}
+	setSeconds(&out.Overlap, r.Overlap)
+	return out
 }
 
 func (a *API) rotateClientSecret(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *rotateClientSecretIn,
 ) (*secretOut, error) {
-	rotation := openid.Rotation{Overlap: openid.DefaultOverlap}
-	setSeconds(&rotation.Overlap, in.Body.Overlap)
-	client, secret, err := a.OpenID.RotateSecret(ctx, by, in.ID, in.Client, rotation)
-	if err != nil {
-		return nil, err
-	}
-	return &secretOut{clientViewOf(client), secret}, nil
+	return secretOutOf(a.OpenID.RotateSecret(ctx, by, in.ID, in.Client, in.Body.rotation()))
 }

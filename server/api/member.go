@@ -70,12 +70,16 @@ func (m *membersOut) next() string {
 }
 
 func (a *API) members(ctx context.Context, _ *session.Identity, by audit.Actor, in *membersIn) (*membersOut, error) {
+	return memberPage(ctx, a.Orgs, by, in)
+}
+
+func memberPage(ctx context.Context, orgs *org.Service, by audit.Actor, in *membersIn) (*membersOut, error) {
 	after, err := in.after()
 	if err != nil {
 		return nil, err
 	}
 	// One more tells whether there are more.
-	found, err := a.Orgs.Members(ctx, by, in.ID, after, in.Limit+1)
+	found, err := orgs.Members(ctx, by, in.ID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/base64"
 	"unicode/utf8"
 
@@ -17,7 +18,7 @@ type PageIn struct {
 // after returns the key that the page begins after, "" for the first page.
 func (p PageIn) after() (string, error) {
 	key, err := base64.RawURLEncoding.DecodeString(p.Cursor)
-	if err != nil || !utf8.Valid(key) {
+	if err != nil || !utf8.Valid(key) || bytes.IndexByte(key, 0) >= 0 {
 		return "", fault.Field("cursor", "Not a cursor of this list.")
 	}
 	return string(key), nil

@@ -8,8 +8,8 @@ import (
 	"authy/server/session"
 )
 
-// sessionView is one of the user's sessions; its token is never shown again.
-type sessionView struct {
+// SessionView is one of the user's sessions; its token is never shown again.
+type SessionView struct {
 	ID             string     `json:"id" format:"uuid"`
 	CreatedAt      time.Time  `json:"created_at"`
 	UpdatedAt      time.Time  `json:"updated_at"`
@@ -26,7 +26,7 @@ type sessionView struct {
 }
 
 type sessionsOut struct {
-	Sessions []sessionView `json:"sessions"`
+	Sessions []SessionView `json:"sessions"`
 	Count    int           `json:"count"`
 }
 
@@ -35,15 +35,15 @@ func (a *API) sessions(ctx context.Context, id *session.Identity, _ audit.Actor,
 	if err != nil {
 		return nil, err
 	}
-	out := &sessionsOut{Sessions: make([]sessionView, len(live)), Count: len(live)}
+	out := &sessionsOut{Sessions: make([]SessionView, len(live)), Count: len(live)}
 	for i := range live {
 		out.Sessions[i] = sessionOf(&live[i], id.Session.ID)
 	}
 	return out, nil
 }
 
-func sessionOf(s *session.Session, current string) sessionView {
-	return sessionView{
+func sessionOf(s *session.Session, current string) SessionView {
+	return SessionView{
 		ID: s.ID, CreatedAt: s.CreatedAt.Time, UpdatedAt: s.UpdatedAt.Time, UserID: s.UserID, Status: "active",
 		Current: s.ID == current, IPAddress: s.IPAddress, UserAgent: s.UserAgent,
 		ExpiresAt: s.ExpiresAt.Time, LastActivityAt: s.LastActivityAt.Time,

@@ -93,16 +93,15 @@ func roleIn(ctx context.Context, r storage.Reader, orgID, userID string) (storag
 }
 
 // mayManage is nil for who manages the clients of an organization: its owners,
-// admins and services, and operators, who manage those of no organization ("")
-// too.
-// [org.ErrNoOrg] for who is no member of it.
+// admins and services, and operators. Every client, of whichever organization or of none
+// (""), is for who administers the server. [org.ErrNoOrg] for who is no member
+// of the organization.
 func (p *Provider) mayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
-	if by.Kind != audit.Operator && (by.Kind != audit.User && by.Kind != audit.Service || orgID == "") {
-		return ErrForbidden
-	}
 	switch {
+	case by.Kind != audit.Operator && by.Kind != audit.User && by.Kind != audit.Service:
+		return ErrForbidden
 	case orgID == "":
-		return nil
+		return mayAdminister(ctx, r, by)
 	case strings.ContainsRune(orgID, 0), // storage refuses such text
 		by.Kind == audit.Service && by.OrgID != orgID:
 		return org.ErrNoOrg
@@ -128,18 +127,10 @@ func (p *Provider) mayManage(ctx context.Context, r storage.Reader, by audit.Act
 	return nil
 }
 
-// mayRead is nil for who may see the clients of an organization; every client
-// ("") is for operators and administrators of the server.
-func (p *Provider) mayRead(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
-	if orgID != "" || by.Kind != audit.User {
-		return p.mayManage(ctx, r, by, orgID)
-	}
-	user, err := r.User(ctx, by.ID)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("look user %s up: %w", by.ID, err)
-	}
-	if err != nil || !user.IsAdmin || user.Status != storage.Active {
+func mayAdminister(ctx context.Context, r storage.Reader, by audit.Actor) error {
+	may, err := by.Administers(ctx, r)
+	if err == nil && !may {
 		return ErrForbidden
 	}
-	return nil
+	return err
 }

@@ -17,7 +17,7 @@ import (
 // after the given one, in the order of their client_ids. orgID is "" for every
 // client there is, which operators and administrators of the server see.
 func (p *Provider) Clients(ctx context.Context, by audit.Actor, orgID, after string, limit int) ([]Client, error) {
-	if err := p.mayRead(ctx, p.db.Reader, by, orgID); err != nil {
+	if err := p.mayManage(ctx, p.db.Reader, by, orgID); err != nil {
 		return nil, err
 	}
 	clients, err := p.db.Clients(ctx, orgID, after, limit)
@@ -27,17 +27,50 @@ func (p *Provider) Clients(ctx context.Context, by audit.Actor, orgID, after str
 	return clients, nil
 }
 
+// SearchClients returns to who administers the server at most limit clients
+// whose client_id, or any word of whose name, begins with text, after the place
+// that an earlier page ended with, and where this one ends: "" if there are no
+// more. orgID narrows it to an organization. Without a text it lists them all,
+// by client_id.
+func (p *Provider) SearchClients(
+	ctx context.Context, by audit.Actor, orgID, text, after string, limit int,
+) (clients []Client, next string, err error) {
+	if err := mayAdminister(ctx, p.db.Reader, by); err != nil {
+		return nil, "", err
+	}
+	text = strings.TrimSpace(text)
+	from, ok := storage.ParseTermKey(after)
+	if text != "" && !ok {
+		return nil, "", fault.Field("cursor", "Not a cursor of this list.")
+	}
+	key := func(i int) string { return clients[i].ClientID }
+	if text == "" {
+		clients, err = p.db.Clients(ctx, orgID, after, limit+1)
+	} else {
+		var keys []storage.TermKey
+		clients, keys, err = p.db.ClientsFound(ctx, orgID, text, from, limit+1)
+		key = func(i int) string { return keys[i].String() }
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("list clients: %w", err)
+	}
+	if len(clients) > limit {
+		clients, next = clients[:limit], key(limit-1)
+	}
+	return clients, next, nil
+}
+
 // ClientOf returns a client of an organization, enabled or not. orgID is as in
 // [Provider.Clients]. [ErrNoClient] if there is none.
 func (p *Provider) ClientOf(ctx context.Context, by audit.Actor, orgID, clientID string) (*Client, error) {
-	if err := p.mayRead(ctx, p.db.Reader, by, orgID); err != nil {
+	if err := p.mayManage(ctx, p.db.Reader, by, orgID); err != nil {
 		return nil, err
 	}
 	return p.find(ctx, p.db.Reader, orgID, clientID)
 }
 
-// managed returns a client that by may change. orgID is "" for an operator who
-// knows the client alone.
+// managed returns a client that by may change. orgID is "" for who
+// administers the server and knows the client alone.
 func (p *Provider) managed(
 	ctx context.Context, r storage.Reader, by audit.Actor, orgID, clientID string,
 ) (*Client, error) {
@@ -62,8 +95,8 @@ func (p *Provider) find(ctx context.Context, r storage.Reader, orgID, clientID s
 }
 
 // UpdateClient changes a client of an organization by change, which may be
-// called more than once; it heeds what a registration must. orgID is "" for an
-// operator who knows the client alone. It counts from the next request on: who
+// called more than once; it heeds what a registration must. orgID is "" for
+// who administers the server and knows the client alone. It counts from the next request on: who
 // may no longer use the client has no live tokens of it then.
 func (p *Provider) UpdateClient(
 	ctx context.Context, by audit.Actor, orgID, clientID string, change func(*NewClient),

@@ -17,10 +17,14 @@ import (
 // it, read in r. [ErrNoOrg] for who is no member, so that nothing tells whether
 // there is such an organization; [ErrRole] for a member with none of the roles
 // needed. An operator acts as an owner of every organization, a service as an
-// admin of its own.
+// admin of its own. A disabled one is none to its members and services.
 func (s *Service) admit(
 	ctx context.Context, r storage.Reader, by audit.Actor, orgID string, needed []Role,
 ) (*storage.Organization, Role, error) {
+	if s.everywhere {
+		o, err := s.office(ctx, r, by, orgID)
+		return o, Owner, err
+	}
 	if by.Kind != audit.Operator && by.Kind != audit.User && by.Kind != audit.Service {
 		return nil, "", ErrForbidden
 	}
@@ -41,6 +45,9 @@ func (s *Service) admit(
 			return nil, "", lookedUp(err, ErrNoOrg, "look up member "+by.ID+" of "+orgID)
 		}
 		role = m.Role
+	}
+	if !o.IsActive {
+		return nil, "", ErrNoOrg
 	}
 	if !slices.Contains(needed, role) {
 		return nil, "", errNeeds(needed)
@@ -75,7 +82,7 @@ func (s *Service) change(
 ) error {
 	err := s.db.Update(ctx, fn)
 	f, ok := fault.As(err)
-	if !ok || f.Kind != fault.Forbidden || by.Kind != audit.User && by.Kind != audit.Service {
+	if !ok || f.Kind != fault.Forbidden || by.Kind != audit.User && by.Kind != audit.Service || !isID(orgID) {
 		return err
 	}
 	recorded := s.db.Update(ctx, func(tx *storage.Tx) error {

@@ -238,7 +238,11 @@ func (s *Service) mine(
 	if err != nil {
 		return nil, fmt.Errorf("look up user %s: %w", by.ID, err)
 	}
-	if user.Email != i.Email || !open(i, now) {
+	o, err := tx.Organization(ctx, i.OrganizationID)
+	if err != nil {
+		return nil, fmt.Errorf("look up organization %s: %w", i.OrganizationID, err)
+	}
+	if user.Email != i.Email || !open(i, now) || !o.IsActive {
 		return nil, ErrNoInvitation
 	}
 	return i, nil

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -49,7 +50,11 @@ var slugForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 type Organization = storage.Organization
 
 // Service decides about organizations.
-type Service struct{ db *storage.DB }
+type Service struct {
+	db *storage.DB
+	// everywhere is for who acts as an owner of every organization.
+	everywhere bool
+}
 
 // New returns the service over db.
 func New(db *storage.DB) *Service { return &Service{db: db} }
@@ -122,7 +127,11 @@ func isLogo(text string) bool {
 }
 
 // Change is what is to change of an organization; nil leaves it as it is.
-type Change struct{ Name, Description, LogoURL *string }
+type Change struct {
+	Name, Description, LogoURL *string
+	// Active disables or enables it, which is for who administers the server.
+	Active *bool
+}
 
 // Update changes an organization, for its owners and admins.
 func (s *Service) Update(
@@ -132,6 +141,9 @@ func (s *Service) Update(
 	err = s.change(ctx, by, now, orgID, "org.update", func(tx *storage.Tx) error {
 		if o, _, err = s.admit(ctx, tx.Reader, by, orgID, managers); err != nil {
 			return err
+		}
+		if in.Active != nil && !s.everywhere && by.Kind != audit.Operator {
+			return ErrForbidden
 		}
 		before := *o
 		in.apply(o)
@@ -147,6 +159,7 @@ func (s *Service) Update(
 		}
 		return audit.Record(ctx, tx, by, now, audit.Event{
 			Action: "org.update", TargetKind: "organization", TargetID: orgID, OrgID: orgID,
+			Details: switched(before.IsActive, o.IsActive),
 		})
 	})
 	return o, err
@@ -162,6 +175,17 @@ func (c Change) apply(o *storage.Organization) {
 	if c.LogoURL != nil {
 		o.LogoURL = *c.LogoURL
 	}
+	if c.Active != nil {
+		o.IsActive = *c.Active
+	}
+}
+
+// switched says in an event that an organization was disabled or enabled.
+func switched(before, now bool) map[string]string {
+	if before == now {
+		return nil
+	}
+	return map[string]string{"is_active": strconv.FormatBool(now)}
 }
 
 // Delete deletes an organization, for its owners. Its members lose their
@@ -223,11 +247,6 @@ func (s *Service) Find(ctx context.Context, slugOrID string) (*storage.Organizat
 		return nil, ErrNoOrg
 	}
 	return s.BySlug(ctx, slugOrID)
-}
-
-// List returns at most limit organizations whose slugs come after the given one.
-func (s *Service) List(ctx context.Context, after string, limit int) ([]storage.Organization, error) {
-	return s.db.Organizations(ctx, after, limit)
 }
 
 // Membership is an organization as one of its members sees it.

@@ -195,9 +195,14 @@ func (s *Service) List(ctx context.Context, userID string) ([]storage.Session, e
 		return Live(&one, user, one.Kind, now) != nil
 	})
 	for i := range sessions {
-		sessions[i].LastActivityAt = storage.At(s.seen.Latest(sessions[i].ID, sessions[i].LastActivityAt.Time))
+		sessions[i].LastActivityAt = s.lastActivity(&sessions[i])
 	}
 	return sessions, nil
+}
+
+// lastActivity is when a session was last used, also if that is not written yet.
+func (s *Service) lastActivity(one *storage.Session) storage.Time {
+	return storage.At(s.seen.Latest(one.ID, one.LastActivityAt.Time))
 }
 
 // Knows says whether by is where a user, nil for none, is or last was signed in.
@@ -241,16 +246,22 @@ func (s *Service) EndIn(
 	if err != nil {
 		return fmt.Errorf("end session %s: %w", id, err)
 	}
+	return s.end(ctx, tx, by, now, session, action, reason)
+}
+
+func (s *Service) end(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, session *storage.Session, action, reason string,
+) error {
 	if !session.RevokedAt.IsZero() {
 		return nil
 	}
 	session.RevokedAt, session.UpdatedAt = storage.At(now), storage.At(now)
 	session.RevokedReason = reason
 	if err := tx.SaveSession(ctx, session); err != nil {
-		return fmt.Errorf("end session %s: %w", id, err)
+		return fmt.Errorf("end session %s: %w", session.ID, err)
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
-		Action: action, TargetKind: "session", TargetID: id, Reason: reason,
+		Action: action, TargetKind: "session", TargetID: session.ID, Reason: reason,
 	})
 }
 

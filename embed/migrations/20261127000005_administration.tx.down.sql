@@ -1,0 +1,10 @@
+DROP INDEX sessions_address;
+DROP INDEX sessions_kind;
+DROP INDEX sessions_user;
+CREATE INDEX sessions_user ON sessions (user_id);
+DROP INDEX organizations_active;
+DROP INDEX users_admin;
+DROP INDEX users_status;
+DROP TABLE client_terms;
+DROP TABLE organization_terms;
+DROP TABLE user_terms;

@@ -1,0 +1,130 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// What is refused to who does not administer the server, and about whom.
+var (
+	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+	ErrNoUser    = fault.New(fault.NotFound, "user_not_found", "User not found")
+)
+
+// The states of a session.
+const (
+	Active  = "active"
+	Expired = "expired"
+	Revoked = "revoked"
+)
+
+// Filter says which sessions are meant; its zero value means all.
+type Filter = storage.SessionFilter
+
+// Owned is a session with its user and its state.
+type Owned struct {
+	Session *storage.Session
+	User    *storage.User
+	State   string // [Active], [Expired] or [Revoked]
+}
+
+// All returns to who administers the server at most limit sessions of a
+// filter, ended ones too as long as they are kept, the newest first, that come
+// after the one with an id, and the id of the last: "" if there are no more.
+func (s *Service) All(
+	ctx context.Context, by audit.Actor, f Filter, after string, limit int,
+) (out []Owned, next string, err error) {
+	if err := s.mayAdminister(ctx, s.db.Reader, by); err != nil {
+		return nil, "", err
+	}
+	sessions, users, err := s.db.SessionsMatching(ctx, f, after, limit+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("list sessions: %w", err)
+	}
+	if len(sessions) > limit {
+		sessions, next = sessions[:limit], sessions[limit-1].ID
+	}
+	now := time.Now()
+	for i := range sessions {
+		one := &sessions[i]
+		user := users[one.UserID]
+		if user == nil {
+			continue // deleted between the two reads
+		}
+		one.LastActivityAt = s.lastActivity(one)
+		out = append(out, Owned{Session: one, User: user, State: stateOf(one, user, now)})
+	}
+	return out, next, nil
+}
+
+func stateOf(session *storage.Session, user *storage.User, now time.Time) string {
+	switch err := Live(session, user, session.Kind, now); {
+	case errors.Is(err, ErrInactive):
+		return Expired
+	case err != nil:
+		return Revoked
+	}
+	return Active
+}
+
+// Revoke ends a session of anybody on behalf of who administers the server.
+// [ErrNotFound] if there is none; ending one that has ended is no error.
+func (s *Service) Revoke(ctx context.Context, by audit.Actor, id string) error {
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := s.mayAdminister(ctx, tx.Reader, by); err != nil {
+			return err
+		}
+		if strings.ContainsRune(id, 0) {
+			return ErrNotFound // storage refuses such text
+		}
+		session, err := tx.Session(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("end session %s: %w", id, err)
+		}
+		return s.end(ctx, tx, by, now, session, "session.revoke", "Revoked by an administrator")
+	})
+}
+
+// RevokeAll ends every session of a user on behalf of who administers the
+// server, and returns how many there were. What applications were given stays;
+// account.Service.SignOut ends that, too.
+func (s *Service) RevokeAll(ctx context.Context, by audit.Actor, userID string) (ended int64, err error) {
+	now := time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := s.mayAdminister(ctx, tx.Reader, by); err != nil {
+			return err
+		}
+		if _, err := tx.User(ctx, userID); errors.Is(err, storage.ErrNotFound) {
+			return ErrNoUser
+		} else if err != nil {
+			return fmt.Errorf("look user %s up: %w", userID, err)
+		}
+		ended, err = tx.RevokeSessions(ctx, userID, "", "Revoked by an administrator", now)
+		if err != nil {
+			return fmt.Errorf("end the sessions of %s: %w", userID, err)
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "session.revoke_all", TargetKind: "user", TargetID: userID, Reason: "sessions",
+		})
+	})
+	return ended, err
+}
+
+func (s *Service) mayAdminister(ctx context.Context, r storage.Reader, by audit.Actor) error {
+	may, err := by.Administers(ctx, r)
+	if err == nil && !may {
+		return ErrForbidden
+	}
+	return err
+}
