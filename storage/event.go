@@ -60,27 +60,43 @@ func (r Reader) EventsMatching(ctx context.Context, f EventFilter, after EventKe
 
 func (r Reader) matching(events *[]Event, f EventFilter, after EventKey, limit int) *bun.SelectQuery {
 	q := r.bun.NewSelect().Conn(r.conn).Model(events).OrderExpr("at DESC, id DESC").Limit(int64(limit))
-	for column, value := range map[string]string{
-		"actor_id": f.Actor, "target_id": f.Target, "action": f.Action, "outcome": f.Outcome,
-		"organization_id": f.Organization,
-	} {
-		if value != "" {
-			q.Where("? = ?", bun.Ident(column), value)
-		}
-	}
-	if f.Organization != "" {
-		q.Where("organization_id <> ''") // what the index holds
+	f.narrow(q)
+	if f.Outcome != "" {
+		q.Where("outcome = ?", f.Outcome)
 	}
 	if !f.From.IsZero() {
 		q.Where("at >= ?", f.From.UnixMilli())
 	}
-	if !f.To.IsZero() {
+	// One upper bound, the lower of the two: SQLite would begin at the other.
+	switch {
+	case after.ID != "" && (f.To.IsZero() || after.At.UnixMilli() < f.To.UnixMilli()):
+		q.Where("(at, id) < (?, ?)", after.At, after.ID)
+	case !f.To.IsZero():
 		q.Where("at < ?", f.To.UnixMilli())
 	}
-	if after.ID != "" {
-		q.Where("(at, id) < (?, ?)", after.At, after.ID)
-	}
 	return q
+}
+
+// narrow adds whose events are meant, and what happened. The narrowest of the
+// filters chooses the index: SQLite, which knows nothing of how many events
+// each has, would take the last that was made. A comparison with a text that
+// was put together has no index.
+func (f EventFilter) narrow(q *bun.SelectQuery) {
+	with := "? = ?"
+	for _, one := range []struct{ column, value string }{
+		{"target_id", f.Target}, {"actor_id", f.Actor}, {"organization_id", f.Organization}, {"action", f.Action},
+	} {
+		if one.value == "" {
+			continue
+		}
+		q.Where(with, bun.Ident(one.column), one.value)
+		switch {
+		case one.column == "organization_id" && with == "? = ?":
+			q.Where("organization_id <> ''") // what the indexes hold; that of the action as well
+		default:
+			with = "? || '' = ?"
+		}
+	}
 }
 
 // InsertEvent adds an event.

@@ -57,10 +57,10 @@ func (r Reader) LastLinkedEvent(ctx context.Context) (seq int64, err error) {
 // SaveEventLinks writes the Seq and Hash of events that are not in the chain
 // yet. [ErrNotFound] if one of them is gone, or was linked meanwhile.
 func (tx *Tx) SaveEventLinks(ctx context.Context, events []Event) error {
-	links := tx.bun.NewValues(&events).Column("id", "seq", "hash")
-	res, err := tx.bun.NewUpdate().Conn(tx.conn).With("links", links).Model((*Event)(nil)).
-		TableExpr("links").Set("seq = links.seq").Set("hash = links.hash").
-		Where("event.id = links.id").Where("event.seq IS NULL").Exec(ctx)
+	linked := tx.bun.NewValues(&events).Column("id", "seq", "hash")
+	res, err := tx.bun.NewUpdate().Conn(tx.conn).With("linked", linked).Model((*Event)(nil)).
+		TableExpr("linked").Set("seq = linked.seq").Set("hash = linked.hash").
+		Where("event.id = linked.id").Where("event.seq IS NULL").Exec(ctx)
 	if err != nil {
 		return translate(err)
 	}

@@ -44,7 +44,15 @@ func TestEventsAreFilteredPageByPage(t *testing.T) {
 			"from a moment":      {storage.EventFilter{From: noon.Add(2 * time.Millisecond)}, 6},
 			"to a moment":        {storage.EventFilter{To: noon.Add(time.Millisecond)}, 3},
 			"both":               {storage.EventFilter{Actor: "actor-1", Outcome: "success"}, 3},
-			"no such":            {storage.EventFilter{Actor: "' OR '1'='1"}, 0},
+			"between moments":    {storage.EventFilter{From: noon.Add(time.Millisecond), To: noon.Add(3 * time.Millisecond)}, 6},
+			"action within":      {storage.EventFilter{Organization: "org'1", Action: "action-3"}, 3},
+			"failures within":    {storage.EventFilter{Organization: "org'1", Outcome: "failure"}, 3},
+			"actor within":       {storage.EventFilter{Organization: "org'1", Actor: "actor-0"}, 0},
+			"all at once": {storage.EventFilter{
+				Organization: "org'1", Actor: "actor-1", Target: "target-0", Action: "action-3", Outcome: "success",
+				From: noon, To: noon.Add(2 * time.Millisecond),
+			}, 1},
+			"no such": {storage.EventFilter{Actor: "' OR '1'='1"}, 0},
 		} {
 			whole, err := db.EventsMatching(ctx, c.filter, storage.EventKey{}, 100)
 			if err != nil || len(whole) != c.want {
@@ -65,6 +73,41 @@ func TestEventsAreFilteredPageByPage(t *testing.T) {
 			}
 			if diff := cmp.Diff(whole, paged); diff != "" {
 				t.Errorf("%s, page by page (-whole +paged):\n%s", name, diff)
+			}
+		}
+	})
+}
+
+// A place of another list, after the moment to which events are asked for, hides and adds none.
+func TestAPlaceAfterTheLastMomentIsBeforeEverything(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		var ids []string
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+			ids = nil
+			for i := range 3 {
+				e := newEvent()
+				e.At = storage.At(noon.Add(time.Duration(i) * time.Millisecond))
+				ids = append(ids, e.ID)
+				if err := tx.InsertEvent(ctx, e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		to := noon.Add(time.Millisecond) // the second event is at it, and out
+		for i, want := range [][]string{{}, {ids[0]}, {ids[0]}} {
+			place := storage.EventKey{At: storage.At(noon.Add(time.Duration(i) * time.Millisecond)), ID: ids[i] + "z"}
+			if i == 0 {
+				place.ID = ids[0]
+			}
+			events, err := db.EventsMatching(t.Context(), storage.EventFilter{To: to}, place, 10)
+			got := make([]string, 0, len(events))
+			for _, e := range events {
+				got = append(got, e.ID)
+			}
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("after %v: %v (-want +got):\n%s", place, err, diff)
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"strings"
 
 	"github.com/uptrace/bun"
 )
@@ -102,7 +103,17 @@ func (r Reader) Users(ctx context.Context, f UserFilter, after string, limit int
 }
 
 func (r Reader) usersByEmail(users *[]User, f UserFilter, after string, limit int) *bun.SelectQuery {
-	q := r.bun.NewSelect().Conn(r.conn).Model(users).Where(`"user".email > ?`, after)
+	q := r.bun.NewSelect().Conn(r.conn).Model(users)
+	if f.EmailPrefix != "" {
+		q.Where(`"user".email < ?`, f.EmailPrefix+lastLetter)
+	}
+	// One lower bound: of two, SQLite might begin at the lower.
+	if strings.HasPrefix(after, f.EmailPrefix) {
+		q.Where(`"user".email > ?`, after)
+	} else {
+		q.Where(`"user".email >= ?`, max(f.EmailPrefix, after))
+	}
+	f.EmailPrefix = ""
 	return f.narrow(q).OrderExpr(`"user".email`).Limit(int64(limit))
 }
 

@@ -114,13 +114,17 @@ func (c *Chain) slice(ctx context.Context, tx *storage.Tx) (int, error) {
 // head returns the end of the chain; the beginning if there is no chain.
 // errHead if it is not what the server wrote: linking on would bless it.
 func (c *Chain) head(ctx context.Context, r storage.Reader) (*storage.EventHead, error) {
+	// In this order: the first head is written together with the first links.
+	last, err := r.LastLinkedEvent(ctx)
+	if err != nil {
+		return nil, err
+	}
 	head, err := r.EventHead(ctx)
 	if errors.Is(err, storage.ErrNotFound) {
-		last, err := r.LastLinkedEvent(ctx)
-		if err == nil && last != 0 {
-			err = errHead
+		if last != 0 {
+			return &storage.EventHead{}, errHead
 		}
-		return &storage.EventHead{}, err
+		return &storage.EventHead{}, nil
 	}
 	if err != nil {
 		return nil, err

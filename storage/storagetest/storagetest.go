@@ -1,5 +1,6 @@
 // Package storagetest gives a test a database of its own: empty, migrated, and gone with the test.
-// It knows how to get SQLite files and PostgreSQL databases; it refuses to know what is in them.
+// It knows how to get SQLite files and PostgreSQL databases; but for fill.go, which fills them with
+// a million users, it refuses to know what is in them.
 //
 // Read this file first ([New], [Each], [URL]), then postgres.go, which runs the one PostgreSQL
 // server that the tests of a package share.
