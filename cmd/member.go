@@ -48,8 +48,9 @@ func (a *app) addMemberCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add SLUG-or-ID EMAIL",
 		Short: "Add a member, or invite who has no account yet",
-		Long: `Add a member. Whoever has no account yet is invited: the link, which works once,
-for that address, within seven days, is printed alone on standard output.`,
+		Long: `Add a member. Whoever has no account yet, or one whose address is not verified,
+is invited: the link, which works once, for that address, within seven days, is
+printed alone on standard output.`,
 		Example: `  authy org member add acme bob@example.com
   authy org member add acme carol@example.com --role admin`,
 		Args: takes("SLUG-or-ID", "EMAIL"),
@@ -75,7 +76,7 @@ for that address, within seven days, is printed alone on standard output.`,
 func (a *app) printAdded(s *server.Services, o *org.Organization, added *org.Added, asJSON bool) error {
 	if i := added.Invitation; i != nil {
 		link := org.InvitationLink(s.Config.PublicURL, added.Secret)
-		a.note("%s has no account yet and is invited as %s of %s. The link is shown this once:", i.Email, i.Role, o.Slug)
+		a.note("%s has no account with a verified address and is invited as %s of %s. The link is shown this once:", i.Email, i.Role, o.Slug)
 		if asJSON {
 			return a.printJSON(memberOut{
 				Email: i.Email, Role: string(i.Role), ExpiresAt: instantOrNull(i.ExpiresAt.Time), Link: link,

@@ -20,6 +20,7 @@ func (s *Services) jobs() []job {
 		s.Tokens.Run,
 		audit.NewChain(s.DB).Run,
 		every(time.Minute, s.clean),
+		every(time.Minute, s.Orgs.Enforce),
 	}
 }
 

@@ -96,6 +96,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	}
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Limits: s.limits(s.Store),
+		Orgs: s.Orgs,
 	})
 	return s, nil
 }

@@ -19,6 +19,7 @@ const (
 	clientRowKey = "client-row:"
 	grantKey     = "grant:"
 	memberKey    = "members:"
+	mfaKey       = "mfa:"
 	orgKey       = "org:"
 	keysKey      = "keys:"
 	revokedKey   = "revoked:"

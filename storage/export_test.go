@@ -84,6 +84,24 @@ func (db *DB) ExplainEvents(t testing.TB, f EventFilter, after EventKey, limit i
 	return db.Explain(t, db.matching(&events, f, after, limit).String())
 }
 
+// MFAPlans returns the plans of what is asked about policies, by name.
+func (db *DB) MFAPlans(t testing.TB) map[string]string {
+	t.Helper()
+	var states []MFAState
+	out := map[string]string{
+		"states of a user": db.mfaStates(&states).Where("m.user_id = ?", "u").OrderExpr("m.created_at, m.id").String(),
+		"states in an organization": db.mfaStates(&states).Where("m.organization_id = ? AND m.id > ?", "o", "m").
+			OrderExpr("m.id").Limit(5).String(),
+		"policies to sweep": "SELECT organization_id FROM mfa_policies WHERE sweep_at <= 5 ORDER BY sweep_at, organization_id LIMIT 1",
+		"overdue records": "SELECT user_id FROM mfa_compliance WHERE status = 'in_grace' AND deadline_at <= 5 " +
+			"ORDER BY deadline_at LIMIT 5",
+	}
+	for name, query := range out {
+		out[name] = db.Explain(t, query)
+	}
+	return out
+}
+
 // Explain returns the plan of a query.
 func (db *DB) Explain(t testing.TB, query string) string {
 	t.Helper()

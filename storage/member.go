@@ -98,6 +98,7 @@ func (r Reader) OwnsAlone(ctx context.Context, userID string) (bool, error) {
 // InsertMember adds a member; [ErrTaken] says that the user is one already.
 func (tx *Tx) InsertMember(ctx context.Context, m *Member) error {
 	tx.change(memberKey, m.UserID)
+	tx.change(mfaKey, m.UserID)
 	return insert(ctx, tx, m)
 }
 
@@ -111,6 +112,7 @@ func (tx *Tx) SaveMember(ctx context.Context, m *Member) error {
 // there is none.
 func (tx *Tx) DeleteMember(ctx context.Context, orgID, userID string) error {
 	tx.change(memberKey, userID)
+	tx.change(mfaKey, userID)
 	n, err := remove[Member](ctx, tx, "organization_id = ? AND user_id = ?", orgID, userID)
 	if err == nil && n == 0 {
 		return ErrNotFound
@@ -125,6 +127,7 @@ func (tx *Tx) changeMembers(ctx context.Context, where string, args ...any) erro
 		Column("user_id").Where(where, args...).Scan(ctx)
 	for _, m := range members {
 		tx.change(memberKey, m.UserID)
+		tx.change(mfaKey, m.UserID)
 	}
 	return translate(err)
 }

@@ -51,6 +51,7 @@ func (tx *Tx) SaveTOTP(ctx context.Context, t *TOTP) error {
 // ConfirmTOTP confirms the authenticator of a user by the code of a step; it
 // says whether this call was the one to do so.
 func (tx *Tx) ConfirmTOTP(ctx context.Context, userID string, step int64, now time.Time) (bool, error) {
+	tx.change(mfaKey, userID)
 	return tx.stepTOTP(ctx, "confirmed_at = ?, last_step = ? WHERE user_id = ? AND confirmed_at IS NULL",
 		At(now).UnixMilli(), step, userID)
 }
@@ -78,6 +79,7 @@ func (tx *Tx) DeleteTOTP(ctx context.Context, userID string) (bool, error) {
 	if err := tx.deleteRecoveryCodes(ctx, userID); err != nil {
 		return false, err
 	}
+	tx.change(mfaKey, userID)
 	n, err := remove[TOTP](ctx, tx, "user_id = ?", userID)
 	return n > 0, err
 }

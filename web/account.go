@@ -52,6 +52,11 @@ func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountP
 	for _, m := range orgs {
 		page.Organizations = append(page.Organizations, orgView{Name: m.Organization.Name, Role: string(m.Role)})
 	}
+	standing, err := wb.Orgs.Standing(r.Context(), id.User.ID)
+	if err != nil {
+		return err
+	}
+	page.Demands = demandsOf(standing)
 	sessions, err := wb.Sessions.List(r.Context(), id.User.ID)
 	if err != nil {
 		return err

@@ -115,6 +115,7 @@ type accountPage struct {
 	Sessions        []sessionView
 	Apps            []appView
 	Tokens          tokensPart
+	Demands         []demandView
 	Notice          string // what has just been done
 }
 

@@ -26,6 +26,7 @@ func pageData() map[string]any {
 		"sign_in":       signInPage{},
 		"second_factor": secondFactorPage{},
 		"consent":       consentPage{},
+		"enroll":        enrollPage{},
 		"setup":         setupPage{},
 		"message":       messagePage{},
 		"sign_out":      signOutPage{},

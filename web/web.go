@@ -80,6 +80,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/second-factor", wb.secondFactor)
 	get("/consent", wb.showConsent)
 	post("/consent", wb.consent)
+	get("/enroll", wb.showEnroll)
 	post("/sign-out", wb.signOut)
 	get("/signed-out", wb.showSignedOut)
 	get("/setup", wb.showSetup)

@@ -89,6 +89,7 @@ func (a *API) routes() {
 	a.adminKeyRoutes()
 	a.userRoutes()
 	a.orgRoutes()
+	a.mfaRoutes()
 	a.totpRoutes()
 	a.clientRoutes()
 	a.auditRoutes()
@@ -143,11 +144,15 @@ func signed[I, T any](
 type identityKey struct{}
 
 // requireIdentity refuses a request without a session, or a token that opens
-// its operation, before anything else about it is looked at.
+// its operation, before anything else about it is looked at; and one of who must
+// set a second factor up first.
 func (a *API) requireIdentity(c huma.Context, next func(huma.Context)) {
 	id, err := a.identify(c.Context(), c.Header("Authorization"))
 	if err == nil {
 		err = admits(c.Operation(), id)
+	}
+	if op := c.Operation(); err == nil && !isForLimited(op.Method, op.Path) {
+		err = a.Login.Full(c.Context(), id)
 	}
 	if err != nil {
 		r, w, _ := humahttprouter.Unwrap(c)

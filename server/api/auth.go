@@ -52,10 +52,11 @@ type signedIn struct {
 	User      User      `json:"user"`
 	Token     string    `json:"token" doc:"Send it as Authorization: Bearer. It is shown this once."`
 	ExpiresAt time.Time `json:"expires_at"`
+	Enrollment
 }
 
 func signedInOf(r *login.Result) *signedIn {
-	return &signedIn{User: userOf(r.User), Token: r.Token, ExpiresAt: r.Session.ExpiresAt.Time}
+	return &signedIn{userOf(r.User), r.Token, r.Session.ExpiresAt.Time, enrollmentOf(r)}
 }
 
 // loginOut is the answer to someone who has signed in, or must go on.
@@ -65,13 +66,14 @@ type loginOut struct {
 	ExpiresAt    *time.Time `json:"expires_at,omitempty" doc:"When the session ends"`
 	RequiresTOTP bool       `json:"requires_totp,omitempty" doc:"There is no session yet: a code is needed"`
 	PendingToken string     `json:"pending_token,omitempty" doc:"Goes on with the sign-in, for ten minutes"`
+	Enrollment
 
 	cookie string
 }
 
 func loginOutOf(r *login.Result) *loginOut {
 	u := userOf(r.User)
-	return &loginOut{User: &u, Token: r.Token, ExpiresAt: &r.Session.ExpiresAt.Time}
+	return &loginOut{User: &u, Token: r.Token, ExpiresAt: &r.Session.ExpiresAt.Time, Enrollment: enrollmentOf(r)}
 }
 
 func (o *loginOut) setCookie() string { return o.cookie }

@@ -133,6 +133,7 @@ var named = map[string]struct {
 	"session_inactive":          {http.StatusUnauthorized, "SESSION_INACTIVE"},
 	"reauthentication_required": {http.StatusForbidden, "REAUTHENTICATION_REQUIRED"},
 	"code_required":             {http.StatusForbidden, "CODE_REQUIRED"},
+	"mfa_compliance_required":   {http.StatusForbidden, "MFA_COMPLIANCE_REQUIRED"},
 	"bad_request":               {http.StatusBadRequest, "BAD_REQUEST"},
 	"unsupported_media_type":    {http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"},
 	"payload_too_large":         {http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},

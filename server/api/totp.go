@@ -74,7 +74,7 @@ func (a *API) confirmTOTP(ctx context.Context, id *session.Identity, by audit.Ac
 	if !totpCode.MatchString(in.Body.Code) {
 		return nil, fault.Field("code", "Code must be a 6-digit number")
 	}
-	return nil, a.Accounts.ConfirmTOTP(ctx, by, id.User.ID, in.Body.Code)
+	return nil, a.Login.ConfirmTOTP(ctx, by, id.User.ID, in.Body.Code)
 }
 
 type verifyTOTPIn struct {

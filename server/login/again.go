@@ -9,6 +9,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/org"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -146,8 +147,12 @@ func (s *Service) EnrollTOTP(
 }
 
 // DisableTOTP takes the authenticator of who is signed in away.
+// [org.ErrFactorNeeded] if an organization of theirs asks for it.
 func (s *Service) DisableTOTP(ctx context.Context, by audit.Actor, id *session.Identity, in Again) error {
 	return s.sensitive(ctx, by, id, in, "totp.disabled", true, func(tx *storage.Tx, now time.Time) error {
+		if err := org.MayLose(ctx, tx.Reader, id.User.ID, org.Factors{TOTP: true}); err != nil {
+			return err
+		}
 		return s.accounts.RemoveTOTP(ctx, tx, by, now, id.User.ID)
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/openid"
+	"authy/server/org"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -80,6 +81,8 @@ func (s *Service) advance(
 		return s.ask(ctx, by, b, f, request, nil, "/second-factor")
 	case consent:
 		return s.ask(ctx, by, b, f, request, at.id, "/consent")
+	case enroll:
+		return s.ask(ctx, by, b, f, request, at.id, "/enroll")
 	case barred:
 		return nil, s.bar(ctx, at.id.Actor(by), at.now, request)
 	case refused:
@@ -101,6 +104,9 @@ func (s *Service) standpoint(
 		return at, err
 	}
 	at.missing = len(missing) > 0
+	if at.limited, err = org.Limited(ctx, s.db.Reader, id.User.ID, at.now); err != nil {
+		return at, err
+	}
 	at.barred, err = s.openid.Bars(ctx, request, id.User.ID)
 	return at, err
 }
@@ -118,9 +124,10 @@ func (s *Service) bar(ctx context.Context, by audit.Actor, now time.Time, reques
 }
 
 var refusedText = map[string]string{
-	"login_required":   "The user must sign in, and the request does not allow to ask.",
-	"consent_required": "The user must agree, and the request does not allow to ask.",
-	"access_denied":    "The user did not agree.",
+	"login_required":       "The user must sign in, and the request does not allow to ask.",
+	"consent_required":     "The user must agree, and the request does not allow to ask.",
+	"access_denied":        "The user did not agree.",
+	"interaction_required": "The user must set up a second factor, and the request does not allow to ask.",
 }
 
 // ask keeps the request until the person has answered on a page.

@@ -22,6 +22,7 @@ import (
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/openid"
+	"authy/server/org"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -43,6 +44,8 @@ type Config struct {
 	Registration bool
 	// Limits slows guessing down; nil does not.
 	Limits *limit.Limits
+	// Orgs keeps the records of who meets what their organizations ask.
+	Orgs *org.Service
 }
 
 // Service is the sign-in machine.
@@ -75,6 +78,9 @@ type Result struct {
 	User    *storage.User
 	Session *storage.Session
 	Token   string // shown once
+	// Standing is how the user meets what their organizations ask; nil for a
+	// browser whose session goes on.
+	Standing *org.Standing
 	// Remember says that a browser keeps the session when it is closed.
 	Remember bool
 }
@@ -241,6 +247,10 @@ func (s *Service) begin(
 	out.Session, out.Token, err = s.sessions.Start(ctx, tx, by, now, session.Began{
 		UserID: proved.user.ID, Kind: kind, Remember: remember, Methods: proved.methods,
 	})
+	if err != nil {
+		return err
+	}
+	out.Standing, err = org.StandingOf(ctx, tx.Reader, proved.user.ID, now)
 	return err
 }
 

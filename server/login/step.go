@@ -15,6 +15,7 @@ const (
 	secondFactor             // they prove it in a second way
 	consent                  // they agree to what the client gets
 	done                     // the client gets its code
+	enroll                   // they set up the second factor that their organization asks for
 	barred                   // they may not use the client
 	refused                  // the client is told why not
 )
@@ -33,6 +34,8 @@ type standpoint struct {
 	// missing says that scopes have not been agreed to; asked that the person
 	// has just agreed.
 	missing, agreed bool
+	// limited says that the person must set up a second factor first.
+	limited bool
 	// barred says that the client is not for this person.
 	barred bool
 }
@@ -51,6 +54,12 @@ func decide(at standpoint) (next step, code string) {
 	}
 	if at.anotherUser() {
 		return refused, "login_required"
+	}
+	if at.limited {
+		if at.request.Has("none") {
+			return refused, "interaction_required"
+		}
+		return enroll, ""
 	}
 	if at.barred {
 		return barred, "access_denied"

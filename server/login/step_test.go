@@ -201,3 +201,21 @@ func TestWhoMayNotUseAClientIsRefusedOnceTheyHaveSignedIn(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoMustSetUpASecondFactorGetsNothingBefore(t *testing.T) {
+	t.Parallel()
+	everyStand(func(s stand) {
+		at := s.point()
+		want, wantCode := decide(at)
+		at.limited = true
+		if want == consent || want == done || wantCode == "consent_required" {
+			want, wantCode = enroll, ""
+			if s.prompt == "none" {
+				want, wantCode = refused, "interaction_required"
+			}
+		}
+		if next, code := decide(at); next != want || code != wantCode {
+			t.Errorf("%+v, limited: %v %q, want %v %q", s, next, code, want, wantCode)
+		}
+	})
+}

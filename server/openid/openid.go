@@ -21,6 +21,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"authy/server/limit"
+	"authy/server/org"
 	"authy/storage"
 )
 
@@ -86,7 +87,8 @@ func New(db *storage.DB, c Config) (*Provider, error) {
 
 // live is nil while tokens of a grant may be used at now. The record of a
 // grant says little about that: its user, client and session each end it too,
-// and so does losing the role that the client is for.
+// and so does losing the role that the client is for. While the user owes an
+// organization a second factor a grant rests.
 func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant, now time.Time) error {
 	if !g.RevokedAt.IsZero() || !now.Before(g.ExpiresAt.Time) {
 		return errEnded
@@ -108,6 +110,11 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 	}
 	if err := p.mayUse(ctx, r, client, g.UserID); err != nil {
 		return ended(err)
+	}
+	if limited, err := org.Limited(ctx, r, g.UserID, now); err != nil {
+		return fmt.Errorf("check a grant: %w", err)
+	} else if limited {
+		return errEnded // until a second factor is set up
 	}
 	return p.sessionLive(ctx, r, g)
 }

@@ -18,7 +18,11 @@ var ErrOwned = fault.New(fault.Conflict, "owned",
 
 // Everywhere returns the service as administrators of the server use it: they,
 // and nobody else, act as an owner of every organization, also a disabled one.
-func (s *Service) Everywhere() *Service { return &Service{db: s.db, everywhere: true} }
+func (s *Service) Everywhere() *Service {
+	all := *s
+	all.everywhere = true
+	return &all
+}
 
 // office is admit for who administers the server.
 func (s *Service) office(

@@ -42,7 +42,7 @@ func (s *Service) Members(
 }
 
 // Added is what came of adding somebody: a member, or an invitation and its
-// secret for an address that nobody here has.
+// secret for an address that nobody here has shown to be theirs.
 type Added struct {
 	Place      *Place
 	Invitation *storage.Invitation
@@ -50,7 +50,8 @@ type Added struct {
 }
 
 // Add makes whoever has an address a member, or invites them if they have no
-// account yet. The address is as account.ParseEmail returns it.
+// account yet, or one that has not shown the address to be theirs. The address
+// is as account.ParseEmail returns it.
 func (s *Service) Add(
 	ctx context.Context, by audit.Actor, orgID, email string, role Role,
 ) (out *Added, err error) {
@@ -64,7 +65,11 @@ func (s *Service) Add(
 		}
 		out = &Added{}
 		user, err := tx.UserByEmail(ctx, email)
-		if errors.Is(err, storage.ErrNotFound) {
+		if errors.Is(err, storage.ErrNotFound) || err == nil && user.EmailVerifiedAt.IsZero() {
+			// Whoever registered an address that is not verified may not be who is meant.
+			if err := noMember(ctx, tx, orgID, email); err != nil {
+				return err
+			}
 			out.Secret = secret
 			out.Invitation, err = s.invite(ctx, tx, by, now, orgID, email, role, secret)
 			return err
@@ -138,6 +143,9 @@ func (s *Service) add(
 		return nil, ErrMember
 	} else if err != nil {
 		return nil, fmt.Errorf("add %s to organization %s: %w", j.userID, j.orgID, err)
+	}
+	if err := s.settle(ctx, tx, by, now, j.orgID, j.userID); err != nil {
+		return nil, err
 	}
 	return m, audit.Record(ctx, tx, by, now, event)
 }

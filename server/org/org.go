@@ -2,7 +2,10 @@
 // owners of clients. It refuses to know how members sign in.
 //
 // Read role.go (who ranks above whom), access.go (who may do something at
-// all), then org.go, member.go and invite.go for what there is to do.
+// all), then org.go, member.go and invite.go for what there is to do; and for
+// what an organization asks as a second factor policy.go (the rules),
+// standing.go (what follows for a user), security.go, compliance.go and
+// enforce.go (the records, which nothing that is allowed depends on).
 package org
 
 import (
@@ -51,6 +54,9 @@ type Organization = storage.Organization
 
 // Service decides about organizations.
 type Service struct {
+	// Mailer reminds members of a deadline; nil reminds nobody.
+	Mailer Mailer
+
 	db *storage.DB
 	// everywhere is for who acts as an owner of every organization.
 	everywhere bool

@@ -21,7 +21,7 @@ import (
 func addUser(t *testing.T, db *storage.DB, email string) string {
 	t.Helper()
 	now := storage.At(time.Now())
-	u := &storage.User{ID: storage.NewID(), Email: email, Status: storage.Active, CreatedAt: now, UpdatedAt: now}
+	u := &storage.User{ID: storage.NewID(), Email: email, Status: storage.Active, EmailVerifiedAt: now, CreatedAt: now, UpdatedAt: now}
 	err := db.Update(t.Context(), func(tx *storage.Tx) error { return tx.InsertUser(t.Context(), u) })
 	if err != nil {
 		t.Fatal(err)

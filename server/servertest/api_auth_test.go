@@ -60,7 +60,7 @@ func TestRegisteringMakesAnAccountAndSignsIn(t *testing.T) {
 		o := p.call("POST", "/api/v1/auth/register", object{
 			"email": " Mallory@Example.com", "password": passphrase, "password_confirm": passphrase, "full_name": " Mallory M. ",
 		}).succeeded(201, "Registration successful")
-		o.wantNames([]string{"user", "token", "expires_at"})
+		o.wantNames([]string{"user", "token", "expires_at", "mfa_compliance"})
 		o.wantNames(userNames, "user")
 		wantTime(t, "expires_at", o.text("expires_at"), 24*time.Hour)
 		for _, name := range []string{"created_at", "updated_at", "last_login_at"} {
@@ -144,7 +144,7 @@ func TestSigningInGivesAToken(t *testing.T) {
 				in["remember_me"] = c.remember
 			}
 			o := p.call("POST", "/api/v1/auth/login", in).succeeded(200, "Login successful")
-			o.wantNames([]string{"user", "token", "expires_at"})
+			o.wantNames([]string{"user", "token", "expires_at", "mfa_compliance"})
 			o.wantNames(userNames, "user")
 			wantTime(t, "expires_at", o.text("expires_at"), c.lifetime)
 			wantTime(t, "last_login_at", o.text("user", "last_login_at"), 0)

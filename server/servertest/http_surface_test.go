@@ -386,3 +386,18 @@ func TestBytesInHeadersBreakNothing(t *testing.T) {
 		logIn(t, s, bob, bobPass).sessions()
 	})
 }
+
+// A new server answers while it makes its keys, and says when it has them.
+func TestANewServerBecomesReady(t *testing.T) {
+	t.Parallel()
+	c := caller{t: t, s: servertest.New(t)}
+	for range 100 {
+		o := c.call("GET", "/api/ready", nil)
+		if o.Code == http.StatusOK {
+			o.succeeded(200, "Ready")
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error("it did not within ten seconds")
+}

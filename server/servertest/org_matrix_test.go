@@ -181,6 +181,28 @@ var orgMatrix = []struct {
 		"promote nobody", "PATCH /organizations/{org}/members/{outsider}/role", `{"role":"guest"}`,
 		[6]int{403, 403, 404, 404, 404, 404},
 	},
+	{"read the policy", "GET /organizations/{org}/security-policy", "", [6]int{200, 200, 200, 200, 404, 404}},
+	{
+		"set the policy", "PUT /organizations/{org}/security-policy", `{"mfa_policy_mode":"optional"}`,
+		[6]int{403, 403, 200, 200, 404, 404},
+	},
+	{"list who meets it", "GET /organizations/{org}/mfa-compliance", "", [6]int{403, 403, 200, 200, 404, 404}},
+	{
+		"exempt a member", "PATCH /organizations/{org}/users/{target}/security-policy", `{"mfa_override_mode":"exempt"}`,
+		[6]int{403, 403, 200, 200, 404, 404},
+	},
+	{
+		"exempt an admin", "PATCH /organizations/{org}/users/{admin}/security-policy", `{"mfa_override_mode":"exempt"}`,
+		[6]int{403, 403, 403, 200, 404, 404},
+	},
+	{
+		"exempt the owner", "PATCH /organizations/{org}/users/{owner}/security-policy", `{"mfa_override_mode":"exempt"}`,
+		[6]int{403, 403, 403, 200, 404, 404},
+	},
+	{
+		"exempt nobody", "PATCH /organizations/{org}/users/{removed}/security-policy", `{"mfa_override_mode":"exempt"}`,
+		[6]int{403, 403, 404, 404, 404, 404},
+	},
 	{"leave", "POST /organizations/{org}/leave", "", [6]int{200, 200, 200, 409, 404, 404}},
 	{
 		"hand over", "POST /organizations/{org}/transfer", `{"user_id":"{target}"}`,

@@ -280,7 +280,7 @@ func engineOf(url string) bulk {
 		before: []string{"SET session_replication_role = replica", "SET maintenance_work_mem = '512MB'"},
 		after:  []string{"VACUUM ANALYZE"},
 		indexes: `SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-			AND indexname NOT IN (SELECT conname FROM pg_constraint)`,
+			AND indexname NOT IN (SELECT conindid::regclass::text FROM pg_constraint WHERE conindid <> 0)`,
 	}
 }
 

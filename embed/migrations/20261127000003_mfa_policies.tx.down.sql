@@ -1,0 +1,3 @@
+DROP TABLE mfa_compliance;
+DROP TABLE mfa_overrides;
+DROP TABLE mfa_policies;
