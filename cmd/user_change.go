@@ -63,6 +63,16 @@ them in. Their sessions and the access of applications end at once.`,
 		done: "Took the authenticator and the recovery codes of %[1]s away: signed out everywhere,\n" +
 			"and the password alone signs them in until they set up another.",
 	},
+	{
+		verb:  "remove-passkeys",
+		short: "Take the passkeys of a user away who has lost them",
+		long: `Take every passkey of a user away who has lost the device that holds them. Make
+sure that it is they who ask: unless they have an authenticator app, too, the
+password alone signs them in afterwards. Their sessions and the access of
+applications end at once.`,
+		do:   (*account.Service).ResetPasskeys,
+		done: "Took the passkeys of %[1]s away: signed out everywhere, and they sign in by password.",
+	},
 }
 
 func (a *app) changeUserCommand(change userChange) *cobra.Command {

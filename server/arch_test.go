@@ -353,6 +353,7 @@ var broken = map[string][]sample{
 		alone("its client", "server/openid/openid.go",
 			importing("openid", "github.com/zitadel/oidc/v3/pkg/client/rp")),
 		alone("SAML", "server/login/login.go", importing("login", "github.com/crewjam/saml/samlsp")),
+		alone("passkeys", "server/api/api.go", importing("api", "github.com/go-webauthn/webauthn/protocol")),
 		alone("cobra", "server/server.go", importing("server", "github.com/spf13/cobra")),
 		alone("templates", "server/api/api.go", importing("api", "html/template")),
 		alone("huma", "server/server.go", importing("server", "github.com/danielgtaylor/huma/v2")),

@@ -96,7 +96,8 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	}
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Limits: s.limits(s.Store),
-		Orgs: s.Orgs,
+		Orgs:  s.Orgs,
+		Party: account.RelyingPartyOf(c.PublicURL),
 	})
 	return s, nil
 }

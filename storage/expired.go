@@ -17,6 +17,7 @@ var expired = []struct {
 	keep       time.Duration
 	change     func(tx *Tx, ctx context.Context, where string, args ...any) error // of cached ones
 }{
+	{"ceremonies", "hash", 0, nil},
 	{"first_factors", "hash", 0, nil},
 	{"flows", "id", 0, nil},
 	{"links", "hash", 0, nil},

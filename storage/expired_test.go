@@ -25,6 +25,8 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	flow.ID, link.Hash, refresh.Hash, grant.ID, session.ID = name, name, name, name, name
 	factor.Hash, factor.ExpiresAt = name, storage.At(at)
 	flow.ExpiresAt, link.ExpiresAt, refresh.ExpiresAt = storage.At(at), storage.At(at), storage.At(at)
+	ceremony := newCeremony(w.user)
+	ceremony.Hash, ceremony.ExpiresAt = name, storage.At(at)
 	invitation := newInvitation(w.org, name)
 	invitation.ID, invitation.ExpiresAt = name, storage.At(at)
 	grant.ExpiresAt, session.ExpiresAt = storage.At(at), storage.At(at.Add(-keepEnded))
@@ -32,7 +34,7 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	token.ID, token.ExpiresAt = name, storage.At(at)
 	return first(
 		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
-		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor),
+		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 	)
 }
@@ -43,7 +45,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	left := map[string][]string{}
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
-		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id",
+		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -73,7 +75,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		want := []string{"row3 now", "row4 to come"}
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
-			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want,
+			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

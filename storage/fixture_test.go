@@ -129,20 +129,22 @@ func newEvent() *storage.Event {
 
 // world is one of each record that others belong to.
 type world struct {
-	user    *storage.User
-	org     *storage.Organization
-	member  *storage.Member
-	client  *storage.Client
-	session *storage.Session
-	grant   *storage.Grant
-	code    *storage.Code
-	refresh *storage.RefreshToken
-	flow    *storage.Flow
-	link    *storage.Link
-	factor  *storage.FirstFactor // of no flow
-	guessed *storage.FirstFactor // as well
-	token   *storage.APIToken    // of the user
-	service *storage.APIToken    // of the organization, made by the user
+	user     *storage.User
+	org      *storage.Organization
+	member   *storage.Member
+	client   *storage.Client
+	session  *storage.Session
+	grant    *storage.Grant
+	code     *storage.Code
+	refresh  *storage.RefreshToken
+	flow     *storage.Flow
+	link     *storage.Link
+	factor   *storage.FirstFactor // of no flow
+	guessed  *storage.FirstFactor // as well
+	token    *storage.APIToken    // of the user
+	service  *storage.APIToken    // of the organization, made by the user
+	passkey  *storage.Passkey
+	ceremony *storage.Ceremony
 }
 
 func newTOTP(user *storage.User) *storage.TOTP {
@@ -154,6 +156,22 @@ func newFirstFactor(user *storage.User, flow *storage.Flow) *storage.FirstFactor
 		Hash: storage.Hash(storage.NewID()), UserID: user.ID, FlowID: storage.Ref(flow.ID), Kind: storage.WebSession,
 		Methods: storage.Words{"pwd"}, PasswordChangedAt: storage.At(noon), CreatedAt: storage.At(noon),
 		ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
+func newPasskey(u *storage.User) *storage.Passkey {
+	id := storage.NewID()
+	return &storage.Passkey{
+		ID: id, UserID: u.ID, CredentialID: "credential of " + id, PublicKey: "key", SignCount: 7,
+		Transports: storage.Words{"internal", "hybrid"}, AAGUID: "model", BackupEligible: true, Name: "Phone",
+		CreatedAt: storage.At(noon),
+	}
+}
+
+func newCeremony(u *storage.User) *storage.Ceremony {
+	return &storage.Ceremony{
+		Hash: storage.Hash(storage.NewID()), Purpose: "purpose", Binding: "binding", UserID: storage.Ref(u.ID),
+		CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour)),
 	}
 }
 
@@ -169,6 +187,7 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 	w.factor.FlowID, w.guessed.FlowID = "", ""
 	w.token, w.service = newAPIToken(w.user, nil), newAPIToken(nil, w.org)
 	w.service.CreatedByID = storage.Ref(w.user.ID)
+	w.passkey, w.ceremony = newPasskey(w.user), newCeremony(w.user)
 	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -180,9 +199,10 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 			tx.InsertFirstFactor(ctx, w.factor), tx.InsertFirstFactor(ctx, w.guessed),
 			tx.InsertAPIToken(ctx, w.token), tx.InsertAPIToken(ctx, w.service),
 			tx.SaveTOTP(ctx, newTOTP(w.user)),
-			tx.SaveRecoveryCodes(ctx, w.user.ID, []storage.RecoveryCode{
-				{UserID: w.user.ID, Hash: "recovery code", CreatedAt: storage.At(noon)},
+			tx.SaveRecoveryCodes(ctx, w.user.ID, false, []storage.RecoveryCode{
+				{Hash: "recovery code", CreatedAt: storage.At(noon)},
 			}),
+			tx.InsertPasskey(ctx, w.passkey), tx.InsertCeremony(ctx, w.ceremony),
 			tx.SavePassword(ctx, &storage.Password{
 				UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon),
 			}),

@@ -65,8 +65,10 @@ type MFAState struct {
 	ForceTOTP         bool `bun:"force_totp"`
 	ForceWebAuthn     bool `bun:"force_webauthn"`
 	OverrideAppliedAt Time
-	// HasTOTP says that the user has a confirmed authenticator.
-	HasTOTP bool `bun:"has_totp"`
+	// HasTOTP says that the user has a confirmed authenticator, HasPasskey that
+	// they have a passkey.
+	HasTOTP    bool `bun:"has_totp"`
+	HasPasskey bool
 }
 
 // mfaStates selects states; every second factor that counts is a column here.
@@ -84,6 +86,7 @@ func (r Reader) mfaStates(states *[]MFAState) *bun.SelectQuery {
 		ColumnExpr("COALESCE(c.notification_count, 0) AS notification_count").
 		ColumnExpr(`EXISTS (SELECT 1 FROM totps AS t
 			WHERE t.user_id = m.user_id AND t.confirmed_at IS NOT NULL) AS has_totp`).
+		ColumnExpr("EXISTS (SELECT 1 FROM passkeys AS k WHERE k.user_id = m.user_id) AS has_passkey").
 		Join("LEFT JOIN mfa_policies AS p ON p.organization_id = m.organization_id").
 		Join("LEFT JOIN mfa_overrides AS o ON o.organization_id = m.organization_id AND o.user_id = m.user_id").
 		Join("LEFT JOIN mfa_compliance AS c ON c.organization_id = m.organization_id AND c.user_id = m.user_id")

@@ -23,7 +23,7 @@ func TestPoliciesOverridesAndRecordsAreKeptWhole(t *testing.T) {
 			}
 			return states[0], nil
 		}
-		want := storage.MFAState{MemberID: w.member.ID, JoinedAt: w.member.CreatedAt}
+		want := storage.MFAState{MemberID: w.member.ID, JoinedAt: w.member.CreatedAt, HasPasskey: true}
 		want.OrganizationID, want.UserID = w.org.ID, w.user.ID
 		check := func(name string, write func(ctx context.Context, tx *storage.Tx) error) {
 			t.Helper()
@@ -56,6 +56,12 @@ func TestPoliciesOverridesAndRecordsAreKeptWhole(t *testing.T) {
 		}
 		want.MFACompliance = c
 		check("a record", func(ctx context.Context, tx *storage.Tx) error { return tx.SaveMFACompliance(ctx, &c) })
+		want.HasPasskey = false
+		check("no passkey", func(ctx context.Context, tx *storage.Tx) error {
+			return tx.DeletePasskey(ctx, w.user.ID, w.passkey.CredentialID)
+		})
+		want.HasPasskey = true
+		check("a passkey", func(ctx context.Context, tx *storage.Tx) error { return tx.InsertPasskey(ctx, w.passkey) })
 		want.HasTOTP = true
 		check("a factor", func(ctx context.Context, tx *storage.Tx) error {
 			_, err := tx.ConfirmTOTP(ctx, w.user.ID, 1, noon)

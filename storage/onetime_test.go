@@ -44,6 +44,14 @@ func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (boo
 		"TakeFirstFactor": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			return took(tx.TakeFirstFactor(ctx, w.factor.Hash))
 		},
+		"TakeCeremony": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return took(tx.TakeCeremony(ctx, w.ceremony.Hash, w.ceremony.Binding, noon))
+		},
+		"UsePasskey": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			p := *w.passkey
+			p.SignCount, p.LastUsedAt = p.SignCount+1, storage.At(noon)
+			return tx.UsePasskey(ctx, &p)
+		},
 		"RevokeGrant": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			return tx.RevokeGrant(ctx, w.grant.ID, "test", noon)
 		},

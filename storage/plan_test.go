@@ -39,7 +39,7 @@ func oneOfEach(t testing.TB, db *storage.DB) []any {
 			tx.InsertMember(ctx, member), tx.InsertSession(ctx, session), tx.InsertGrant(ctx, grant),
 			tx.InsertCode(ctx, code), tx.InsertRefreshToken(ctx, refresh), tx.InsertInvitation(ctx, invitation),
 			tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertFirstFactor(ctx, factor),
-			tx.SaveTOTP(ctx, totp), tx.SaveRecoveryCodes(ctx, same, []storage.RecoveryCode{recovery}),
+			tx.SaveTOTP(ctx, totp), tx.SaveRecoveryCodes(ctx, same, false, []storage.RecoveryCode{recovery}),
 			tx.SaveConsent(ctx, consent), tx.InsertRevokedToken(ctx, revoked), tx.InsertEvent(ctx, event),
 		)
 	})

@@ -48,12 +48,17 @@ func (tx *Tx) SaveTOTP(ctx context.Context, t *TOTP) error {
 	return ErrTaken
 }
 
-// ConfirmTOTP confirms the authenticator of a user by the code of a step; it
-// says whether this call was the one to do so.
+// ConfirmTOTP confirms the authenticator of a user by the code of a step, and
+// with it the recovery codes that are pending; it says whether this call was
+// the one to do so.
 func (tx *Tx) ConfirmTOTP(ctx context.Context, userID string, step int64, now time.Time) (bool, error) {
 	tx.change(mfaKey, userID)
-	return tx.stepTOTP(ctx, "confirmed_at = ?, last_step = ? WHERE user_id = ? AND confirmed_at IS NULL",
+	confirmed, err := tx.stepTOTP(ctx, "confirmed_at = ?, last_step = ? WHERE user_id = ? AND confirmed_at IS NULL",
 		At(now).UnixMilli(), step, userID)
+	if err != nil || !confirmed {
+		return false, err
+	}
+	return true, tx.confirmRecoveryCodes(ctx, userID)
 }
 
 // UseTOTP notes that the code of a step was used to sign in; it says whether
@@ -73,12 +78,8 @@ func (tx *Tx) stepTOTP(ctx context.Context, change string, args ...any) (bool, e
 	return n > 0, err
 }
 
-// DeleteTOTP deletes the authenticator of a user with their recovery codes; it
-// says whether there was one.
+// DeleteTOTP deletes the authenticator of a user; it says whether there was one.
 func (tx *Tx) DeleteTOTP(ctx context.Context, userID string) (bool, error) {
-	if err := tx.deleteRecoveryCodes(ctx, userID); err != nil {
-		return false, err
-	}
 	tx.change(mfaKey, userID)
 	n, err := remove[TOTP](ctx, tx, "user_id = ?", userID)
 	return n > 0, err

@@ -144,7 +144,7 @@ func TestGuessesEndByNumberAndByTime(t *testing.T) {
 	})
 }
 
-func TestAnAuthenticatorGoesWithItsRecoveryCodes(t *testing.T) {
+func TestAnAuthenticatorIsDeletedOnce(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		u, kept := newWorld(t, db).user, newWorld(t, db).user
@@ -157,10 +157,59 @@ func TestAnAuthenticatorGoesWithItsRecoveryCodes(t *testing.T) {
 				return err
 			})
 		}
-		for id, want := range map[string]int64{u.ID: 0, kept.ID: 1} {
-			if n, err := db.CountRecoveryCodes(t.Context(), id); n != want || err != nil {
+		if _, err := db.TOTP(t.Context(), kept.ID); err != nil {
+			t.Errorf("somebody else's authenticator: %v", err)
+		}
+	})
+}
+
+// Codes that were shown with an authenticator replace others when it counts.
+func TestPendingRecoveryCodesOpenNothingUntilConfirmed(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		u, kept := newWorld(t, db).user, newWorld(t, db).user
+		codes := func(want int64, working string) {
+			t.Helper()
+			if n, err := db.CountRecoveryCodes(t.Context(), u.ID); n != want || err != nil {
 				t.Errorf("CountRecoveryCodes() = %d, %v, want %d", n, err, want)
 			}
+			for _, code := range []string{"recovery code", "new 1", "new 2"} {
+				err := db.Update(t.Context(), func(tx *storage.Tx) error {
+					used, err := tx.UseRecoveryCode(t.Context(), u.ID, code)
+					if used != (code == working) || err != nil {
+						t.Errorf("UseRecoveryCode(%s) = %v, %v, want %s to work", code, used, err, working)
+					}
+					return errOurs // rolled back
+				})
+				if !errors.Is(err, errOurs) {
+					t.Error(err)
+				}
+			}
+		}
+		save := func(pending bool, hashes ...string) {
+			update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+				records := make([]storage.RecoveryCode, len(hashes))
+				for i, hash := range hashes {
+					records[i] = storage.RecoveryCode{Hash: hash, CreatedAt: storage.At(noon)}
+				}
+				return tx.SaveRecoveryCodes(ctx, u.ID, pending, records)
+			})
+		}
+		save(true, "new 2", "new 3")
+		save(true, "new 1")
+		codes(1, "recovery code")
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+			confirmed, err := tx.ConfirmTOTP(ctx, u.ID, 7, noon)
+			if !confirmed {
+				t.Error("the authenticator was not confirmed")
+			}
+			return err
+		})
+		codes(1, "new 1")
+		save(false)
+		codes(0, "")
+		if n, err := db.CountRecoveryCodes(t.Context(), kept.ID); n != 1 || err != nil {
+			t.Errorf("somebody else has %d codes, %v, want 1", n, err)
 		}
 	})
 }

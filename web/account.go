@@ -40,6 +40,9 @@ func (wb *Web) renderAccount(
 	if err := wb.fillTokens(r, id, &page.Tokens, chosen); err != nil {
 		return err
 	}
+	if err := wb.fillSecurity(r, id, &page.Security); err != nil {
+		return err
+	}
 	wb.pages.render(w, r, status, "account", wb.view(r, "Your account", page))
 	return nil
 }

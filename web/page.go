@@ -61,6 +61,8 @@ type secondFactorPage struct {
 	Problem  string
 	Client   *clientView // nil when the sign-in leads to authy itself
 	Recovery bool        // asks for a recovery code
+	// What the account has.
+	TOTP, Passkeys bool
 }
 
 // consentPage is the data of page "consent".
@@ -116,6 +118,7 @@ type accountPage struct {
 	Apps            []appView
 	Tokens          tokensPart
 	Demands         []demandView
+	Security        securityView
 	Notice          string // what has just been done
 }
 

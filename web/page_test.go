@@ -31,7 +31,9 @@ func pageData() map[string]any {
 		"message":       messagePage{},
 		"sign_out":      signOutPage{},
 		"account":       accountPage{},
-		"docs":          docsPage{},
+		"again":         againPage{}, "passkey_new": passkeyNewPage{}, "authenticator": authenticatorPage{},
+		"recovery_codes": codesPage{},
+		"docs":           docsPage{},
 	}
 }
 
@@ -264,14 +266,24 @@ func TestAddressesThatRunCodeAreNotLinked(t *testing.T) {
 func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]struct {
-		action string
-		ids    []string
-		hidden []string
+		actions string
+		ids     []string
+		hidden  []string
 	}{
 		"sign_in": {
-			"/sign-in",
-			[]string{"email", "password", "remember", "sign-in", "problem"},
-			[]string{"flow"},
+			"/sign-in /passkey",
+			[]string{"email", "password", "remember", "sign-in", "problem", "use-passkey"},
+			[]string{"flow", "flow", "credential", "remember"},
+		},
+		"second_factor": {
+			"/second-factor",
+			[]string{"code", "verify", "use-app", "switch"},
+			[]string{"flow", "recovery"},
+		},
+		"again": {
+			"Ada",
+			[]string{"password", "code", "recovery", "prove"},
+			[]string{"id"},
 		},
 		"consent": {"/consent", []string{"allow", "deny"}, []string{"flow"}},
 		"setup": {
@@ -302,7 +314,7 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 					hidden = append(hidden, e.attrs["name"])
 				}
 			}
-			if diff := cmp.Diff([]string{"/sign-out", want.action}, actions); diff != "" {
+			if diff := cmp.Diff(append([]string{"/sign-out"}, strings.Fields(want.actions)...), actions); diff != "" {
 				t.Errorf("forms (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(want.hidden, hidden); diff != "" {

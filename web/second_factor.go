@@ -15,11 +15,11 @@ const startOver = "That took too long, or too many codes were wrong. Please sign
 // showSecondFactor asks for a code, of the authenticator or for recovery.
 func (wb *Web) showSecondFactor(w http.ResponseWriter, r *http.Request) error {
 	flow := r.Form.Get("flow")
-	owes, err := wb.Login.Owes(r.Context(), wb.browser(r), flow)
+	owed, err := wb.Login.Owes(r.Context(), wb.browser(r), flow)
 	if err != nil {
 		return err
 	}
-	if !owes {
+	if !owed.Any() {
 		redirect(w, r, login.PageOf("/sign-in", flow))
 		return nil
 	}
@@ -40,9 +40,23 @@ func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status
 		page.Client = clientOf(q)
 		_, source = target(q.Request.RedirectURI)
 	}
+	owed, err := wb.Login.Owes(r.Context(), wb.browser(r), page.Flow)
+	if err != nil {
+		return err
+	}
+	if !owed.Any() { // that was the last guess
+		return wb.startOver(w, r, page.Flow)
+	}
+	page.TOTP, page.Passkeys = owed.TOTP, owed.Passkeys
 	v.Data = page
 	wb.pages.render(w, r, status, "second_factor", v, source)
 	return nil
+}
+
+// startOver asks for the password again.
+func (wb *Web) startOver(w http.ResponseWriter, r *http.Request, flow string) error {
+	wb.clearCookie(w, pendingCookie)
+	return wb.renderSignIn(w, r, http.StatusUnauthorized, signInPage{Flow: flow, Problem: startOver})
 }
 
 // secondFactor checks the code.
@@ -57,8 +71,7 @@ func (wb *Web) secondFactor(w http.ResponseWriter, r *http.Request) error {
 		wb.follow(w, r, next)
 		return nil
 	case errors.Is(err, login.ErrPending), errors.Is(err, account.ErrNoTOTP), errors.Is(err, account.ErrChanged):
-		wb.clearCookie(w, pendingCookie)
-		return wb.renderSignIn(w, r, http.StatusUnauthorized, signInPage{Flow: page.Flow, Problem: startOver})
+		return wb.startOver(w, r, page.Flow)
 	case errors.Is(err, account.ErrTOTPCode):
 		page.Problem = "This code is wrong, or was used before. Wait for the next one and type that."
 	case errors.Is(err, account.ErrRecoveryCode):

@@ -54,8 +54,8 @@ func (wb *Web) skipTo(r *http.Request, b login.Browser, signed bool) (*login.Nex
 	if signed {
 		return &login.Next{Location: "/account"}, nil
 	}
-	owes, err := wb.Login.Owes(r.Context(), b, "")
-	if err != nil || !owes {
+	owed, err := wb.Login.Owes(r.Context(), b, "")
+	if err != nil || !owed.Any() {
 		return nil, err
 	}
 	return &login.Next{Location: "/second-factor"}, nil

@@ -78,6 +78,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/sign-in", wb.signIn)
 	get("/second-factor", wb.showSecondFactor)
 	post("/second-factor", wb.secondFactor)
+	post("/passkey/begin", wb.beginPasskey)
+	post("/passkey", wb.passkey)
 	get("/consent", wb.showConsent)
 	post("/consent", wb.consent)
 	get("/enroll", wb.showEnroll)
@@ -89,6 +91,14 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/account/sessions/end", wb.endSession)
 	post("/account/tokens", wb.makeToken)
 	post("/account/tokens/revoke", wb.revokeToken)
+	post("/account/passkeys/new", wb.change(newPasskeyChange))
+	post("/account/passkeys", wb.addPasskey)
+	post("/account/passkeys/rename", wb.renamePasskey)
+	post("/account/passkeys/delete", wb.change(dropPasskey))
+	post("/account/authenticator/new", wb.change(newTOTP))
+	post("/account/authenticator", wb.confirmTOTP)
+	post("/account/authenticator/delete", wb.change(dropTOTP))
+	post("/account/recovery-codes", wb.change(newCodes))
 
 	get("/api/docs", wb.showDocs)
 

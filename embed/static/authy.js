@@ -48,3 +48,66 @@ for (const time of document.querySelectorAll("time[data-show]")) {
   time.title = time.textContent;
   time.textContent = new Intl.DateTimeFormat(undefined, manners[time.dataset.show]).format(at);
 }
+
+// Passkeys. Their forms are hidden where the browser has none to offer: they belong to a name,
+// never to the number of a machine.
+const named = !/^(\[|[\d.]+$)/.test(location.hostname);
+const able = named && "parseRequestOptionsFromJSON" in (window.PublicKeyCredential ?? {});
+
+const passkeyForm = (form) => {
+  const note = form.querySelector("[role=alert]");
+  const tell = (text) => {
+    note.hidden = !text;
+    note.firstElementChild.textContent = text;
+  };
+  const send = (credential) => {
+    form.elements.credential.value = JSON.stringify(credential.toJSON());
+    const remember = document.getElementById("remember");
+    if (remember && form.elements.remember) form.elements.remember.value = remember.checked ? "yes" : "";
+    form.requestSubmit();
+  };
+  const create = async () => {
+    const options = JSON.parse(form.dataset.options);
+    send(await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) }));
+  };
+  let waiting = new AbortController();
+  const get = async (mediation) => {
+    waiting.abort();
+    waiting = new AbortController();
+    const { signal } = waiting;
+    const fields = { flow: form.elements.flow.value, second: form.elements.second?.value ?? "" };
+    const answer = await fetch("/passkey/begin", { method: "POST", body: new URLSearchParams(fields), signal });
+    if (!answer.ok) throw new Error("refused");
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(await answer.json());
+    send(await navigator.credentials.get({ publicKey, mediation, signal }));
+  };
+  let clicked = false;
+  form.querySelector("button").addEventListener("click", async () => {
+    tell("");
+    clicked = true;
+    try {
+      await (form.dataset.passkey === "create" ? create() : get("optional"));
+    } catch {
+      tell("That did not work. Try again, or choose another way.");
+    }
+    clicked = false;
+  });
+  form.hidden = false;
+  return () => clicked || get("conditional").catch(() => {}); // who declines types a password
+};
+
+// While the page waits, the browser offers passkeys beside the address. A challenge lasts five
+// minutes; one that has become old is replaced before.
+const offer = async (ask) => {
+  if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+  ask();
+  setInterval(() => document.visibilityState === "visible" && ask(), 240000);
+};
+
+if (able) {
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
+    const ask = passkeyForm(form);
+    if (document.querySelector("[autocomplete~=webauthn]")) offer(ask);
+  }
+  for (const text of document.querySelectorAll("[data-without-passkeys]")) text.hidden = true;
+}

@@ -23,6 +23,8 @@ type Export struct {
 	ExportedAt        time.Time          `json:"exported_at"`
 	User              ExportUser         `json:"user"`
 	PasswordChangedAt *time.Time         `json:"password_changed_at" nullable:"true"`
+	TOTPConfirmedAt   *time.Time         `json:"totp_confirmed_at" nullable:"true" doc:"Since when an authenticator app is set up"`
+	Passkeys          []ExportPasskey    `json:"passkeys"`
 	Sessions          []ExportSession    `json:"sessions"`
 	Tokens            []ExportToken      `json:"tokens" doc:"API tokens, without what opens anything"`
 	Memberships       []ExportMembership `json:"memberships"`
@@ -56,6 +58,15 @@ type ExportUser struct {
 	LastLoginAt       *time.Time `json:"last_login_at" nullable:"true"`
 	LastLoginIP       string     `json:"last_login_ip"`
 	SignedOutAt       *time.Time `json:"signed_out_at" nullable:"true"`
+}
+
+// ExportPasskey is a passkey, without its key.
+type ExportPasskey struct {
+	Name       string     `json:"name"`
+	Transports []string   `json:"transports"`
+	BackedUp   bool       `json:"backed_up"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at" nullable:"true"`
 }
 
 // ExportSession is a session, live or not.
@@ -156,7 +167,7 @@ func (s *Service) Export(ctx context.Context, by audit.Actor, userID string) (*E
 	}
 	e := &exporter{db: s.db, userID: userID, out: &Export{ExportedAt: storage.At(now).Time}, clients: map[string]*storage.Client{}}
 	for _, part := range []func(context.Context) error{
-		e.user, e.password, e.sessions, e.tokens, e.memberships, e.consents, e.grants, e.events,
+		e.user, e.password, e.totp, e.passkeys, e.sessions, e.tokens, e.memberships, e.consents, e.grants, e.events,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, fmt.Errorf("export what is kept about %s: %w", userID, err)
@@ -201,6 +212,30 @@ func (e *exporter) password(ctx context.Context) error {
 	}
 	e.out.PasswordChangedAt = moment(p.ChangedAt)
 	return nil
+}
+
+func (e *exporter) totp(ctx context.Context) error {
+	t, err := e.db.TOTP(ctx, e.userID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.out.TOTPConfirmedAt = moment(t.ConfirmedAt)
+	return nil
+}
+
+func (e *exporter) passkeys(ctx context.Context) error {
+	have, err := e.db.Passkeys(ctx, e.userID)
+	e.out.Passkeys = make([]ExportPasskey, len(have))
+	for i, p := range have {
+		e.out.Passkeys[i] = ExportPasskey{
+			Name: p.Name, Transports: append([]string{}, p.Transports...), BackedUp: p.BackedUp,
+			CreatedAt: p.CreatedAt.Time, LastUsedAt: moment(p.LastUsedAt),
+		}
+	}
+	return err
 }
 
 func (e *exporter) sessions(ctx context.Context) error {

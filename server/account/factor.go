@@ -2,20 +2,66 @@ package account
 
 import (
 	"context"
+	"fmt"
+	"time"
 
+	"authy/server/audit"
 	"authy/storage"
 )
 
 // Factors are the second factors of a user.
 type Factors struct {
-	TOTP bool // an authenticator that is confirmed
+	TOTP     bool // an authenticator that is confirmed
+	Passkeys bool // at least one
 }
 
 // Any says whether there is a second factor at all.
-func (f Factors) Any() bool { return f.TOTP }
+func (f Factors) Any() bool { return f.TOTP || f.Passkeys }
 
 // FactorsOf returns the second factors of a user.
 func FactorsOf(ctx context.Context, r storage.Reader, userID string) (f Factors, err error) {
-	f.TOTP, err = hasTOTP(ctx, r, userID)
-	return f, err
+	if f.TOTP, err = hasTOTP(ctx, r, userID); err != nil {
+		return f, err
+	}
+	n, err := r.CountPasskeys(ctx, userID)
+	if err != nil {
+		return f, fmt.Errorf("count the passkeys of %s: %w", userID, err)
+	}
+	f.Passkeys = n > 0
+	return f, nil
+}
+
+// dropRecoveryCodes takes the recovery codes of a user away, in tx, who has no
+// second factor left that they could stand in for.
+func dropRecoveryCodes(ctx context.Context, tx *storage.Tx, userID string) error {
+	left, err := FactorsOf(ctx, tx.Reader, userID)
+	if err != nil || left.Any() {
+		return err
+	}
+	if err := tx.SaveRecoveryCodes(ctx, userID, false, nil); err != nil {
+		return fmt.Errorf("drop the recovery codes of %s: %w", userID, err)
+	}
+	return nil
+}
+
+// reset has remove take something away from a user who has lost it, on behalf
+// of an operator, and signs them out everywhere.
+func (s *Service) reset(
+	ctx context.Context, by audit.Actor, userID string, remove func(tx *storage.Tx, now time.Time) error,
+) error {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return err
+	}
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		user, err := load(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		user.SignedOutAt, user.UpdatedAt = storage.At(now), storage.At(now)
+		if err := tx.SaveUser(ctx, user); err != nil {
+			return fmt.Errorf("sign %s out: %w", userID, err)
+		}
+		return remove(tx, now)
+	})
 }

@@ -39,36 +39,35 @@ func (s *Service) recoveryHash(userID, code string) string {
 	return base64.RawURLEncoding.EncodeToString(s.db.MAC("recovery code", userID+" "+strings.ToUpper(code)))
 }
 
-// keepRecoveryCodes gives a user codes in place of all that they have.
+// keepRecoveryCodes gives a user codes in place of all that they have, or, if
+// pending, of those that wait for an authenticator to be confirmed.
 func (s *Service) keepRecoveryCodes(
-	ctx context.Context, tx *storage.Tx, now time.Time, userID string, codes []string,
+	ctx context.Context, tx *storage.Tx, now time.Time, userID string, pending bool, codes []string,
 ) error {
 	records := make([]storage.RecoveryCode, len(codes))
 	for i, code := range codes {
-		records[i] = storage.RecoveryCode{
-			UserID: userID, Hash: s.recoveryHash(userID, code), CreatedAt: storage.At(now),
-		}
+		records[i] = storage.RecoveryCode{Hash: s.recoveryHash(userID, code), CreatedAt: storage.At(now)}
 	}
-	if err := tx.SaveRecoveryCodes(ctx, userID, records); err != nil {
+	if err := tx.SaveRecoveryCodes(ctx, userID, pending, records); err != nil {
 		return fmt.Errorf("keep recovery codes of %s: %w", userID, err)
 	}
 	return nil
 }
 
 // RenewRecoveryCodes returns fresh codes for a user, in tx; all earlier ones
-// are dead. [ErrNoTOTP] if they have no authenticator to stand in for.
+// are dead. [ErrNoTOTP] if they have no second factor to stand in for.
 func (s *Service) RenewRecoveryCodes(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
 ) ([]string, error) {
-	has, err := hasTOTP(ctx, tx.Reader, userID)
+	has, err := FactorsOf(ctx, tx.Reader, userID)
 	if err != nil {
 		return nil, err
 	}
-	if !has {
+	if !has.Any() {
 		return nil, ErrNoTOTP
 	}
 	codes := newRecoveryCodes()
-	if err := s.keepRecoveryCodes(ctx, tx, now, userID, codes); err != nil {
+	if err := s.keepRecoveryCodes(ctx, tx, now, userID, false, codes); err != nil {
 		return nil, err
 	}
 	return codes, audit.Record(ctx, tx, by, now, audit.Event{
@@ -81,11 +80,11 @@ func (s *Service) RenewRecoveryCodes(
 func (s *Service) UseRecoveryCode(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID, code string,
 ) error {
-	has, err := hasTOTP(ctx, tx.Reader, userID)
+	has, err := FactorsOf(ctx, tx.Reader, userID)
 	if err != nil {
 		return err
 	}
-	if !has {
+	if !has.Any() {
 		return ErrNoTOTP
 	}
 	used, err := tx.UseRecoveryCode(ctx, userID, s.recoveryHash(userID, code))
@@ -98,4 +97,13 @@ func (s *Service) UseRecoveryCode(
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "totp.backup_code.used", TargetKind: "user", TargetID: userID,
 	})
+}
+
+// RecoveryCodesLeft returns how many codes a user has left.
+func (s *Service) RecoveryCodesLeft(ctx context.Context, userID string) (int, error) {
+	left, err := s.db.CountRecoveryCodes(ctx, userID)
+	if err != nil {
+		return 0, fmt.Errorf("count the recovery codes of %s: %w", userID, err)
+	}
+	return int(left), nil
 }

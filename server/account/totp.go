@@ -69,7 +69,8 @@ type Enrollment struct {
 }
 
 // EnrollTOTP gives a user a new authenticator in tx, which counts from the
-// moment it is confirmed. [ErrTOTPEnabled] if they have one.
+// moment it is confirmed, and so do its recovery codes, in place of any that
+// the user has for their passkeys. [ErrTOTPEnabled] if they have one.
 func (s *Service) EnrollTOTP(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *User,
 ) (*Enrollment, error) {
@@ -83,7 +84,7 @@ func (s *Service) EnrollTOTP(
 	if err != nil {
 		return nil, fmt.Errorf("enrol an authenticator of %s: %w", user.ID, err)
 	}
-	if err := s.keepRecoveryCodes(ctx, tx, now, user.ID, codes); err != nil {
+	if err := s.keepRecoveryCodes(ctx, tx, now, user.ID, true, codes); err != nil {
 		return nil, err
 	}
 	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
@@ -183,8 +184,8 @@ func refusal(told, recorded error) error {
 	return told
 }
 
-// RemoveTOTP takes a user's authenticator and recovery codes away, in tx.
-// [ErrNoTOTP] if they have none.
+// RemoveTOTP takes a user's authenticator away, in tx, and with their last
+// second factor their recovery codes. [ErrNoTOTP] if they have none.
 func (s *Service) RemoveTOTP(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
 ) error {
@@ -195,6 +196,12 @@ func (s *Service) RemoveTOTP(
 	if !had {
 		return ErrNoTOTP
 	}
+	if err := tx.SaveRecoveryCodes(ctx, userID, true, nil); err != nil {
+		return fmt.Errorf("drop the recovery codes of %s: %w", userID, err)
+	}
+	if err := dropRecoveryCodes(ctx, tx, userID); err != nil {
+		return err
+	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "totp.disabled", TargetKind: "user", TargetID: userID,
 	})
@@ -203,19 +210,7 @@ func (s *Service) RemoveTOTP(
 // ResetTOTP takes the authenticator of a user away who has lost it, on behalf
 // of an operator, and signs them out everywhere.
 func (s *Service) ResetTOTP(ctx context.Context, by audit.Actor, userID string) error {
-	if err := s.mayAdminister(ctx, by); err != nil {
-		return err
-	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
-		user.SignedOutAt, user.UpdatedAt = storage.At(now), storage.At(now)
-		if err := tx.SaveUser(ctx, user); err != nil {
-			return fmt.Errorf("sign %s out: %w", userID, err)
-		}
+	return s.reset(ctx, by, userID, func(tx *storage.Tx, now time.Time) error {
 		return s.RemoveTOTP(ctx, tx, by, now, userID)
 	})
 }
@@ -236,9 +231,9 @@ func (s *Service) TOTPStatus(ctx context.Context, userID string) (*TOTPStatus, e
 	if err != nil {
 		return nil, fmt.Errorf("read the authenticator of %s: %w", userID, err)
 	}
-	left, err := s.db.CountRecoveryCodes(ctx, userID)
+	left, err := s.RecoveryCodesLeft(ctx, userID)
 	if err != nil {
-		return nil, fmt.Errorf("count the recovery codes of %s: %w", userID, err)
+		return nil, err
 	}
-	return &TOTPStatus{Enabled: true, ConfirmedAt: t.ConfirmedAt.Time, RecoveryCodes: int(left)}, nil
+	return &TOTPStatus{Enabled: true, ConfirmedAt: t.ConfirmedAt.Time, RecoveryCodes: left}, nil
 }

@@ -91,6 +91,7 @@ func (a *API) routes() {
 	a.orgRoutes()
 	a.mfaRoutes()
 	a.totpRoutes()
+	a.passkeyRoutes()
 	a.clientRoutes()
 	a.auditRoutes()
 	a.apiTokenRoutes()

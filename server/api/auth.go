@@ -61,11 +61,12 @@ func signedInOf(r *login.Result) *signedIn {
 
 // loginOut is the answer to someone who has signed in, or must go on.
 type loginOut struct {
-	User         *User      `json:"user,omitempty"`
-	Token        string     `json:"token,omitempty" doc:"Send it as Authorization: Bearer. It is shown this once."`
-	ExpiresAt    *time.Time `json:"expires_at,omitempty" doc:"When the session ends"`
-	RequiresTOTP bool       `json:"requires_totp,omitempty" doc:"There is no session yet: a code is needed"`
-	PendingToken string     `json:"pending_token,omitempty" doc:"Goes on with the sign-in, for ten minutes"`
+	User             *User      `json:"user,omitempty"`
+	Token            string     `json:"token,omitempty" doc:"Send it as Authorization: Bearer. It is shown this once."`
+	ExpiresAt        *time.Time `json:"expires_at,omitempty" doc:"When the session ends"`
+	RequiresWebAuthn bool       `json:"requires_webauthn,omitempty" doc:"There is no session yet: a passkey will do"`
+	RequiresTOTP     bool       `json:"requires_totp,omitempty" doc:"There is no session yet: a code will do"`
+	PendingToken     string     `json:"pending_token,omitempty" doc:"Goes on with the sign-in, for ten minutes"`
 	Enrollment
 
 	cookie string
@@ -79,6 +80,9 @@ func loginOutOf(r *login.Result) *loginOut {
 func (o *loginOut) setCookie() string { return o.cookie }
 
 func (o *loginOut) title() string {
+	if o.RequiresWebAuthn {
+		return "Passkey verification required. Please use your passkey to complete login."
+	}
 	if o.RequiresTOTP {
 		return "TOTP code required. Please enter your 6-digit code from your authenticator app."
 	}
@@ -129,8 +133,10 @@ func (a *API) login(ctx context.Context, by audit.Actor, in *loginIn) (*loginOut
 		return nil, err
 	}
 	if pending != nil {
-		cookie := a.cookie(pending.Token, time.Until(pending.ExpiresAt))
-		return &loginOut{RequiresTOTP: true, PendingToken: pending.Token, cookie: cookie}, nil
+		return &loginOut{
+			RequiresWebAuthn: pending.Factors.Passkeys, RequiresTOTP: pending.Factors.TOTP, PendingToken: pending.Token,
+			cookie: a.cookie(pendingCookie, pending.Token, time.Until(pending.ExpiresAt)),
+		}, nil
 	}
 	return loginOutOf(result), nil
 }

@@ -134,6 +134,7 @@ var named = map[string]struct {
 	"reauthentication_required": {http.StatusForbidden, "REAUTHENTICATION_REQUIRED"},
 	"code_required":             {http.StatusForbidden, "CODE_REQUIRED"},
 	"mfa_compliance_required":   {http.StatusForbidden, "MFA_COMPLIANCE_REQUIRED"},
+	"last_passkey":              {http.StatusBadRequest, "BAD_REQUEST"},
 	"bad_request":               {http.StatusBadRequest, "BAD_REQUEST"},
 	"unsupported_media_type":    {http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"},
 	"payload_too_large":         {http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE"},

@@ -90,12 +90,8 @@ type verifyTOTPIn struct {
 
 func (a *API) verifyTOTP(ctx context.Context, by audit.Actor, in *verifyTOTPIn) (*loginOut, error) {
 	token := in.Body.PendingToken
-	switch {
-	case token != "":
-	case a.secure():
-		token = in.SecureCookie
-	default:
-		token = in.Cookie
+	if token == "" {
+		token = a.one(in.SecureCookie, in.Cookie)
 	}
 	code := login.Code{Text: in.Body.Code, Recovery: in.Body.IsBackupCode}
 	result, err := a.Login.ProgramSecondFactor(ctx, by, token, code)
@@ -103,22 +99,30 @@ func (a *API) verifyTOTP(ctx context.Context, by audit.Actor, in *verifyTOTPIn) 
 		return nil, err
 	}
 	out := loginOutOf(result)
-	out.cookie = a.cookie("", -time.Second)
+	out.cookie = a.cookie(pendingCookie, "", -time.Second)
 	return out, nil
 }
 
 // secure says that programs come by https.
 func (a *API) secure() bool { return strings.HasPrefix(a.Issuer, "https:") }
 
-// cookie keeps the token of a sign-in that needs its second factor for a while;
-// a negative age forgets it.
-func (a *API) cookie(token string, age time.Duration) string {
+// one returns the cookie that counts: over https only that with the prefix.
+func (a *API) one(secure, plain string) string {
+	if a.secure() {
+		return secure
+	}
+	return plain
+}
+
+// cookie keeps the token of something that goes on for a while; a negative age
+// forgets it.
+func (a *API) cookie(name, token string, age time.Duration) string {
 	c := &http.Cookie{ //nolint:gosec // not Secure on http alone
-		Name: pendingCookie, Value: token, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: a.secure(),
+		Name: name, Value: token, Path: "/", MaxAge: int(age.Seconds()), HttpOnly: true, Secure: a.secure(),
 		SameSite: http.SameSiteStrictMode,
 	}
 	if c.Secure {
-		c.Name = "__Host-" + pendingCookie
+		c.Name = "__Host-" + name
 	}
 	return c.String()
 }

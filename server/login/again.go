@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -167,4 +168,93 @@ func (s *Service) RenewRecoveryCodes(
 		return err
 	})
 	return codes, err
+}
+
+// BeginPasskey asks for a new passkey of who is signed in; see
+// [account.Service.BeginPasskey].
+func (s *Service) BeginPasskey(
+	ctx context.Context, by audit.Actor, id *session.Identity, in Again,
+) (o *account.CreationOptions, err error) {
+	const action = "webauthn.register.initiated"
+	err = s.sensitive(ctx, by, id, in, action, false, func(tx *storage.Tx, now time.Time) (err error) {
+		o, err = s.accounts.BeginPasskey(ctx, tx, by, now, s.Party, id.User, id.Session.ID)
+		return err
+	})
+	return o, err
+}
+
+// AddedPasskey is a passkey that was added, with the recovery codes that came
+// with it: none if the user had a second factor before.
+type AddedPasskey struct {
+	Passkey       *account.Passkey
+	RecoveryCodes []string // shown once
+}
+
+// AddPasskey keeps the passkey that was made for who is signed in, in answer to
+// [Service.BeginPasskey] in the same session.
+func (s *Service) AddPasskey(
+	ctx context.Context, by audit.Actor, id *session.Identity, answer *account.PasskeyResponse, name string,
+) (*AddedPasskey, error) {
+	made, err := s.Party.ReadPasskey(answer, name)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	var added AddedPasskey
+	var refused error
+	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		if err := s.stillThere(ctx, tx, id); err != nil {
+			return err
+		}
+		added.Passkey, added.RecoveryCodes, refused, err = s.accounts.AddPasskey(ctx, tx, by, now, id.User.ID, id.Session.ID, made)
+		return err
+	})
+	if err := refusal(refused, err); err != nil {
+		return nil, err
+	}
+	return &added, s.settle(ctx, by, id.User.ID)
+}
+
+// RemovePasskey deletes a passkey of who is signed in; see
+// [account.Service.RemovePasskey]. [org.ErrFactorNeeded] if it is the last, and
+// an organization of theirs asks for one.
+func (s *Service) RemovePasskey(
+	ctx context.Context, by audit.Actor, id *session.Identity, in Again, credentialID string,
+) error {
+	const action = "webauthn.credential.deleted"
+	return s.sensitive(ctx, by, id, in, action, false, func(tx *storage.Tx, now time.Time) error {
+		if err := mayLosePasskey(ctx, tx, id.User.ID); err != nil {
+			return err
+		}
+		return s.accounts.RemovePasskey(ctx, tx, by, now, id.User.ID, credentialID)
+	})
+}
+
+// mayLosePasskey is nil for a user who has another, or need not have any.
+func mayLosePasskey(ctx context.Context, tx *storage.Tx, userID string) error {
+	n, err := tx.CountPasskeys(ctx, userID)
+	if err != nil {
+		return fmt.Errorf("count the passkeys of %s: %w", userID, err)
+	}
+	if n > 1 {
+		return nil
+	}
+	return org.MayLose(ctx, tx.Reader, userID, org.Factors{WebAuthn: true})
+}
+
+// Need says what someone who is signed in must send to prove anew who they are.
+type Need struct {
+	Password bool
+	Code     bool
+}
+
+// Any says whether there is anything to be sent.
+func (n Need) Any() bool { return n.Password || n.Code }
+
+// Needs returns what a change of how id signs in needs of them; one that
+// insists wants the password in any case.
+func (s *Service) Needs(ctx context.Context, id *session.Identity, insists bool) (Need, error) {
+	fresh, second := isFresh(id, time.Now())
+	has, err := account.FactorsOf(ctx, s.db.Reader, id.User.ID)
+	return Need{Password: !fresh || insists, Code: has.Any() && !second}, err
 }

@@ -70,9 +70,11 @@ func (s *Service) advance(
 		return nil, err
 	}
 	if f != nil {
-		if at.owes, err = s.Owes(ctx, b, f.record.ID); err != nil {
+		owed, err := s.Owes(ctx, b, f.record.ID)
+		if err != nil {
 			return nil, err
 		}
+		at.owes = owed.Any()
 	}
 	switch next, code := decide(at); next {
 	case signIn:

@@ -27,6 +27,12 @@ var (
 	// from anywhere. Only someone who knows the password gets that far, so that
 	// nobody else can lock its owner out.
 	perSecondFactor = limit.Rule{Name: "second-factor-account", Most: 10, Window: 15 * time.Minute}
+	// perPasskey is how often one passkey may be tried from one address. It counts
+	// those that do not exist, too, so as not to tell them apart.
+	perPasskey = limit.Rule{Name: "passkey", Most: 10, Window: 15 * time.Minute}
+	// perChallenge is how many challenges one address may ask for: each is kept
+	// for a while, and a page that can be signed in on asks for one.
+	perChallenge = limit.Rule{Name: "challenge-address", Most: 1500, Window: 15 * time.Minute}
 	// perRegistration is how many accounts one address may ask for.
 	perRegistration = limit.Rule{Name: "register-address", Most: 30, Window: 15 * time.Minute}
 	// perSession is how often a session may be asked for its user's password
@@ -81,6 +87,24 @@ func (l limits) secondFactorPassed(ctx context.Context, user *storage.User) {
 	l.count.Clear(ctx, perSecondFactor, user.ID+since(user))
 }
 
+// passkey counts an attempt to sign in by the passkey with a credential id.
+func (l limits) passkey(ctx context.Context, by audit.Actor, credentialID string) error {
+	if err := l.count.Count(ctx, perAddress, limit.Network(by.IPAddress)); err != nil {
+		return err
+	}
+	return l.count.Count(ctx, perPasskey, accountOf(by, credentialID, nil))
+}
+
+// passkeyPassed clears the counter of a passkey after a good attempt.
+func (l limits) passkeyPassed(ctx context.Context, by audit.Actor, credentialID string) {
+	l.count.Clear(ctx, perPasskey, accountOf(by, credentialID, nil))
+}
+
+// challenge counts a challenge that is asked for.
+func (l limits) challenge(ctx context.Context, by audit.Actor) error {
+	return l.count.Count(ctx, perChallenge, limit.Network(by.IPAddress))
+}
+
 // register counts an attempt to make an account.
 func (l limits) register(ctx context.Context, by audit.Actor) error {
 	return l.count.Count(ctx, perRegistration, limit.Network(by.IPAddress))
@@ -101,14 +125,14 @@ func (l limits) flow(ctx context.Context, by audit.Actor) error {
 	return l.count.Count(ctx, perFlow, limit.Network(by.IPAddress))
 }
 
-// accountOf names an account as it is tried from an address; the store sees no
-// address of mail.
-func accountOf(by audit.Actor, email string, user *storage.User) string {
-	return accountAnywhere(email, user) + ":" + limit.Network(by.IPAddress)
+// accountOf names an account, by what it is tried with, as it is tried from an
+// address; the store sees no address of mail.
+func accountOf(by audit.Actor, name string, user *storage.User) string {
+	return accountAnywhere(name, user) + ":" + limit.Network(by.IPAddress)
 }
 
-func accountAnywhere(email string, user *storage.User) string {
-	return storage.Hash(email) + since(user)
+func accountAnywhere(name string, user *storage.User) string {
+	return storage.Hash(name) + since(user)
 }
 
 // since makes the name of a counter another one when an administrator unlocks

@@ -46,6 +46,8 @@ type Config struct {
 	Limits *limit.Limits
 	// Orgs keeps the records of who meets what their organizations ask.
 	Orgs *org.Service
+	// Party is the server as the authenticators of passkeys know it.
+	Party account.RelyingParty
 }
 
 // Service is the sign-in machine.
@@ -88,7 +90,7 @@ type Result struct {
 // proof is who has proved to be whom, and how.
 type proof struct {
 	user     *storage.User
-	password *account.Match // nil for a user who is being made
+	password *account.Match // nil for a user who is being made, or came by a passkey
 	methods  []string       // RFC 8176
 	second   bool           // says that the second factor was proved, too
 }

@@ -43,8 +43,13 @@ func (s *Service) ConfirmTOTP(ctx context.Context, by audit.Actor, userID, code 
 	if err := s.accounts.ConfirmTOTP(ctx, by, userID, code); err != nil {
 		return err
 	}
+	return s.settle(ctx, by, userID)
+}
+
+// settle records that a user who has a new factor meets what is asked of them.
+func (s *Service) settle(ctx context.Context, by audit.Actor, userID string) error {
 	if err := s.Orgs.Settle(ctx, by, userID); err != nil {
-		return fmt.Errorf("the authenticator of %s is confirmed, but not noted by their organizations: %w", userID, err)
+		return fmt.Errorf("%s has a second factor, which is not noted by their organizations: %w", userID, err)
 	}
 	return nil
 }

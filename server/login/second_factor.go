@@ -42,6 +42,8 @@ var (
 type Pending struct {
 	Token     string // shown once
 	ExpiresAt time.Time
+	// Factors are what the second factor can be.
+	Factors account.Factors
 }
 
 // Code is what someone types as their second factor.
@@ -70,11 +72,16 @@ func (e entry) flowID() string {
 
 // suffices says whether what was proved is all that the user can be asked for.
 func suffices(ctx context.Context, r storage.Reader, proved proof) (bool, error) {
+	owed, err := owes(ctx, r, proved)
+	return !owed.Any(), err
+}
+
+// owes returns what can be asked for beside what was proved.
+func owes(ctx context.Context, r storage.Reader, proved proof) (account.Factors, error) {
 	if proved.second {
-		return true, nil
+		return account.Factors{}, nil
 	}
-	has, err := account.FactorsOf(ctx, r, proved.user.ID)
-	return !has.Any(), err
+	return account.FactorsOf(ctx, r, proved.user.ID)
 }
 
 // hold keeps the sign-in of someone who has a second factor and has not proved
@@ -82,14 +89,14 @@ func suffices(ctx context.Context, r storage.Reader, proved proof) (bool, error)
 func (s *Service) hold(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, proved proof, e entry,
 ) (*Pending, error) {
-	enough, err := suffices(ctx, tx.Reader, proved)
-	if err != nil || enough {
+	owed, err := owes(ctx, tx.Reader, proved)
+	if err != nil || !owed.Any() {
 		return nil, err
 	}
 	if err := s.accounts.Recheck(ctx, tx, proved.user.ID, proved.password); err != nil {
 		return nil, err
 	}
-	p := &Pending{Token: rand.Text(), ExpiresAt: now.Add(pendingLifetime)}
+	p := &Pending{Token: rand.Text(), ExpiresAt: now.Add(pendingLifetime), Factors: owed}
 	err = tx.InsertFirstFactor(ctx, &storage.FirstFactor{
 		Hash: storage.Hash(p.Token), UserID: proved.user.ID, FlowID: storage.Ref(e.flowID()), Kind: e.kind,
 		Methods: proved.methods, Remember: e.remember, PasswordChangedAt: storage.At(proved.password.ChangedAt()),
@@ -109,7 +116,12 @@ func (s *Service) held(ctx context.Context, token, kind, flowID string) (*storag
 	if token == "" {
 		return nil, ErrPending
 	}
-	h, err := s.db.FirstFactor(ctx, storage.Hash(token))
+	return s.heldAs(ctx, storage.Hash(token), kind, flowID)
+}
+
+// heldAs is [Service.held] by the hash of the token.
+func (s *Service) heldAs(ctx context.Context, hash, kind, flowID string) (*storage.FirstFactor, error) {
+	h, err := s.db.FirstFactor(ctx, hash)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrPending
 	}
@@ -122,10 +134,16 @@ func (s *Service) held(ctx context.Context, token, kind, flowID string) (*storag
 	return h, nil
 }
 
+// secondFactorBy uses a second factor of a user up, in tx, and returns the
+// methods that it adds. What it returns as refused is recorded.
+type secondFactorBy func(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
+) (methods []string, refused, err error)
+
 // admit lets the sign-in of h in by its second factor: let makes the session
-// in the transaction that uses up the code and h.
+// in the transaction that uses up the factor and h.
 func (s *Service) admit(
-	ctx context.Context, by audit.Actor, h *storage.FirstFactor, code Code,
+	ctx context.Context, by audit.Actor, h *storage.FirstFactor, second secondFactorBy,
 	let func(tx *storage.Tx, now time.Time, proved proof) error,
 ) error {
 	by = by.As(h.UserID)
@@ -142,7 +160,8 @@ func (s *Service) admit(
 	now := time.Now()
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
-		refused, err = s.tryCode(ctx, tx, by, now, h, code)
+		var added []string
+		added, refused, err = s.trySecond(ctx, tx, by, now, h, second)
 		if err != nil || refused != nil {
 			return err // a guess that was wrong is counted: the transaction commits
 		}
@@ -151,7 +170,7 @@ func (s *Service) admit(
 		} else if err != nil {
 			return fmt.Errorf("end a pending sign-in: %w", err)
 		}
-		proved, err := provedBy(ctx, tx, h, code)
+		proved, err := provedBy(ctx, tx, h, added)
 		if err != nil {
 			return err
 		}
@@ -163,19 +182,33 @@ func (s *Service) admit(
 	return refusal(refused, err)
 }
 
-// tryCode uses one guess of h, and the code if it is right. What it returns as
-// refused is recorded.
-func (s *Service) tryCode(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, h *storage.FirstFactor, code Code,
-) (refused, err error) {
+// trySecond uses one guess of h, and the second factor if it is right. What it
+// returns as refused is recorded.
+func (s *Service) trySecond(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, h *storage.FirstFactor, second secondFactorBy,
+) (added []string, refused, err error) {
 	left, err := tx.UseGuess(ctx, h.Hash, maxGuesses, now)
 	if err != nil {
-		return nil, fmt.Errorf("count a guess: %w", err)
+		return nil, nil, fmt.Errorf("count a guess: %w", err)
 	}
 	if !left {
-		return nil, ErrPending
+		return nil, nil, ErrPending
 	}
-	return s.useCode(ctx, tx, by, now, h.UserID, code)
+	return second(ctx, tx, by, now, h.UserID)
+}
+
+// byCode is the second factor of someone who types a code.
+func (s *Service) byCode(code Code) secondFactorBy {
+	return func(
+		ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
+	) ([]string, error, error) {
+		added := byTOTP
+		if code.Recovery {
+			added = byRecoveryCode
+		}
+		refused, err := s.useCode(ctx, tx, by, now, userID, code)
+		return added, refused, err
+	}
 }
 
 // useCode uses a code of a user up. What it returns as refused is recorded.
@@ -193,19 +226,15 @@ func (s *Service) useCode(
 	return nil, err
 }
 
-// provedBy is what the owner of h has proved by now. [ErrPending] if they were
-// signed out since.
-func provedBy(ctx context.Context, tx *storage.Tx, h *storage.FirstFactor, code Code) (proof, error) {
+// provedBy is what the owner of h has proved by now, with the methods that the
+// second factor added. [ErrPending] if they were signed out since.
+func provedBy(ctx context.Context, tx *storage.Tx, h *storage.FirstFactor, added []string) (proof, error) {
 	user, err := tx.User(ctx, h.UserID)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && !h.CreatedAt.After(user.SignedOutAt.Time) {
 		return proof{}, ErrPending
 	}
 	if err != nil {
 		return proof{}, fmt.Errorf("sign %s in: %w", h.UserID, err)
-	}
-	added := byTOTP
-	if code.Recovery {
-		added = byRecoveryCode
 	}
 	return proof{
 		user: user, password: account.MatchOf(h.PasswordChangedAt.Time), second: true,
@@ -221,7 +250,7 @@ func (s *Service) ProgramSecondFactor(ctx context.Context, by audit.Actor, token
 		return nil, err
 	}
 	out := new(Result)
-	err = s.admit(ctx, by, h, code, func(tx *storage.Tx, now time.Time, proved proof) error {
+	err = s.admit(ctx, by, h, s.byCode(code), func(tx *storage.Tx, now time.Time, proved proof) error {
 		return s.begin(ctx, tx, by, now, proved, session.API, h.Remember, out)
 	})
 	if err != nil {
@@ -242,7 +271,7 @@ func (s *Service) SecondFactor(ctx context.Context, by audit.Actor, b Browser, f
 		return nil, err
 	}
 	out := new(Result)
-	err = s.admit(ctx, by, h, code, func(tx *storage.Tx, now time.Time, proved proof) error {
+	err = s.admit(ctx, by, h, s.byCode(code), func(tx *storage.Tx, now time.Time, proved proof) error {
 		return s.enterFlow(ctx, tx, by, now, old, proved, entry{session.Web, h.Remember, f}, out)
 	})
 	if err != nil {
@@ -251,12 +280,15 @@ func (s *Service) SecondFactor(ctx context.Context, by audit.Actor, b Browser, f
 	return s.entered(ctx, by, b, f, out)
 }
 
-// Owes says whether a browser has proved the password in the flow with an id,
-// and is asked for the second factor.
-func (s *Service) Owes(ctx context.Context, b Browser, flowID string) (bool, error) {
-	_, err := s.held(ctx, b.Pending, session.Web, flowID)
+// Owes returns what a browser can be asked for that has proved the password in
+// the flow with an id; nothing for any other.
+func (s *Service) Owes(ctx context.Context, b Browser, flowID string) (account.Factors, error) {
+	h, err := s.held(ctx, b.Pending, session.Web, flowID)
 	if errors.Is(err, ErrPending) {
-		return false, nil
+		return account.Factors{}, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return account.Factors{}, err
+	}
+	return account.FactorsOf(ctx, s.db.Reader, h.UserID)
 }

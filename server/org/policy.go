@@ -54,7 +54,9 @@ func limits(status string) bool { return status == PastDue || status == Suspende
 type Factors struct{ TOTP, WebAuthn bool }
 
 // factorsOf are the second factors of a member.
-func factorsOf(st *storage.MFAState) Factors { return Factors{TOTP: st.HasTOTP} }
+func factorsOf(st *storage.MFAState) Factors {
+	return Factors{TOTP: st.HasTOTP, WebAuthn: st.HasPasskey}
+}
 
 // without is f less some.
 func (f Factors) without(some Factors) Factors {

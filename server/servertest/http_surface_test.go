@@ -390,11 +390,10 @@ func TestBytesInHeadersBreakNothing(t *testing.T) {
 // A new server answers while it makes its keys, and says when it has them.
 func TestANewServerBecomesReady(t *testing.T) {
 	t.Parallel()
-	c := caller{t: t, s: servertest.New(t)}
+	s, browser := servertest.New(t), servertest.Browser(t)
 	for range 100 {
-		o := c.call("GET", "/api/ready", nil)
-		if o.Code == http.StatusOK {
-			o.succeeded(200, "Ready")
+		page := servertest.Get(t, browser, s.URL+"/api/ready")
+		if page.Response.StatusCode == http.StatusOK {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -195,6 +195,10 @@ func (s Size) applications(c cells) []filling {
 			row(idOf(8, "i"), idOf(1, "i"), "'personal'", "'A Token'", hashOf("t", "i"), "'profile:read'", c.now), s.Users / 10,
 		},
 		{
+			"passkeys", "id, user_id, credential_id, public_key, sign_count, transports, aaguid, backup_eligible, backed_up, user_verified, name, created_at",
+			row(idOf(0, "i"), idOf(1, "i"), hashOf("k", "i"), "'key'", "0", "''", "''", "FALSE", "FALSE", "TRUE", "'A Passkey'", c.now), s.Users / 10,
+		},
+		{
 			"flows", "id, browser_hash, session_id, request, created_at, expires_at",
 			row(idOf(7, "i"), "'browser'", session, "'{}'", c.now, c.end), s.Users / 10,
 		},

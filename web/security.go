@@ -1,0 +1,258 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/skip2/go-qrcode"
+
+	"authy/server/account"
+	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/session"
+)
+
+// securityView is how someone signs in.
+type securityView struct {
+	Passkeys      []passkeyView
+	HasTOTP       bool
+	TOTPSince     time.Time
+	RecoveryCodes int // how many are left
+}
+
+// passkeyView is one passkey.
+type passkeyView struct {
+	ID, Name          string
+	Created, LastUsed time.Time
+}
+
+// againPage is the data of page "again", which asks someone to prove who they
+// are before they change how they sign in. The form carries that change along.
+type againPage struct {
+	Action, Heading, Button, ID string
+	NeedsPassword, NeedsCode    bool
+	Recovery                    bool // the code was said to be a recovery code
+	Problem                     string
+}
+
+// passkeyNewPage is the data of page "passkey_new".
+type passkeyNewPage struct{ Options, Problem string }
+
+// authenticatorPage is the data of page "authenticator": the QR code, as the
+// path of a drawing of so many modules, and the codes are shown once.
+type authenticatorPage struct {
+	Path, Secret, Problem string
+	Size                  int
+	Codes                 []string
+}
+
+// codesPage is the data of page "recovery_codes".
+type codesPage struct {
+	Heading string
+	Codes   []string
+}
+
+// fillSecurity shows how someone signs in.
+func (wb *Web) fillSecurity(r *http.Request, id *session.Identity, page *securityView) error {
+	have, err := wb.Accounts.Passkeys(r.Context(), id.User.ID)
+	if err != nil {
+		return err
+	}
+	for _, p := range have {
+		page.Passkeys = append(page.Passkeys, passkeyView{p.CredentialID, p.Name, p.CreatedAt.Time, p.LastUsedAt.Time})
+	}
+	t, err := wb.Accounts.TOTPStatus(r.Context(), id.User.ID)
+	if err != nil {
+		return err
+	}
+	page.HasTOTP, page.TOTPSince = t.Enabled, t.ConfirmedAt
+	page.RecoveryCodes, err = wb.Accounts.RecoveryCodesLeft(r.Context(), id.User.ID)
+	return err
+}
+
+// change is what someone does about how they sign in. do gets the proof that
+// they sent, and answers.
+type change struct {
+	heading, button string
+	insists         bool
+	do              func(wb *Web, w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error
+}
+
+// The changes that need a proof.
+var (
+	newPasskeyChange = change{"Add a passkey", "Continue", false, (*Web).newPasskey}
+	dropPasskey      = change{"Delete a passkey", "Delete it", false, (*Web).removePasskey}
+	newTOTP          = change{"Set up an authenticator app", "Continue", false, (*Web).enrollTOTP}
+	dropTOTP         = change{"Remove the authenticator app", "Remove it", true, (*Web).disableTOTP}
+	newCodes         = change{"New recovery codes", "Make new codes", true, (*Web).renewCodes}
+)
+
+// change makes the handler of a change, which asks for what it needs.
+func (wb *Web) change(c change) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := wb.signed(w, r)
+		if err != nil || id == nil {
+			return err
+		}
+		need, err := wb.Login.Needs(r.Context(), id, c.insists)
+		if err != nil {
+			return err
+		}
+		form := r.PostForm
+		page := againPage{
+			Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: form.Get("id"),
+			NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: form.Get("recovery") != "",
+		}
+		if need.Any() && !form.Has("password") && !form.Has("code") {
+			wb.pages.render(w, r, http.StatusOK, "again", wb.view(r, c.heading, page))
+			return nil
+		}
+		err = c.do(wb, w, r, id, login.Again{
+			Password: form.Get("password"), Code: login.Code{Text: form.Get("code"), Recovery: page.Recovery},
+		})
+		f, told := fault.As(err)
+		if told && (f.Kind == fault.Unauthenticated || f.Kind == fault.Forbidden || f.Kind == fault.RateLimited) {
+			setRetryAfter(w, f)
+			page.Problem = f.Error()
+			wb.pages.render(w, r, statuses[f.Kind], "again", wb.view(r, c.heading, page))
+			return nil
+		}
+		return err
+	}
+}
+
+// newPasskey shows the page on which a passkey is made.
+func (wb *Web) newPasskey(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
+	o, err := wb.Login.BeginPasskey(r.Context(), id.Actor(actor(r)), id, in)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	wb.pages.render(w, r, http.StatusOK, "passkey_new", wb.view(r, "Add a passkey", passkeyNewPage{Options: string(text)}))
+	return nil
+}
+
+// addPasskey keeps the passkey that was made.
+func (wb *Web) addPasskey(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	answer, err := answerOf(r)
+	if err != nil {
+		return err
+	}
+	added, err := wb.Login.AddPasskey(r.Context(), id.Actor(actor(r)), id, answer, r.PostForm.Get("name"))
+	if err != nil {
+		return err
+	}
+	if len(added.RecoveryCodes) == 0 {
+		redirect(w, r, "/account")
+		return nil
+	}
+	return wb.showCodes(w, r, "Your passkey is ready", added.RecoveryCodes)
+}
+
+func (wb *Web) showCodes(w http.ResponseWriter, r *http.Request, heading string, codes []string) error {
+	wb.pages.render(w, r, http.StatusOK, "recovery_codes", wb.view(r, "Recovery codes", codesPage{heading, codes}))
+	return nil
+}
+
+func (wb *Web) renamePasskey(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	_, err = wb.Accounts.RenamePasskey(
+		r.Context(), id.Actor(actor(r)), id.User.ID, r.PostForm.Get("id"), r.PostForm.Get("name"))
+	if err != nil {
+		return err
+	}
+	redirect(w, r, "/account")
+	return nil
+}
+
+func (wb *Web) removePasskey(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
+	err := wb.Login.RemovePasskey(r.Context(), id.Actor(actor(r)), id, in, r.PostForm.Get("id"))
+	if err != nil {
+		return err
+	}
+	redirect(w, r, "/account")
+	return nil
+}
+
+// enrollTOTP shows a new authenticator, once.
+func (wb *Web) enrollTOTP(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
+	e, err := wb.Login.EnrollTOTP(r.Context(), id.Actor(actor(r)), id, in)
+	if err != nil {
+		return err
+	}
+	page := authenticatorPage{Secret: e.Secret, Codes: e.RecoveryCodes}
+	if page.Path, page.Size, err = drawQR(e.URI); err != nil {
+		return err
+	}
+	wb.pages.render(w, r, http.StatusOK, "authenticator", wb.view(r, "Authenticator app", page))
+	return nil
+}
+
+// confirmTOTP makes the new authenticator count by a code of it.
+func (wb *Web) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	code := strings.ReplaceAll(r.PostForm.Get("code"), " ", "")
+	err = wb.Login.ConfirmTOTP(r.Context(), id.Actor(actor(r)), id.User.ID, code)
+	if f, told := fault.As(err); told && f.Is(account.ErrTOTPCode) {
+		wb.pages.render(w, r, statuses[f.Kind], "authenticator", wb.view(r, "Authenticator app", authenticatorPage{
+			Problem: "This code is wrong. Type the one that your app shows now.",
+		}))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	redirect(w, r, "/account")
+	return nil
+}
+
+func (wb *Web) disableTOTP(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
+	if err := wb.Login.DisableTOTP(r.Context(), id.Actor(actor(r)), id, in); err != nil {
+		return err
+	}
+	redirect(w, r, "/account")
+	return nil
+}
+
+func (wb *Web) renewCodes(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
+	codes, err := wb.Login.RenewRecoveryCodes(r.Context(), id.Actor(actor(r)), id, in)
+	if err != nil {
+		return err
+	}
+	return wb.showCodes(w, r, "Your new recovery codes", codes)
+}
+
+// drawQR returns the dark modules of a QR code as the path of a drawing, which
+// is size modules wide.
+func drawQR(text string) (path string, size int, err error) {
+	code, err := qrcode.New(text, qrcode.Medium)
+	if err != nil {
+		return "", 0, fmt.Errorf("draw a QR code: %w", err)
+	}
+	bitmap := code.Bitmap()
+	var b strings.Builder
+	for y, row := range bitmap {
+		for x, dark := range row {
+			if dark {
+				fmt.Fprintf(&b, "M%d %dh1v1h-1z", x, y)
+			}
+		}
+	}
+	return b.String(), len(bitmap), nil
+}
