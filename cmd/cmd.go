@@ -75,6 +75,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 		a.sessionCommand(), a.inviteCommand(), a.keyCommand(),
 		a.migrateCommand(), a.configCommand(),
 		a.healthCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.mailCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultCompletionCmd()
 	beStrict(root)

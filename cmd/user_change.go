@@ -54,6 +54,14 @@ What one address has tried with all accounts together passes by itself, within
 		done: "Unlocked %[1]s: they can try again at once.",
 	},
 	{
+		verb:  "verify-email",
+		short: "Note that the address of a user is theirs",
+		long: `Note that the address of a user is theirs, where no mail can show it. Make sure
+that it is: applications may trust it.`,
+		do:   (*account.Service).MarkVerified,
+		done: "Verified %[1]s: applications are told that the address is the user's.",
+	},
+	{
 		verb:  "disable-totp",
 		short: "Take the authenticator of a user away who has lost it",
 		long: `Take the authenticator of a user away who has lost it and has no recovery codes

@@ -19,6 +19,8 @@ func (s *Services) jobs() []job {
 		s.Sessions.Run,
 		s.Tokens.Run,
 		audit.NewChain(s.DB).Run,
+		s.Mail.Run,
+		s.Login.Run,
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
 	}

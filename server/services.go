@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
+	"time"
 
 	"authy/embed"
 	"authy/server/account"
@@ -12,6 +14,7 @@ import (
 	"authy/server/config"
 	"authy/server/limit"
 	"authy/server/login"
+	"authy/server/mail"
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
@@ -32,6 +35,7 @@ type Services struct {
 	Login    *login.Service
 	Activity *activity.Service
 	Tokens   *token.Service
+	Mail     *mail.Queue
 
 	local kv.Store
 }
@@ -79,8 +83,15 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		}
 	}
 	s := &Services{Config: c, DB: db, Store: shared, local: local}
+	if s.Mail, err = mail.New(db, c.PublicURL, c.Mail); err != nil {
+		return nil, errors.Join(err, s.closeStores())
+	}
 	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
 	s.Orgs = org.New(db)
+	s.Accounts.Mail, s.Orgs.Mail = s.Mail, s.Mail
+	if s.Mail.Enabled() {
+		s.Orgs.Mailer = s.remind
+	}
 	s.Activity = activity.New(db)
 	s.Tokens = token.New(db, s.Orgs)
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
@@ -95,11 +106,33 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
-		Registration: c.Registration.Enabled, Limits: s.limits(s.Store),
+		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs:  s.Orgs,
 		Party: account.RelyingPartyOf(c.PublicURL),
 	})
 	return s, nil
+}
+
+// factorWords names second factors in mail.
+var factorWords = map[string]string{"totp": "an authenticator app", "webauthn": "a passkey"}
+
+// remind mails a member that an organization asks for a second factor.
+func (s *Services) remind(ctx context.Context, tx *storage.Tx, r org.Reminder) error {
+	words := make([]string, len(r.Methods))
+	for i, method := range r.Methods {
+		words[i] = factorWords[method]
+	}
+	and := " and "
+	if r.Any {
+		and = " or "
+	}
+	return s.Mail.Send(ctx, tx, time.Now(), mail.Message{
+		Kind: mail.FactorNeeded, To: r.User.Email, Path: "/account", ExpiresAt: r.DeadlineAt,
+		Facts: mail.Facts{
+			Organization: r.Organization.Name, About: strings.Join(words, and),
+			At: r.DeadlineAt.UTC().Format(mail.TimeForm),
+		},
+	})
 }
 
 // limits counts in shared while it can be reached.

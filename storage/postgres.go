@@ -124,6 +124,9 @@ func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn f
 		return translate(err)
 	}
 	e.cache.drop(tx.changed)
+	for _, do := range tx.after {
+		do()
+	}
 	return nil
 }
 

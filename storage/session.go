@@ -93,6 +93,15 @@ func (r Reader) sessionsOf(sessions *[]Session, f SessionFilter, before string, 
 	return q.OrderExpr("id DESC").Limit(int64(limit))
 }
 
+// Addresses returns from where a user has had sessions with a program or
+// browser, as far back as they are kept.
+func (r Reader) Addresses(ctx context.Context, userID, userAgent string) ([]string, error) {
+	var found []string
+	err := r.bun.NewSelect().Conn(r.conn).Model((*Session)(nil)).Distinct().Column("ip_address").
+		Where("user_id = ? AND user_agent = ?", userID, userAgent).Scan(ctx, &found)
+	return found, translate(err)
+}
+
 // InsertSession adds a session.
 func (tx *Tx) InsertSession(ctx context.Context, s *Session) error {
 	return insert(ctx, tx, s)

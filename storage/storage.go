@@ -53,7 +53,12 @@ type Reader struct {
 type Tx struct {
 	Reader
 	changed []string
+	after   []func()
 }
+
+// AfterCommit has do called once what tx does is durable. It must not wait for
+// anything.
+func (tx *Tx) AfterCommit(do func()) { tx.after = append(tx.after, do) }
 
 // conn is what statements run on: a pool, or the connection of a transaction.
 type conn interface {

@@ -83,6 +83,7 @@ func TestFlowsAndLinksAreKeptWhole(t *testing.T) {
 			return tx.SaveFlow(ctx, f)
 		}, readFlow}.check(t, db)
 
+		l.Email, l.Data = "bob@example.com", []byte(odd)
 		trip{"Link", l, func(ctx context.Context, tx *storage.Tx) error {
 			return tx.InsertLink(ctx, l)
 		}, func(ctx context.Context, r storage.Reader) (any, error) {

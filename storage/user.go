@@ -176,7 +176,7 @@ func (tx *Tx) InsertUser(ctx context.Context, u *User) error {
 	return tx.index(ctx, userTerms, u.ID, u.Email, u.FullName)
 }
 
-// SaveUser writes every column of u.
+// SaveUser writes every column of u; [ErrTaken] says that the address is in use.
 func (tx *Tx) SaveUser(ctx context.Context, u *User) error {
 	tx.change(userKey, u.ID)
 	if err := tx.reindex(ctx, userTerms, u.ID, u.Email, u.FullName); err != nil {

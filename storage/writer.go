@@ -45,6 +45,7 @@ type job struct {
 	err      error
 	panicked any
 	changed  []string
+	after    []func()
 }
 
 func newWriter(held *sql.Conn, c *sqliteConn, b *bun.DB, hot *cache, key []byte) *writer {
@@ -146,6 +147,9 @@ func (w *writer) commit(jobs []*job) {
 		}
 		if j.err == nil {
 			w.cache.drop(j.changed)
+			for _, do := range j.after {
+				do()
+			}
 		}
 		close(j.done)
 	}
@@ -207,7 +211,7 @@ func (w *writer) call(j *job) {
 	c := &sqliteTx{sqliteConn: w.conn}
 	tx := &Tx{Reader: Reader{bun: w.bun, conn: c, seals: w.seals}}
 	j.err = j.fn(tx)
-	j.changed = tx.changed
+	j.changed, j.after = tx.changed, tx.after
 	if j.err == nil {
 		j.err = translate(c.failed)
 	}

@@ -87,6 +87,31 @@ type setupPage struct {
 	MinLength                       int               // of the password; 0 says nothing about it
 }
 
+// forgotPage is the data of page "forgot_password".
+type forgotPage struct {
+	Mail           bool // whether links are mailed
+	Email, Problem string
+}
+
+// resetPage is the data of page "reset_password".
+type resetPage struct {
+	Token, Email, Problem string
+	Fields                map[string]string // problems by the name of their field
+	MinLength             int               // of the password
+}
+
+// followLinkPage is the data of page "follow_link": what a link that was mailed does, and the
+// button that does it. Looking at the page does nothing, as programs that check mail do.
+type followLinkPage struct{ Heading, Text, Action, Token, Button string }
+
+// invitationPage is the data of page "invitation".
+type invitationPage struct {
+	Token, Organization, Role, Email, InvitedBy string
+	Mine                                        bool   // whether it is for who is signed in
+	SignedInAs                                  string // the address of somebody else who is
+	Registration                                bool   // whether one can make an account for oneself
+}
+
 // messagePage is the data of page "message": one thing that happened and what to do next.
 type messagePage struct {
 	Heading    string

@@ -34,6 +34,11 @@ func pageData() map[string]any {
 		"again":         againPage{}, "passkey_new": passkeyNewPage{}, "authenticator": authenticatorPage{},
 		"recovery_codes": codesPage{},
 		"docs":           docsPage{},
+
+		"forgot_password": forgotPage{},
+		"reset_password":  resetPage{},
+		"follow_link":     followLinkPage{},
+		"invitation":      invitationPage{},
 	}
 }
 
@@ -291,6 +296,12 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 			[]string{"email", "full_name", "password", "password_confirm", "create"},
 			[]string{"token"},
 		},
+		"forgot_password": {"/forgot-password", []string{"email", "send", "problem", "back"}, nil},
+		"reset_password": {
+			"/reset-password", []string{"password", "password_confirm", "save"}, []string{"token"},
+		},
+		"follow_link": {"Ada", []string{"confirm"}, []string{"token"}},
+		"invitation":  {"/invitations", []string{"accept", "decline"}, []string{"token"}},
 		"sign_out": {
 			"/oidc/end_session",
 			[]string{"sign-out-confirm", "sign-out"},

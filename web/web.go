@@ -100,6 +100,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/account/authenticator/delete", wb.change(dropTOTP))
 	post("/account/recovery-codes", wb.change(newCodes))
 
+	wb.registerLinks(get, post)
+
 	get("/api/docs", wb.showDocs)
 
 	// Clients send browsers here from their own origins.

@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
 
@@ -39,6 +40,9 @@ const maxName = 255
 
 // Service decides about users.
 type Service struct {
+	// Mail sends links and notices; nil sends none.
+	Mail *mail.Queue
+
 	db     *storage.DB
 	hasher *Hasher
 }
@@ -51,6 +55,9 @@ type Draft struct {
 	user storage.User
 	hash string // "" for no password
 }
+
+// Email returns the address of the user who is to be added.
+func (d *Draft) Email() string { return d.user.Email }
 
 // NewUser describes a user to be added.
 type NewUser struct {

@@ -13,15 +13,19 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
+
+// aPasskey is what notices call one.
+const aPasskey = "a passkey"
 
 // What is refused about passkeys. Most messages are the contract's.
 var (
 	ErrChallenge = fault.New(fault.Unauthenticated, "challenge_invalid", "Challenge expired or invalid")
 	ErrPresence  = fault.New(fault.Unauthenticated, "user_not_present", "User presence not verified")
-	// ErrVerified is answered where a passkey alone would sign someone in.
-	ErrVerified = fault.New(fault.Unauthenticated, "user_not_verified",
+	// ErrNotVerified is answered where a passkey alone would sign someone in.
+	ErrNotVerified = fault.New(fault.Unauthenticated, "user_not_verified",
 		"User verification is needed to sign in without a password")
 	ErrAuthenticatorData = fault.New(fault.Unauthenticated, "invalid_authenticator_data", "Invalid authenticator data")
 	ErrRegistration      = fault.New(fault.Unauthenticated, "passkey_refused", "Registration verification failed")
@@ -187,6 +191,9 @@ func (s *Service) AddPasskey(
 			return nil, nil, nil, err
 		}
 	}
+	if err := s.notice(ctx, tx, by, now, userID, mail.FactorAdded, aPasskey); err != nil {
+		return nil, nil, nil, err
+	}
 	return &p, codes, nil, audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "webauthn.register.completed", TargetKind: "user", TargetID: userID,
 		Details: map[string]string{"passkey": p.ID},
@@ -322,6 +329,9 @@ func (s *Service) RemovePasskey(
 	if err := dropRecoveryCodes(ctx, tx, userID); err != nil {
 		return err
 	}
+	if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, aPasskey); err != nil {
+		return err
+	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "webauthn.credential.deleted", TargetKind: "user", TargetID: userID,
 		Details: map[string]string{"passkey": p.ID},
@@ -359,6 +369,9 @@ func (s *Service) ResetPasskeys(ctx context.Context, by audit.Actor, userID stri
 			return ErrNoPasskeys
 		}
 		if err := dropRecoveryCodes(ctx, tx, userID); err != nil {
+			return err
+		}
+		if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, "every passkey"); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, by, now, audit.Event{

@@ -223,7 +223,7 @@ func judge(
 	case a.problem != nil:
 		return ErrAssertion, "response", nil
 	case c.Purpose != toConfirm && !flags.HasUserVerified():
-		return ErrVerified, "verification", nil
+		return ErrNotVerified, "verification", nil
 	case a.passkey == nil:
 		return ErrAssertion, "unknown_passkey", nil
 	case a.forged != nil:

@@ -21,6 +21,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
 
@@ -329,9 +330,11 @@ func (s *Service) Replace(
 	if err != nil {
 		return fmt.Errorf("read password of %s: %w", userID, err)
 	}
-	err = tx.SavePassword(ctx, &storage.Password{UserID: userID, Hash: chosen.hash, ChangedAt: storage.At(now)})
-	if err != nil {
-		return fmt.Errorf("set password of %s: %w", userID, err)
+	if err := keepPassword(ctx, tx, now, userID, chosen.hash); err != nil {
+		return err
+	}
+	if err := s.notice(ctx, tx, by, now, userID, mail.PasswordChanged, ""); err != nil {
+		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "user.password_change", TargetKind: "user", TargetID: userID,
@@ -361,13 +364,11 @@ func (s *Service) SetPassword(ctx context.Context, by audit.Actor, userID, passw
 		if err != nil {
 			return err
 		}
-		user.SignedOutAt, user.UpdatedAt = storage.At(now), storage.At(now)
-		if err := tx.SaveUser(ctx, user); err != nil {
-			return fmt.Errorf("sign %s out: %w", user.ID, err)
+		if err := s.replaceAll(ctx, tx, now, user, hash); err != nil {
+			return err
 		}
-		err = tx.SavePassword(ctx, &storage.Password{UserID: user.ID, Hash: hash, ChangedAt: storage.At(now)})
-		if err != nil {
-			return fmt.Errorf("set password of %s: %w", user.ID, err)
+		if err := s.Mail.Notice(ctx, tx, by, now, user, mail.PasswordChanged, ""); err != nil {
+			return err
 		}
 		return audit.Record(ctx, tx, by, now, audit.Event{
 			Action: "user.password_change", TargetKind: "user", TargetID: user.ID,

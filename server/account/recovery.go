@@ -11,6 +11,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
 
@@ -70,6 +71,9 @@ func (s *Service) RenewRecoveryCodes(
 	if err := s.keepRecoveryCodes(ctx, tx, now, userID, false, codes); err != nil {
 		return nil, err
 	}
+	if err := s.notice(ctx, tx, by, now, userID, mail.RecoveryCodesRenewed, ""); err != nil {
+		return nil, err
+	}
 	return codes, audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "totp.backup_codes.regenerated", TargetKind: "user", TargetID: userID,
 	})
@@ -93,6 +97,9 @@ func (s *Service) UseRecoveryCode(
 	}
 	if !used {
 		return refusal(ErrRecoveryCode, s.wrongCode(ctx, tx, by, now, userID, "backup_code"))
+	}
+	if err := s.notice(ctx, tx, by, now, userID, mail.RecoveryCodeUsed, ""); err != nil {
+		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "totp.backup_code.used", TargetKind: "user", TargetID: userID,

@@ -15,6 +15,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
 
@@ -25,6 +26,9 @@ var (
 	ErrNoEnrollment = fault.New(fault.Unauthenticated, "totp_not_enrolled", "TOTP enrollment not found")
 	ErrTOTPCode     = fault.New(fault.Unauthenticated, "invalid_totp_code", "Invalid TOTP code")
 )
+
+// authenticator is what notices call it.
+const authenticator = "an authenticator app"
 
 const (
 	totpIssuer = "authy"
@@ -122,6 +126,9 @@ func (s *Service) ConfirmTOTP(ctx context.Context, by audit.Actor, userID, code 
 		if _, err := tx.ConfirmTOTP(ctx, userID, step, now); err != nil {
 			return fmt.Errorf("confirm the authenticator of %s: %w", userID, err)
 		}
+		if err := s.notice(ctx, tx, by, now, userID, mail.FactorAdded, authenticator); err != nil {
+			return err
+		}
 		return audit.Record(ctx, tx, by, now, event)
 	})
 	if err != nil {
@@ -200,6 +207,9 @@ func (s *Service) RemoveTOTP(
 		return fmt.Errorf("drop the recovery codes of %s: %w", userID, err)
 	}
 	if err := dropRecoveryCodes(ctx, tx, userID); err != nil {
+		return err
+	}
+	if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, authenticator); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{

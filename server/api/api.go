@@ -95,6 +95,7 @@ func (a *API) routes() {
 	a.clientRoutes()
 	a.auditRoutes()
 	a.apiTokenRoutes()
+	a.resetRoutes()
 }
 
 // OpenAPI returns the document that describes the API.

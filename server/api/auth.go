@@ -53,10 +53,27 @@ type signedIn struct {
 	Token     string    `json:"token" doc:"Send it as Authorization: Bearer. It is shown this once."`
 	ExpiresAt time.Time `json:"expires_at"`
 	Enrollment
+
+	byMail bool // there is nothing of the above: the rest is in a mail
+}
+
+// byMailMessage is the same for an address that has an account and one that has
+// none.
+const byMailMessage = "What comes next is in a mail on its way to the address."
+
+func (s *signedIn) later() bool { return s.byMail }
+
+func (s *signedIn) title() string {
+	if s.byMail {
+		return byMailMessage
+	}
+	return ""
 }
 
 func signedInOf(r *login.Result) *signedIn {
-	return &signedIn{userOf(r.User), r.Token, r.Session.ExpiresAt.Time, enrollmentOf(r)}
+	return &signedIn{
+		User: userOf(r.User), Token: r.Token, ExpiresAt: r.Session.ExpiresAt.Time, Enrollment: enrollmentOf(r),
+	}
 }
 
 // loginOut is the answer to someone who has signed in, or must go on.
@@ -110,6 +127,9 @@ func (a *API) register(ctx context.Context, by audit.Actor, in *registerIn) (*si
 	result, err := a.Login.Register(ctx, by, user)
 	if err != nil {
 		return nil, err
+	}
+	if result == nil {
+		return &signedIn{byMail: true}, nil
 	}
 	return signedInOf(result), nil
 }

@@ -33,12 +33,24 @@ func (a *API) describe() {
 	for status := range refusals {
 		document.Components.Responses[strconv.Itoa(status)] = a.refusal(status)
 	}
+	a.describeUniform()
 	for _, path := range document.Paths {
 		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Patch, path.Delete} {
 			if op != nil {
 				a.describeOperation(op)
 			}
 		}
+	}
+}
+
+// describeUniform adds what register answers where that tells nothing.
+func (a *API) describeUniform() {
+	op := a.huma.OpenAPI().Paths["/api/v1/auth/register"].Post
+	op.Responses["202"] = &huma.Response{
+		Description: "Where registration is uniform: whether there is an account or not, the rest is in a mail",
+		Content: map[string]*huma.MediaType{
+			"application/json": {Schema: op.Responses["201"].Content["application/json"].Schema},
+		},
 	}
 }
 
@@ -83,6 +95,10 @@ func (a *API) describeOperation(op *huma.Operation) {
 		example := exampleOf(schemas, media.Schema, "")
 		if envelope, ok := example.(map[string]any); ok && envelope["request_id"] != nil {
 			envelope["success"], envelope["code"], envelope["message"] = true, code, op.Metadata["message"]
+			if code == http.StatusAccepted && op.DefaultStatus != code {
+				envelope["message"] = byMailMessage
+				delete(envelope, "data")
+			}
 		}
 		media.Example = example
 	}

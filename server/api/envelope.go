@@ -40,6 +40,9 @@ type paged interface{ next() string }
 // titled is data that may have a message of its own; title is "" if not.
 type titled interface{ title() string }
 
+// accepted is data that may stand for something that is not done yet: 202.
+type accepted interface{ later() bool }
+
 // baked is data that comes with a cookie, unless that is "".
 type baked interface{ setCookie() string }
 
@@ -58,6 +61,9 @@ func success[T any](ctx context.Context, status int, message string, data *T) *a
 	body := envelope[T]{
 		Version: "1.0", Success: true, Code: status, Message: message,
 		RequestID: audit.FromContext(ctx).RequestID, Data: data,
+	}
+	if own, ok := any(data).(accepted); ok && own.later() {
+		status, body.Code, body.Data = http.StatusAccepted, http.StatusAccepted, nil
 	}
 	if page, ok := any(data).(paged); ok && page.next() != "" {
 		body.Meta = &meta{Next: page.next()}

@@ -31,6 +31,7 @@ func problems(c *Config) []problem {
 		list = append(list, problem{"security.secret_key", checkSecret(c.Security.SecretKey.Reveal())})
 	}
 	list = append(list, durationProblems(c)...)
+	list = append(list, mailProblems(c)...)
 	return slices.DeleteFunc(list, func(p problem) bool { return p.err == nil })
 }
 
@@ -140,5 +141,5 @@ func risks(c *Config) []string {
 				": anyone can pretend to come from any address.")
 		}
 	}
-	return list
+	return append(list, mailRisks(c.Mail)...)
 }

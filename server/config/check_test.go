@@ -63,6 +63,12 @@ func TestValuesThatMustNotBeStartedWithAreRefused(t *testing.T) {
 		{"openid.refresh_grace", "31s", "31s is out of range; write 0s to 30s"},
 		{"openid.max_grant_lifetime", "0s", "out of range"},
 		{"server.shutdown_grace", "-1s", "out of range"},
+		{"mail.tls", "opportunistic", `"opportunistic" is not known; write one of starttls, implicit, none`},
+		{"mail.timeout", "5m1s", "5m1s is out of range; write 1s to 5m"},
+		{"mail.port", "0", "0 is not a port; write 587 or 465"},
+		{"mail.port", "65536", "65536 is not a port"},
+		{"mail.username", "authy", "belong together"},
+		{"registration.uniform", "true", "it answers by mail; set mail.host and mail.from, too"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.key+" "+tt.text, func(t *testing.T) {
@@ -81,6 +87,35 @@ func TestValuesThatMustNotBeStartedWithAreRefused(t *testing.T) {
 				t.Errorf("the message quotes a secret: %s", got)
 			}
 		})
+	}
+}
+
+func TestTheRelayAndTheSenderAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ from, host, want string }{
+		{"", "mail.example.com", "mail.from: \"\" is not an address"},
+		{"authy", "mail.example.com", "mail.from: \"authy\" is not an address"},
+		{"authy <noreply@example.com>\r\nBcc: eve@example.com", "mail.example.com", "mail.from"},
+		{"noreply@example.com", "", "mail.host: it is empty"},
+		{"noreply@example.com", "mail.example.com:587", "mail.host: \"mail.example.com:587\" is not a host name"},
+		{"noreply@example.com", "smtp://mail.example.com", "is not a host name"},
+	} {
+		got := refuse(t, "", config.Flags{"mail.from": c.from, "mail.host": c.host})
+		if !strings.Contains(got, c.want) {
+			t.Errorf("from %q by %q: %q, want %s", c.from, c.host, got, c.want)
+		}
+	}
+	for _, host := range []string{"mail.example.com", "::1", "192.0.2.1"} {
+		c, r := load(t, "", config.Flags{
+			"mail.from": "authy <noreply@example.com>", "mail.host": host, "mail.tls": "none",
+			"mail.username": "authy", "mail.password": "hunter2 of the relay",
+		})
+		if !c.Mail.Enabled() || len(r.Warnings()) != 1 || !strings.HasPrefix(r.Warnings()[0], "mail.tls is none") {
+			t.Errorf("mail by %s without TLS: enabled %v, warnings %q", host, c.Mail.Enabled(), r.Warnings())
+		}
+		if got := setting(t, r, "mail.password").Value; got != "[set]" {
+			t.Errorf("the password is shown as %q", got)
+		}
 	}
 }
 

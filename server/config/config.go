@@ -26,6 +26,7 @@ type Config struct {
 	Session      Session      `toml:"session"`
 	OpenID       OpenID       `toml:"openid"`
 	Registration Registration `toml:"registration"`
+	Mail         Mail         `toml:"mail"`
 	CORS         CORS         `toml:"cors"`
 	Server       Server       `toml:"server"`
 }
@@ -89,6 +90,9 @@ type OpenID struct {
 // Registration says whether strangers can make an account for themselves.
 type Registration struct {
 	Enabled bool `toml:"enabled"`
+	// Uniform answers the same whether an address has an account or not: what
+	// comes next is in a mail to it. It needs [Mail].
+	Uniform bool `toml:"uniform"`
 }
 
 // CORS says which web pages of other origins may use the API.
@@ -123,6 +127,7 @@ func Defaults() *Config {
 			MaxGrantLifetime: Duration{365 * 24 * time.Hour},
 		},
 		Registration: Registration{Enabled: true},
+		Mail:         Mail{Port: 587, TLS: STARTTLS, Timeout: Duration{30 * time.Second}},
 		Server:       Server{ShutdownGrace: Duration{20 * time.Second}},
 	}
 }

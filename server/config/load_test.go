@@ -152,6 +152,8 @@ func TestEveryKeyCanBeSetByEnvironmentAndFlag(t *testing.T) {
 		"database.url": "sqlite:///x.db", "redis.url": "redis://localhost", "trusted_proxies": "10.0.0.1/32",
 		"cors.origins":        "https://app.example.com",
 		"security.secret_key": strings.Repeat("ab", 16),
+		"mail.from":           "noreply@example.com", "mail.host": "mail.example.com",
+		"mail.username": "authy", "mail.password": "authy's", "mail.ca_file": "relay.pem",
 	}
 	flags, environ := config.Flags{}, []string{}
 	for _, s := range r.Settings() {

@@ -38,6 +38,13 @@ var (
 	// perSession is how often a session may be asked for its user's password
 	// again. Whoever has found one open, and tries, locks out nobody else.
 	perSession = limit.Rule{Name: "password-session", Most: 10, Window: 15 * time.Minute}
+	// perMailbox is how much mail anyone may have sent to an address, perMailer
+	// how much one address of the network may have sent. Whoever asks too often
+	// for somebody else keeps a working link out of nobody's mailbox.
+	perMailbox = limit.Rule{Name: "mail-mailbox", Most: 10, Window: time.Hour}
+	perMailer  = limit.Rule{Name: "mail-address", Most: 30, Window: 15 * time.Minute}
+	// perLink is how often one address may follow links that were mailed.
+	perLink = limit.Rule{Name: "link-address", Most: 60, Window: 15 * time.Minute}
 	// perFlow is how many sign-ins one address may begin: each is kept for a
 	// while, also when it leads nowhere.
 	perFlow = limit.Rule{Name: "flow-address", Most: 1500, Window: 15 * time.Minute}
@@ -118,6 +125,19 @@ func (l limits) again(ctx context.Context, sessionID string) error {
 // provedAgain clears the counter of a session after a good attempt.
 func (l limits) provedAgain(ctx context.Context, sessionID string) {
 	l.count.Clear(ctx, perSession, sessionID)
+}
+
+// mail counts a mail that is to be sent to email.
+func (l limits) mail(ctx context.Context, by audit.Actor, email string) error {
+	if err := l.count.Count(ctx, perMailer, limit.Network(by.IPAddress)); err != nil {
+		return err
+	}
+	return l.count.Count(ctx, perMailbox, storage.Hash(email))
+}
+
+// link counts a link that is followed.
+func (l limits) link(ctx context.Context, by audit.Actor) error {
+	return l.count.Count(ctx, perLink, limit.Network(by.IPAddress))
 }
 
 // flow counts a sign-in that begins.

@@ -42,6 +42,8 @@ var (
 type Config struct {
 	// Registration lets anyone make an account for themselves.
 	Registration bool
+	// Uniform answers to all who want an account by mail.
+	Uniform bool
 	// Limits slows guessing down; nil does not.
 	Limits *limit.Limits
 	// Orgs keeps the records of who meets what their organizations ask.
@@ -57,13 +59,16 @@ type Service struct {
 	accounts *account.Service
 	sessions *session.Service
 	openid   *openid.Provider
+	chores   chan chore
 }
 
 // New returns the machine over db and the services it asks.
 func New(
 	db *storage.DB, accounts *account.Service, sessions *session.Service, provider *openid.Provider, c Config,
 ) *Service {
-	return &Service{Config: c, db: db, accounts: accounts, sessions: sessions, openid: provider}
+	return &Service{
+		Config: c, db: db, accounts: accounts, sessions: sessions, openid: provider, chores: make(chan chore, maxChores),
+	}
 }
 
 func (s *Service) limits() limits { return limits{s.Limits} }
@@ -93,6 +98,7 @@ type proof struct {
 	password *account.Match // nil for a user who is being made, or came by a passkey
 	methods  []string       // RFC 8176
 	second   bool           // says that the second factor was proved, too
+	strange  bool           // says that the user has not been seen with this device
 }
 
 // Program signs a program in, which then sends its token as a Bearer header.
@@ -118,7 +124,8 @@ func (s *Service) Program(ctx context.Context, by audit.Actor, in Credentials) (
 	return out, nil, nil
 }
 
-// Register makes an account and signs its program in.
+// Register makes an account and signs its program in. Where everyone gets the
+// same answer the result is nil, and the rest is in a mail.
 func (s *Service) Register(ctx context.Context, by audit.Actor, in account.NewUser) (*Result, error) {
 	if !s.Registration {
 		return nil, ErrClosed
@@ -130,11 +137,17 @@ func (s *Service) Register(ctx context.Context, by audit.Actor, in account.NewUs
 	if err != nil {
 		return nil, err
 	}
+	if s.Uniform {
+		return nil, s.registerByMail(ctx, by, draft)
+	}
 	out := new(Result)
 	now := time.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err := s.accounts.Add(ctx, tx, by, now, draft)
 		if err != nil {
+			return err
+		}
+		if err := s.accounts.SendVerification(ctx, tx, now, user); err != nil {
 			return err
 		}
 		return s.begin(ctx, tx, by.As(user.ID), now, proof{user: user, methods: []string{"pwd"}}, session.API, false, out)
@@ -143,6 +156,14 @@ func (s *Service) Register(ctx context.Context, by audit.Actor, in account.NewUs
 		return nil, err
 	}
 	return out, nil
+}
+
+// registerByMail answers a draft by mail alone.
+func (s *Service) registerByMail(ctx context.Context, by audit.Actor, draft *account.Draft) error {
+	if err := s.limits().mail(ctx, by, draft.Email()); err != nil {
+		return err
+	}
+	return s.later(ctx, func(ctx context.Context) error { return s.accounts.RequestRegistration(ctx, by, draft) })
 }
 
 // Setup makes the first administrator by a setup link and signs their browser in.
@@ -199,7 +220,8 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 		return proof{}, refusal(err, s.failed(ctx, by, user, string(user.Status)))
 	}
 	s.limits().passed(ctx, by, email, user)
-	return proof{user: user, password: match, methods: []string{"pwd"}}, nil
+	strange, err := s.strange(ctx, by, user.ID)
+	return proof{user: user, password: match, methods: []string{"pwd"}, strange: strange}, err
 }
 
 // refusal is what the person is told, unless it could not be recorded.
@@ -274,6 +296,9 @@ func (s *Service) signedIn(
 		return nil, err
 	} else if !enough {
 		return nil, errSecondFactor
+	}
+	if err := s.noteDevice(ctx, tx, by, now, proved, user); err != nil {
+		return nil, err
 	}
 	if err := s.accounts.SignedIn(ctx, tx, by, now, user, proved.password); err != nil {
 		return nil, err

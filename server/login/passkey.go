@@ -186,14 +186,19 @@ func (s *Service) admitPasskey(
 	if err := s.limits().passkey(ctx, by, a.CredentialID()); err != nil {
 		return errors.Join(err, s.refused(ctx, by, &storage.User{ID: a.UserID()}, "webauthn.login.failed", "throttled"))
 	}
+	strange, err := s.strange(ctx, by, a.UserID())
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	var refused error
-	err := s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		var proved proof
 		proved, refused, err = s.provedByPasskey(ctx, tx, by, now, a)
 		if err != nil || refused != nil {
 			return err // the challenge is used up all the same: the transaction commits
 		}
+		proved.strange = strange
 		return let(tx, now, proved)
 	})
 	if err == nil && refused == nil {

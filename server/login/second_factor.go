@@ -157,6 +157,10 @@ func (s *Service) admit(
 	if err := s.limits().secondFactor(ctx, user); err != nil {
 		return errors.Join(err, s.failed(ctx, by, user, "second_factor_throttled"))
 	}
+	strange, err := s.strange(ctx, by, h.UserID)
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
@@ -174,6 +178,7 @@ func (s *Service) admit(
 		if err != nil {
 			return err
 		}
+		proved.strange = strange
 		return let(tx, now, proved)
 	})
 	if err == nil && refused == nil {

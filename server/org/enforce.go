@@ -25,7 +25,8 @@ const (
 type Reminder struct {
 	User         *storage.User
 	Organization *Organization
-	Methods      []string // that would do
+	Methods      []string // that are missing
+	Any          bool     // one of them is enough
 	DeadlineAt   time.Time
 }
 
@@ -151,7 +152,8 @@ func (s *Service) remindOne(ctx context.Context, tx *storage.Tx, now time.Time, 
 		// In a record that says otherwise, so that it is not found again.
 		return s.note(ctx, tx, audit.Server(), now, st)
 	}
-	r := Reminder{Methods: needFrom(st).missing(factorsOf(st)), DeadlineAt: v.deadline}
+	n := needFrom(st)
+	r := Reminder{Methods: n.missing(factorsOf(st)), Any: n.any, DeadlineAt: v.deadline}
 	if r.User, err = tx.User(ctx, userID); err != nil {
 		return fmt.Errorf("look up user %s: %w", userID, err)
 	}

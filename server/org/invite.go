@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
 
@@ -32,13 +33,14 @@ type Invitation = storage.Invitation
 func newSecret() string { return rand.Text() }
 
 // InvitationLink returns the address at which an invitation is answered.
-func InvitationLink(publicURL, secret string) string {
-	return publicURL + "/invitations?token=" + secret
-}
+func InvitationLink(publicURL, secret string) string { return publicURL + invitationPage + secret }
+
+const invitationPage = "/invitations?token="
 
 // Invite offers a role to whoever has an address, as account.ParseEmail returns
-// it, and returns the secret with which they accept, this once. [ErrMember] if
-// they are a member, [ErrInvited] if they have an invitation.
+// it, and returns the secret with which they accept, this once; where mail is
+// set up it is also mailed to them. [ErrMember] if they are a member,
+// [ErrInvited] if they have an invitation.
 func (s *Service) Invite(
 	ctx context.Context, by audit.Actor, orgID, email string, role Role,
 ) (out *storage.Invitation, secret string, err error) {
@@ -58,6 +60,54 @@ func (s *Service) Invite(
 		return err
 	})
 	return out, secret, err
+}
+
+// mailInvitation mails an invitation to whom it is for.
+func (s *Service) mailInvitation(
+	ctx context.Context, tx *storage.Tx, now time.Time, i *storage.Invitation, secret string,
+) error {
+	o, err := tx.Organization(ctx, i.OrganizationID)
+	if err != nil {
+		return fmt.Errorf("look up organization %s: %w", i.OrganizationID, err)
+	}
+	return s.Mail.Send(ctx, tx, now, mail.Message{
+		Kind: mail.Invitation, To: i.Email, Path: invitationPage + secret, ExpiresAt: i.ExpiresAt.Time,
+		Facts: mail.Facts{Organization: o.Name, Role: string(i.Role)},
+	})
+}
+
+// Invited is an invitation as whoever holds its secret sees it.
+type Invited struct {
+	Organization string // its name
+	Email        string // that it is for
+	Role         Role
+	InvitedBy    string // the address of who invites; "" for an operator
+}
+
+// ShowInvitation returns the invitation with a secret while it can be answered.
+// [ErrNoInvitation] otherwise.
+func (s *Service) ShowInvitation(ctx context.Context, secret string) (*Invited, error) {
+	i, err := s.db.InvitationByHash(ctx, storage.Hash(secret))
+	if err != nil {
+		return nil, lookedUp(err, ErrNoInvitation, "look up an invitation")
+	}
+	if !open(i, time.Now()) {
+		return nil, ErrNoInvitation
+	}
+	o, err := s.db.Organization(ctx, i.OrganizationID)
+	if err != nil {
+		return nil, lookedUp(err, ErrNoInvitation, "look up organization "+i.OrganizationID)
+	}
+	out := &Invited{Organization: o.Name, Email: i.Email, Role: i.Role}
+	if i.InvitedByID == "" {
+		return out, nil
+	}
+	user, err := s.db.User(ctx, string(i.InvitedByID))
+	if err != nil {
+		return nil, lookedUp(err, ErrNoInvitation, "look up user "+string(i.InvitedByID))
+	}
+	out.InvitedBy = user.Email
+	return out, nil
 }
 
 // noMember is [ErrMember] if whoever has an address is a member already.
@@ -100,6 +150,9 @@ func (s *Service) invite(
 		return nil, ErrInvited
 	} else if err != nil {
 		return nil, fmt.Errorf("invite to organization %s: %w", orgID, err)
+	}
+	if err := s.mailInvitation(ctx, tx, now, i, secret); err != nil {
+		return nil, err
 	}
 	return i, record(ctx, tx, by, now, "org.invitation.create", i)
 }

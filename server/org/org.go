@@ -21,6 +21,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
 
@@ -54,6 +55,8 @@ type Organization = storage.Organization
 
 // Service decides about organizations.
 type Service struct {
+	// Mail sends invitations; nil sends none.
+	Mail *mail.Queue
 	// Mailer reminds members of a deadline; nil reminds nobody.
 	Mailer Mailer
 

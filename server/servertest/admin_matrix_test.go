@@ -26,6 +26,7 @@ var adminOperations = []struct {
 	{"POST /users/{user}/activate", "", "user.activate"},
 	{"POST /users/{user}/sign-out", "", "session.revoke_all"},
 	{"POST /users/{user}/unlock", "", "user.unlock"},
+	{"POST /users/{user}/reset-link", "", "user.password_reset_requested"},
 	{"GET /organizations", "", ""},
 	{"GET /organizations/{org}", "", ""},
 	{"PATCH /organizations/{org}", `{"name":"Other","is_active":false}`, "org.update"},

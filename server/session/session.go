@@ -88,6 +88,9 @@ type Began struct {
 	Methods  []string // RFC 8176
 }
 
+// Agent returns the browser or program of an actor as sessions keep it.
+func Agent(by audit.Actor) string { return audit.Cut(by.UserAgent, 256) }
+
 // Start makes a session in tx and returns it with its token, which is not kept.
 func (s *Service) Start(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, b Began,
@@ -99,7 +102,7 @@ func (s *Service) Start(
 	token := newToken()
 	session := &storage.Session{
 		ID: storage.NewID(), UserID: b.UserID, Kind: b.Kind, TokenHash: storage.Hash(token), Methods: b.Methods,
-		IPAddress: by.IPAddress, UserAgent: audit.Cut(by.UserAgent, 256),
+		IPAddress: by.IPAddress, UserAgent: Agent(by),
 		AuthenticatedAt: storage.At(now), CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
 		LastActivityAt: storage.At(now), ExpiresAt: storage.At(now.Add(lifetime)),
 	}

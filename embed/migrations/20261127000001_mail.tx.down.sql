@@ -1,0 +1,3 @@
+ALTER TABLE links DROP COLUMN data;
+ALTER TABLE links DROP COLUMN email;
+DROP TABLE mails;

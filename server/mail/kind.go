@@ -1,0 +1,46 @@
+package mail
+
+// Kind is what a mail says. Each has its words in embed/templates/mail/words.txt.
+type Kind string
+
+// The mails with links.
+const (
+	ResetPassword Kind = "reset_password"
+	VerifyEmail   Kind = "verify_email"
+	ChangeEmail   Kind = "change_email"
+	// EmailInUse tells the owner of an account that somebody wanted its address
+	// for another.
+	EmailInUse Kind = "email_in_use"
+	Register   Kind = "register"
+	// AccountExists tells the owner of an account that somebody wanted to make
+	// one with its address.
+	AccountExists Kind = "account_exists"
+	Invitation    Kind = "invitation"
+)
+
+// The notices of what was done to an account.
+const (
+	PasswordChanged      Kind = "password_changed"
+	PasswordReset        Kind = "password_reset"
+	EmailChangeRequested Kind = "email_change_requested"
+	EmailChanged         Kind = "email_changed"
+	FactorAdded          Kind = "factor_added"   // about says which
+	FactorRemoved        Kind = "factor_removed" // about says which
+	RecoveryCodesRenewed Kind = "recovery_codes_renewed"
+	RecoveryCodeUsed     Kind = "recovery_code_used"
+	NewDevice            Kind = "new_device"
+	// FactorNeeded reminds a member of an organization that asks for a second factor.
+	FactorNeeded Kind = "factor_needed"
+)
+
+// test is what an operator sends to see that mail works.
+const test Kind = "test"
+
+// Kinds lists all of them.
+func Kinds() []Kind {
+	return []Kind{
+		ResetPassword, VerifyEmail, ChangeEmail, EmailInUse, Register, AccountExists, Invitation,
+		PasswordChanged, PasswordReset, EmailChangeRequested, EmailChanged, FactorAdded, FactorRemoved,
+		RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FactorNeeded, test,
+	}
+}

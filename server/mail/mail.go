@@ -1,0 +1,158 @@
+// Package mail sends mail. A message is queued in the transaction of what it is
+// about, so that both happen or neither does; a job hands it to the relay,
+// again and again until the relay has taken it or it is of no use any more. A
+// message may arrive twice, when the server ends between the relay's yes and
+// its own note of it; none is lost. The package refuses to know who may be told
+// what.
+//
+// Read mail.go (what is queued), kind.go (what there is to say), letter.go (how
+// it is put into words), queue.go (how it gets away), relay.go (SMTP).
+package mail
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/config"
+	"authy/storage"
+)
+
+// noticeLifetime is how long a notice is worth sending.
+const noticeLifetime = 3 * 24 * time.Hour
+
+// Queue sends mail. A nil Queue sends none, and says so by [Queue.Enabled].
+type Queue struct {
+	db        *storage.DB
+	publicURL string
+	relay     *relay // nil if mail is not set up
+	words     *words
+	wake      chan struct{}
+}
+
+// New returns the queue over db. Links lead to publicURL, whatever a request
+// says its host is. Without a relay in c nothing is queued or sent.
+func New(db *storage.DB, publicURL string, c config.Mail) (*Queue, error) {
+	w, err := newWords()
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{db: db, publicURL: publicURL, words: w, wake: make(chan struct{}, 1)}
+	if c.Enabled() {
+		if q.relay, err = newRelay(c); err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
+
+// Enabled says whether mail is sent.
+func (q *Queue) Enabled() bool { return q != nil && q.relay != nil }
+
+// Message is a mail to be sent.
+type Message struct {
+	Kind Kind
+	To   string // an address as account.ParseEmail returns it
+	// Path is that of the page that its link leads to, "" for no link.
+	Path string
+	// ExpiresAt is when it is of no use any more: the end of its link.
+	ExpiresAt time.Time
+	Facts     Facts
+}
+
+// Facts are what a message says beside its own words. Each may be "".
+type Facts struct {
+	At           string `json:",omitempty"` // when it happened
+	Place        string `json:",omitempty"` // from where, and with what
+	About        string `json:",omitempty"` // what it happened to: "an authenticator app"
+	Email        string `json:",omitempty"` // another address that it is about
+	Organization string `json:",omitempty"`
+	Role         string `json:",omitempty"`
+}
+
+// body is what of a message is sealed.
+type body struct {
+	Link  string `json:",omitempty"`
+	Facts Facts
+}
+
+// Send queues m in tx, and has it sent as soon as tx is durable. Where mail is
+// not set up it does nothing.
+func (q *Queue) Send(ctx context.Context, tx *storage.Tx, now time.Time, m Message) error {
+	if !q.Enabled() {
+		return nil
+	}
+	b := body{Facts: m.Facts}
+	if m.Path != "" {
+		b.Link = q.publicURL + m.Path
+	}
+	text, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("queue mail %s: %w", m.Kind, err)
+	}
+	err = tx.InsertMail(ctx, &storage.Mail{
+		ID: storage.NewID(), Recipient: m.To, Kind: string(m.Kind), Body: text,
+		CreatedAt: storage.At(now), NextAt: storage.At(now), ExpiresAt: storage.At(m.ExpiresAt),
+	})
+	if err != nil {
+		return fmt.Errorf("queue mail %s: %w", m.Kind, err)
+	}
+	tx.AfterCommit(q.nudge)
+	return nil
+}
+
+// nudge has the queue looked at now.
+func (q *Queue) nudge() {
+	select {
+	case q.wake <- struct{}{}:
+	default: // it will be, anyway
+	}
+}
+
+// TimeForm is how mails write a moment, which is given in UTC.
+const TimeForm = "2 January 2006, 15:04 UTC"
+
+// Notice tells a user, in the transaction of its cause, of something that was
+// done to their account; about says to what, where the kind alone does not.
+func (q *Queue) Notice(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *storage.User, kind Kind, about string,
+) error {
+	return q.NoticeTo(ctx, tx, by, now, user.Email, kind, Facts{About: about})
+}
+
+// NoticeTo is [Queue.Notice] to an address that may not be the user's any
+// more, with facts of the caller's.
+func (q *Queue) NoticeTo(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, email string, kind Kind, f Facts,
+) error {
+	f.At, f.Place = now.UTC().Format(TimeForm), place(by)
+	return q.Send(ctx, tx, now, Message{Kind: kind, To: email, ExpiresAt: now.Add(noticeLifetime), Facts: f})
+}
+
+// maxAgent is how much of a User-Agent header a notice quotes, in bytes.
+const maxAgent = 120
+
+// place says who did something from where.
+func place(by audit.Actor) string {
+	switch by.Kind {
+	case audit.Operator, audit.System:
+		return "the operator of this server"
+	case audit.Anonymous, audit.User, audit.Client:
+	}
+	text := by.IPAddress
+	if agent := audit.Cut(by.UserAgent, maxAgent); agent != "" {
+		text += " with " + agent
+	}
+	return text
+}
+
+// Waiting is a mail that waits to be sent.
+type Waiting = storage.Mail
+
+// List returns at most limit mails that wait, the oldest first, after the one
+// with the given id. What they say is not among it.
+func (q *Queue) List(ctx context.Context, after string, limit int) ([]Waiting, error) {
+	return q.db.Mails(ctx, after, limit)
+}

@@ -1,0 +1,54 @@
+package web
+
+import (
+	"net/http"
+
+	"authy/server/fault"
+)
+
+// showInvitation shows who invites whom to what, and asks whom it is for.
+func (wb *Web) showInvitation(w http.ResponseWriter, r *http.Request) error {
+	token := r.Form.Get("token")
+	i, err := wb.Orgs.ShowInvitation(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	page := invitationPage{
+		Token: token, Organization: i.Organization, Role: string(i.Role), Email: i.Email, InvitedBy: i.InvitedBy,
+		Registration: wb.Login.Registration,
+	}
+	v := wb.view(r, "Invitation", nil)
+	if v.Signed != nil {
+		page.Mine = v.Signed.Email == i.Email
+	}
+	if v.Signed != nil && !page.Mine {
+		page.SignedInAs = v.Signed.Email
+	}
+	v.Data = page
+	wb.pages.render(w, r, http.StatusOK, "invitation", v)
+	return nil
+}
+
+// answerInvitation accepts or declines for who is signed in.
+func (wb *Web) answerInvitation(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	by, token := id.Actor(actor(r)), r.PostForm.Get("token")
+	switch r.PostForm.Get("answer") {
+	case "accept":
+		if _, err := wb.Orgs.Accept(r.Context(), by, token); err != nil {
+			return err
+		}
+		redirect(w, r, "/account")
+	case "decline":
+		if err := wb.Orgs.Decline(r.Context(), by, token); err != nil {
+			return err
+		}
+		redirect(w, r, "/invitations/declined")
+	default:
+		return fault.Field("answer", "Must be one of: accept, decline.")
+	}
+	return nil
+}
