@@ -180,12 +180,7 @@ func (a *app) listClients(ctx context.Context, slug, search, after string, limit
 		if err := a.printClients(clients, asJSON); err != nil {
 			return err
 		}
-		switch {
-		case next != "" && search == "":
-			a.note("There are more: add --after %s", next)
-		case next != "":
-			a.note("There are more: say more exactly which, or raise --limit.")
-		}
+		a.noteMore(next, search != "")
 		return nil
 	})
 }

@@ -150,12 +150,7 @@ func (a *app) listOrgs(ctx context.Context, f org.Filter, search, after string, 
 		if err := a.printOrgs(orgs, asJSON); err != nil {
 			return err
 		}
-		switch {
-		case next != "" && search == "":
-			a.note("There are more: add --after %s", next)
-		case next != "":
-			a.note("There are more: say more exactly which, or raise --limit.")
-		}
+		a.noteMore(next, search != "")
 		return nil
 	})
 }

@@ -14,6 +14,18 @@ func (a *app) note(format string, args ...any) {
 	fmt.Fprintf(a.stderr, format+"\n", args...)
 }
 
+// noteMore says how to see more of a list that ends before next, "" if that is
+// all of it. What a search has found has no order to go on by.
+func (a *app) noteMore(next string, isSearch bool) {
+	switch {
+	case next == "":
+	case isSearch:
+		a.note("There are more: say more exactly which, or raise --limit.")
+	default:
+		a.note("There are more: add --after %s", next)
+	}
+}
+
 // printLine writes one line of data to standard output.
 func (a *app) printLine(text string) error {
 	if _, err := fmt.Fprintln(a.stdout, text); err != nil {

@@ -198,12 +198,7 @@ func (a *app) listUsers(ctx context.Context, q userQuery, asJSON bool) error {
 		if err := a.printUsers(users, q.isAll(), asJSON); err != nil {
 			return err
 		}
-		switch {
-		case next != "" && q.search == "" && q.org == "":
-			a.note("There are more: add --after %s", next)
-		case next != "":
-			a.note("There are more: say more exactly which, or raise --limit.")
-		}
+		a.noteMore(next, q.search != "" || q.org != "")
 		return nil
 	})
 }

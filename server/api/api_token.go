@@ -72,17 +72,12 @@ func (a *API) tokenPage(ctx context.Context, by audit.Actor, o token.Owner, in P
 	if err != nil {
 		return nil, err
 	}
-	// One more tells whether there are more.
 	found, err := a.Tokens.List(ctx, by, o, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	out := &tokensOut{Tokens: []tokenView{}, more: len(found) > in.Limit}
-	for i := range found[:min(in.Limit, len(found))] {
-		out.Tokens = append(out.Tokens, tokenOf(&found[i]))
-	}
-	out.Count = len(out.Tokens)
-	return out, nil
+	views, more := firstOf(found, in.Limit, tokenOf)
+	return &tokensOut{Tokens: views, Count: len(views), more: more}, nil
 }
 
 // NewToken describes an API token to be made. It is exported for the framework,

@@ -55,17 +55,12 @@ func (a *API) invitations(ctx context.Context, _ *session.Identity, by audit.Act
 	if err != nil {
 		return nil, err
 	}
-	// One more tells whether there are more.
 	found, err := a.Orgs.Invitations(ctx, by, in.ID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	out := &invitationsOut{Invitations: []inviteView{}, more: len(found) > in.Limit}
-	for i := range found[:min(in.Limit, len(found))] {
-		out.Invitations = append(out.Invitations, inviteOf(&found[i]))
-	}
-	out.Count = len(out.Invitations)
-	return out, nil
+	views, more := firstOf(found, in.Limit, inviteOf)
+	return &invitationsOut{Invitations: views, Count: len(views), more: more}, nil
 }
 
 type inviteOut struct {

@@ -78,17 +78,12 @@ func memberPage(ctx context.Context, orgs *org.Service, by audit.Actor, in *memb
 	if err != nil {
 		return nil, err
 	}
-	// One more tells whether there are more.
 	found, err := orgs.Members(ctx, by, in.ID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
-	out := &membersOut{Members: []memberView{}, more: len(found) > in.Limit}
-	for i := range found[:min(in.Limit, len(found))] {
-		out.Members = append(out.Members, memberOf(&found[i]))
-	}
-	out.Count = len(out.Members)
-	return out, nil
+	views, more := firstOf(found, in.Limit, memberOf)
+	return &membersOut{Members: views, Count: len(views), more: more}, nil
 }
 
 type addMemberIn struct {

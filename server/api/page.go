@@ -26,3 +26,13 @@ func (p PageIn) after() (string, error) {
 
 // cursor returns the cursor of the page that begins after key.
 func cursor(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }
+
+// firstOf is what a page shows of what was found, which was asked for one more
+// than limit: that tells whether there are more.
+func firstOf[T, V any](found []T, limit int, view func(*T) V) (views []V, more bool) {
+	views = make([]V, min(limit, len(found)))
+	for i := range views {
+		views[i] = view(&found[i])
+	}
+	return views, len(found) > limit
+}
