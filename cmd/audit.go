@@ -31,7 +31,7 @@ one before, under its secret key, about a second after it is written.`,
   authy audit export --format csv > audit.csv
   authy audit verify`,
 	}
-	c.AddCommand(a.listAuditCommand(), a.exportAuditCommand(), a.verifyAuditCommand())
+	c.AddCommand(a.listAuditCommand(), a.exportAuditCommand(), a.verifyAuditCommand(), a.restartAuditCommand())
 	return c
 }
 
@@ -190,8 +190,8 @@ The command prints the head, which says where the log ends. Note it where the
 database's keeper cannot write, and give it with --known the next time: then
 also a database that was put back to an earlier state is noticed.
 
-Events that are not linked yet are counted; they are not protected. A running
-server links them within a second or so.`,
+Events that are not linked yet are linked first, if the end of the log is as the
+server wrote it. After damage the log begins anew with authy audit restart.`,
 		Example: `  authy audit verify
   authy audit verify --known 4711:Jt2kYw...
   authy audit verify --json | jq -r .head`,
@@ -219,6 +219,7 @@ type verdict struct {
 	Unlinked int64   `json:"unlinked"`
 	Head     string  `json:"head"`
 	Damage   *damage `json:"damage"`
+	Seams    []seam  `json:"seams"`
 }
 
 // damage is the first thing that is wrong.
@@ -247,11 +248,17 @@ func (a *app) verifyAudit(ctx context.Context, noted audit.Note, asJSON bool) er
 
 func (a *app) printVerdict(r *audit.Report, asJSON bool) error {
 	if asJSON {
-		out := verdict{Whole: r.Damage == nil, Checked: r.Checked, Unlinked: r.Unlinked, Head: r.Head}
-		if d := r.Damage; d != nil {
-			out.Damage = &damage{Kind: d.Kind, Seq: d.Seq, EventID: d.EventID, Message: d.String()}
+		out := verdict{Whole: r.Damage == nil, Checked: r.Checked, Unlinked: r.Unlinked, Head: r.Head, Seams: []seam{}}
+		if r.Damage != nil {
+			out.Damage = damageOf(r.Damage)
+		}
+		for i := range r.Seams {
+			out.Seams = append(out.Seams, seamOf(&r.Seams[i]))
 		}
 		return a.printJSON(out)
+	}
+	for i := range r.Seams {
+		a.note("%s", &r.Seams[i])
 	}
 	found := "none"
 	if r.Damage != nil {

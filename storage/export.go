@@ -15,6 +15,27 @@ func (r Reader) Grants(ctx context.Context, userID string) ([]Grant, error) {
 	return list[Grant](ctx, r, "created_at, id", "user_id = ?", userID)
 }
 
+// InvitationsBy returns every invitation that a user has made and that is still
+// kept, the oldest first.
+func (r Reader) InvitationsBy(ctx context.Context, userID string) ([]Invitation, error) {
+	return list[Invitation](ctx, r, "created_at, id", "invited_by_id = ?", userID)
+}
+
+// InvitationsTo returns every invitation to an address that is still kept, the
+// oldest first.
+func (r Reader) InvitationsTo(ctx context.Context, email string) ([]Invitation, error) {
+	return list[Invitation](ctx, r, "created_at, id", "email = ?", email)
+}
+
+// MailsTo returns every mail to an address that waits to be sent, without its
+// body, the oldest first.
+func (r Reader) MailsTo(ctx context.Context, email string) ([]Mail, error) {
+	var mails []Mail
+	err := r.bun.NewSelect().Conn(r.conn).Model(&mails).ExcludeColumn("body").
+		Where("recipient = ?", email).OrderExpr("created_at, id").Scan(ctx)
+	return mails, translate(err)
+}
+
 // EventsBy returns at most limit events of which an actor was the doer, the
 // newest first.
 func (r Reader) EventsBy(ctx context.Context, actorID string, limit int) ([]Event, error) {

@@ -278,6 +278,7 @@ func TestAnIndexThatIsGoneIsNoticed(t *testing.T) {
 			"sessions_user": "RevokeSessions", "sessions_expires_at": "DeleteExpired", "grants_user": "RevokeGrants",
 			"members_user": "Memberships", "clients_client_id": "Client", "events_actor": "EventsBy",
 			"events_at": "EventsMatching", "events_unlinked": "CountUnlinkedEvents", "links_purpose": "DeleteLinks",
+			"invitations_email": "InvitationsTo", "mails_recipient": "MailsTo",
 		} {
 			db.Probe(t, func(tx *storage.Tx) {
 				if err := tx.Exec(t.Context(), "DROP INDEX "+index); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,42 +83,6 @@ func (b bench) actions() []string {
 		out[len(events)-1-i] = e.Action + " " + e.Outcome
 	}
 	return out
-}
-
-func TestOneOfManyRegistersAnAddress(t *testing.T) {
-	t.Parallel()
-	each(t, func(b bench) {
-		var made, taken atomic.Int64
-		var all sync.WaitGroup
-		for i := range 50 {
-			email := []string{"race@example.com", "RACE@example.com", " race@Example.com "}[i%3]
-			all.Go(func() {
-				_, err := b.Create(b.t.Context(), audit.Shell(), NewUser{Email: email, Password: passphrase})
-				switch {
-				case err == nil:
-					made.Add(1)
-				case errors.Is(err, ErrEmailTaken):
-					taken.Add(1)
-				default:
-					b.t.Errorf("create: %v", err)
-				}
-			})
-		}
-		all.Wait()
-		if made.Load() != 1 || taken.Load() != 49 {
-			b.t.Errorf("%d made it and %d were told that it is taken, want 1 and 49", made.Load(), taken.Load())
-		}
-		users, _, err := b.Search(b.t.Context(), audit.Shell(), Filter{}, "", "", 100)
-		if err != nil || len(users) != 1 {
-			b.t.Fatalf("%d users, %v", len(users), err)
-		}
-		if _, err := b.db.Password(b.t.Context(), users[0].ID); err != nil {
-			b.t.Errorf("password: %v", err)
-		}
-		if diff := cmp.Diff([]string{"user.register success"}, b.actions()); diff != "" {
-			b.t.Errorf("audit (-want +got):\n%s", diff)
-		}
-	})
 }
 
 func TestEveryBadFieldIsNamed(t *testing.T) {

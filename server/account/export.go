@@ -30,8 +30,13 @@ type Export struct {
 	Memberships       []ExportMembership `json:"memberships"`
 	Consents          []ExportConsent    `json:"consents" doc:"What applications may have"`
 	Grants            []ExportGrant      `json:"grants" doc:"What applications were given"`
-	Events            []ExportEvent      `json:"events" doc:"Rows of the audit log, the newest first"`
-	EventsLeftOut     bool               `json:"events_left_out" doc:"Whether there are older events"`
+
+	InvitationsReceived []ExportInvitation `json:"invitations_received" doc:"To my address, if it is verified; not answered yet"`
+	InvitationsMade     []ExportInvitation `json:"invitations_made" doc:"By me, not answered yet"`
+	Mails               []ExportMail       `json:"mails" doc:"To my address, if it is verified, that wait to be sent"`
+
+	Events        []ExportEvent `json:"events" doc:"Rows of the audit log, the newest first"`
+	EventsLeftOut bool          `json:"events_left_out" doc:"Whether there are older events"`
 }
 
 // ExportUser is the user's own record.
@@ -167,7 +172,8 @@ func (s *Service) Export(ctx context.Context, by audit.Actor, userID string) (*E
 	}
 	e := &exporter{db: s.db, userID: userID, out: &Export{ExportedAt: storage.At(now).Time}, clients: map[string]*storage.Client{}}
 	for _, part := range []func(context.Context) error{
-		e.user, e.password, e.totp, e.passkeys, e.sessions, e.tokens, e.memberships, e.consents, e.grants, e.events,
+		e.user, e.password, e.totp, e.passkeys, e.sessions, e.tokens, e.memberships, e.consents, e.grants,
+		e.invitationsMade, e.sent, e.events,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, fmt.Errorf("export what is kept about %s: %w", userID, err)

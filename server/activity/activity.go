@@ -2,7 +2,7 @@
 // administrators and operators all, owners and admins their organization's,
 // everyone their own. It lists, exports and verifies; it refuses to know what
 // an action means, and changes nothing but for noting that the log was
-// exported.
+// exported, or begins anew.
 //
 // Read this file (who sees what), then entry.go (what they see) and export.go.
 package activity
@@ -25,6 +25,7 @@ import (
 // What activity refuses. The messages about organizations are the contract's.
 var (
 	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "Only administrators of the server may do this.")
+	ErrWhole     = fault.New(fault.Conflict, "audit_log_whole", "Nothing is wrong with the audit log: it goes on as it is.")
 	ErrNoOrg     = fault.New(fault.NotFound, "organization_not_found", "Organization not found")
 	ErrRole      = fault.New(fault.Forbidden, "role_required", "Requires one of the following roles: owner, admin")
 )
@@ -108,16 +109,39 @@ func hidePlace(e *storage.Event, userID string) {
 	e.IPAddress, e.UserAgent, e.RequestID, e.SessionID = "", "", "", ""
 }
 
-// Verify checks that the log is whole, for operators. See [audit.Chain.Verify].
+// Verify checks that the log is whole, for operators, with all that is written
+// so far. See [audit.Chain.Verify].
 func (s *Service) Verify(ctx context.Context, by audit.Actor, noted audit.Note) (*audit.Report, error) {
 	if by.Kind != audit.Operator {
 		return nil, ErrForbidden
+	}
+	if err := s.chain.CatchUp(ctx); err != nil {
+		return nil, fmt.Errorf("link the audit log: %w", err)
 	}
 	report, err := s.chain.Verify(ctx, noted)
 	if err != nil {
 		return nil, fmt.Errorf("verify the audit log: %w", err)
 	}
 	return report, nil
+}
+
+// maxReason is how long the reason for a new chain is at most, in bytes.
+const maxReason = 500
+
+// Restart begins a new chain after the log was damaged, for operators, and says
+// why. [ErrWhole] if it was not. See [audit.Chain.Restart].
+func (s *Service) Restart(ctx context.Context, by audit.Actor, reason string) (*audit.Seam, error) {
+	if by.Kind != audit.Operator {
+		return nil, ErrForbidden
+	}
+	if reason = strings.TrimSpace(reason); reason == "" || audit.Cut(reason, maxReason) != reason {
+		return nil, fault.Field("reason", "Give a line of 1 to 500 bytes.")
+	}
+	seam, err := s.chain.Restart(ctx, by, reason)
+	if errors.Is(err, audit.ErrWhole) {
+		return nil, ErrWhole
+	}
+	return seam, err
 }
 
 func (s *Service) mayReadAll(ctx context.Context, by audit.Actor) error {

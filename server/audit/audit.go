@@ -88,6 +88,18 @@ const maxAgent = 256
 
 // Record writes e as done by by at now, in tx.
 func Record(ctx context.Context, tx *storage.Tx, by Actor, now time.Time, e Event) error {
+	r, err := row(by, now, e)
+	if err != nil {
+		return err
+	}
+	if err := tx.InsertEvent(ctx, r); err != nil {
+		return fmt.Errorf("record %s: %w", e.Action, err)
+	}
+	return nil
+}
+
+// row is e as it is kept.
+func row(by Actor, now time.Time, e Event) (*storage.Event, error) {
 	outcome := Success
 	if e.Failed {
 		outcome = Failure
@@ -96,21 +108,17 @@ func Record(ctx context.Context, tx *storage.Tx, by Actor, now time.Time, e Even
 	if len(e.Details) > 0 {
 		text, err := json.Marshal(e.Details)
 		if err != nil {
-			return fmt.Errorf("record %s: %w", e.Action, err)
+			return nil, fmt.Errorf("record %s: %w", e.Action, err)
 		}
 		details = string(text)
 	}
-	err := tx.InsertEvent(ctx, &storage.Event{
+	return &storage.Event{
 		ID: storage.NewID(), At: storage.At(now), Action: e.Action, Outcome: outcome,
 		Reason: e.Reason, ActorKind: string(by.Kind), ActorID: by.ID,
 		TargetKind: e.TargetKind, TargetID: e.TargetID, OrganizationID: e.OrgID,
 		IPAddress: by.IPAddress, UserAgent: Cut(by.UserAgent, maxAgent), RequestID: by.RequestID,
 		SessionID: cmp.Or(by.SessionID, by.TokenID), Details: details,
-	})
-	if err != nil {
-		return fmt.Errorf("record %s: %w", e.Action, err)
-	}
-	return nil
+	}, nil
 }
 
 // Cut returns at most n bytes of s, as valid text without control characters.

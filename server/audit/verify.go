@@ -47,6 +47,7 @@ type Report struct {
 	Unlinked int64   // events that are not in the chain yet, and not protected
 	Head     string  // where the chain ends, to be noted elsewhere
 	Damage   *Damage // nil if there is none
+	Seams    []Seam  // where new chains begin, after damage that was found before
 }
 
 // Note is the number and hash of an event, kept outside of the database. A
@@ -91,17 +92,18 @@ func (c *Chain) Verify(ctx context.Context, noted Note) (*Report, error) {
 	if strange {
 		limit = last
 	}
-	end, damage, err := c.walk(ctx, limit, noted)
-	if err != nil {
+	w := &walk{chain: c, limit: limit, noted: noted}
+	if err := w.run(ctx); err != nil {
 		return nil, err
 	}
+	end, damage := w.end, w.damage
 	if damage == nil {
 		damage = compare(end, head, last, strange)
 	}
 	if damage == nil && noted.Seq > end.Seq {
 		damage = &Damage{Kind: CutOff, Seq: end.Seq + 1}
 	}
-	report := &Report{Checked: end.Seq, Damage: damage}
+	report := &Report{Checked: end.Seq, Damage: damage, Seams: w.seams}
 	if end.Seq > 0 {
 		report.Head = end.String()
 	}
@@ -123,28 +125,54 @@ func compare(end Note, head *storage.EventHead, last int64, strange bool) *Damag
 	return nil
 }
 
-// walk follows the chain up to limit, and returns where it ends and what is
-// wrong there.
-func (c *Chain) walk(ctx context.Context, limit int64, noted Note) (end Note, damage *Damage, err error) {
+// walk follows the chain up to limit.
+type walk struct {
+	chain  *Chain
+	limit  int64
+	noted  Note
+	end    Note    // where it has come to
+	damage *Damage // what is wrong there
+	seams  []Seam  // what it has gone over
+}
+
+func (w *walk) run(ctx context.Context) error {
 	for {
-		events, err := c.db.LinkedEvents(ctx, end.Seq, verifySlice)
+		events, err := w.chain.db.LinkedEvents(ctx, w.end.Seq, verifySlice)
 		if err != nil {
-			return end, nil, err
+			return err
 		}
-		for i := range events {
-			e := &events[i]
-			if e.Seq > limit {
-				return end, nil, nil
-			}
-			if damage := c.check(end, e, noted); damage != nil {
-				return end, damage, nil
-			}
-			end = Note{e.Seq, e.Hash}
-		}
-		if len(events) < verifySlice {
-			return end, nil, nil
+		more, err := w.follow(ctx, events)
+		if err != nil || !more {
+			return err
 		}
 	}
+}
+
+// follow goes along events, or over damage that a seam is about, and says
+// whether there is more to read.
+func (w *walk) follow(ctx context.Context, events []storage.Event) (more bool, err error) {
+	for i := range events {
+		e := &events[i]
+		if e.Seq > w.limit {
+			return false, nil
+		}
+		damage := w.chain.check(w.end, e, w.noted)
+		if damage == nil {
+			w.end = Note{e.Seq, e.Hash}
+			continue
+		}
+		seam, begin, err := w.chain.seamOver(ctx, damage, e.Seq, w.limit)
+		if err != nil {
+			return false, err
+		}
+		if seam == nil || seam.Seq == w.noted.Seq && !same(begin.Hash, w.noted.Hash) {
+			w.damage = damage
+			return false, nil
+		}
+		w.end, w.seams = begin, append(w.seams, *seam)
+		return true, nil
+	}
+	return len(events) == verifySlice, nil
 }
 
 // check says what is wrong with an event that comes after the one at end.

@@ -98,7 +98,7 @@ type proof struct {
 	password *account.Match // nil for a user who is being made, or came by a passkey
 	methods  []string       // RFC 8176
 	second   bool           // says that the second factor was proved, too
-	strange  bool           // says that the user has not been seen with this device
+	signs    signs          // what the user is told of
 }
 
 // Program signs a program in, which then sends its token as a Bearer header.
@@ -220,8 +220,8 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 		return proof{}, refusal(err, s.failed(ctx, by, user, string(user.Status)))
 	}
 	s.limits().passed(ctx, by, email, user)
-	strange, err := s.strange(ctx, by, user.ID)
-	return proof{user: user, password: match, methods: []string{"pwd"}, strange: strange}, err
+	found, err := s.signsOf(ctx, by, user.ID)
+	return proof{user: user, password: match, methods: []string{"pwd"}, signs: found}, err
 }
 
 // refusal is what the person is told, unless it could not be recorded.
@@ -297,7 +297,7 @@ func (s *Service) signedIn(
 	} else if !enough {
 		return nil, errSecondFactor
 	}
-	if err := s.noteDevice(ctx, tx, by, now, proved, user); err != nil {
+	if err := s.tell(ctx, tx, by, now, proved.signs, user); err != nil {
 		return nil, err
 	}
 	if err := s.accounts.SignedIn(ctx, tx, by, now, user, proved.password); err != nil {

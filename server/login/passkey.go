@@ -186,7 +186,7 @@ func (s *Service) admitPasskey(
 	if err := s.limits().passkey(ctx, by, a.CredentialID()); err != nil {
 		return errors.Join(err, s.refused(ctx, by, &storage.User{ID: a.UserID()}, "webauthn.login.failed", "throttled"))
 	}
-	strange, err := s.strange(ctx, by, a.UserID())
+	found, err := s.signsOf(ctx, by, a.UserID())
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (s *Service) admitPasskey(
 		if err != nil || refused != nil {
 			return err // the challenge is used up all the same: the transaction commits
 		}
-		proved.strange = strange
+		proved.signs = found
 		return let(tx, now, proved)
 	})
 	if err == nil && refused == nil {

@@ -155,9 +155,9 @@ func (s *Service) admit(
 		return fmt.Errorf("look the user of a pending sign-in up: %w", err)
 	}
 	if err := s.limits().secondFactor(ctx, user); err != nil {
-		return errors.Join(err, s.failed(ctx, by, user, "second_factor_throttled"))
+		return errors.Join(err, s.throttledHalfway(ctx, by, user))
 	}
-	strange, err := s.strange(ctx, by, h.UserID)
+	found, err := s.signsOf(ctx, by, h.UserID)
 	if err != nil {
 		return err
 	}
@@ -166,8 +166,11 @@ func (s *Service) admit(
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		var added []string
 		added, refused, err = s.trySecond(ctx, tx, by, now, h, second)
-		if err != nil || refused != nil {
-			return err // a guess that was wrong is counted: the transaction commits
+		if err != nil {
+			return err
+		}
+		if refused != nil { // a guess that was wrong is counted: the transaction commits
+			return s.wrongHalfway(ctx, tx, by, now, user, h.Hash)
 		}
 		if err := tx.TakeFirstFactor(ctx, h.Hash); errors.Is(err, storage.ErrNotFound) {
 			return ErrPending
@@ -178,7 +181,7 @@ func (s *Service) admit(
 		if err != nil {
 			return err
 		}
-		proved.strange = strange
+		proved.signs = found
 		return let(tx, now, proved)
 	})
 	if err == nil && refused == nil {

@@ -29,6 +29,8 @@ const (
 	RecoveryCodesRenewed Kind = "recovery_codes_renewed"
 	RecoveryCodeUsed     Kind = "recovery_code_used"
 	NewDevice            Kind = "new_device"
+	FailuresBefore       Kind = "failures_before" // a sign-in that succeeded
+	HalfSignIn           Kind = "half_sign_in"    // the password, and not the second factor
 	// FactorNeeded reminds a member of an organization that asks for a second factor.
 	FactorNeeded Kind = "factor_needed"
 )
@@ -41,6 +43,6 @@ func Kinds() []Kind {
 	return []Kind{
 		ResetPassword, VerifyEmail, ChangeEmail, EmailInUse, Register, AccountExists, Invitation,
 		PasswordChanged, PasswordReset, EmailChangeRequested, EmailChanged, FactorAdded, FactorRemoved,
-		RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FactorNeeded, test,
+		RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FailuresBefore, HalfSignIn, FactorNeeded, test,
 	}
 }

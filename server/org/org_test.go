@@ -3,8 +3,6 @@ package org_test
 import (
 	"errors"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,30 +101,6 @@ func TestAnOrganizationIsListedOnlyWhileItIsActive(t *testing.T) {
 		}
 		if of, err := s.Of(ctx, storage.NewID()); err != nil || of == nil || len(of) > 0 {
 			t.Errorf("Of nobody = %#v, %v, want an empty list", of, err)
-		}
-	})
-}
-
-func TestOneOfManyGetsASlug(t *testing.T) {
-	t.Parallel()
-	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		s := org.New(db)
-		owner := addUser(t, db, "owner@example.com")
-		var made atomic.Int64
-		var all sync.WaitGroup
-		for range 20 {
-			all.Go(func() {
-				switch _, err := s.Create(t.Context(), audit.Shell(), org.NewOrg{Slug: "acme", Name: "Acme", OwnerID: owner}); {
-				case err == nil:
-					made.Add(1)
-				case !errors.Is(err, org.ErrSlugTaken):
-					t.Errorf("Create: %v", err)
-				}
-			})
-		}
-		all.Wait()
-		if of, err := s.Of(t.Context(), owner); made.Load() != 1 || len(of) != 1 || err != nil {
-			t.Errorf("%d were made, the owner has %v, %v", made.Load(), of, err)
 		}
 	})
 }

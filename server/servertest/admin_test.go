@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -135,27 +134,6 @@ func TestAnAdministratorAddsAndCorrectsUsers(t *testing.T) {
 		p.call("PATCH", one, object{"is_admin": false}).succeeded(200, "User updated successfully")
 		p.call("PATCH", users+"/"+userID(t, s, root), object{"is_admin": false}).failed(409, "CONFLICT", "")
 		p.call("GET", users, nil).succeeded(200, "Users retrieved successfully")
-	})
-}
-
-// Two administrators who unmake each other at once leave one.
-func TestAdministratorsWhoUnmakeEachOtherLeaveOne(t *testing.T) {
-	t.Parallel()
-	engines(t, func(t *testing.T, s *servertest.Server) {
-		for range 5 {
-			makeAdmin(t, s, root)
-			makeAdmin(t, s, bob)
-			a, b := in(t, s, root), in(t, s, bob)
-			var both sync.WaitGroup
-			for p, other := range map[caller]string{a: bob, b: root} {
-				id := userID(t, s, other)
-				both.Go(func() { p.call("PATCH", "/api/v1/admin/users/"+id, object{"is_admin": false}) })
-			}
-			both.Wait()
-			if n, err := s.DB.CountAdmins(t.Context()); n != 1 || err != nil {
-				t.Fatalf("%d administrators are left, %v, want 1", n, err)
-			}
-		}
 	})
 }
 

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,33 +90,6 @@ func TestRegisteringMakesAnAccountAndSignsIn(t *testing.T) {
 		})
 		if got := o.at("user", "full_name"); got != nil {
 			t.Errorf("no name became %v", got)
-		}
-	})
-}
-
-func TestManyRegistrationsOfAnAddressMakeOneAccount(t *testing.T) {
-	t.Parallel()
-	engines(t, func(t *testing.T, s *servertest.Server) {
-		var made, refused atomic.Int64
-		var all sync.WaitGroup
-		for range 50 {
-			all.Go(func() {
-				o := caller{t: t, s: s}.call("POST", "/api/v1/auth/register", object{
-					"email": "race@example.com", "password": passphrase, "password_confirm": passphrase,
-				})
-				switch o.Code {
-				case 201:
-					made.Add(1)
-				case 409:
-					refused.Add(1)
-				default:
-					t.Errorf("register: %s", o.Raw)
-				}
-			})
-		}
-		all.Wait()
-		if made.Load() != 1 || refused.Load() != 49 {
-			t.Errorf("%d made, %d refused, want 1 and 49", made.Load(), refused.Load())
 		}
 	})
 }

@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -325,31 +323,6 @@ func TestAChallengeWorksOnceWhereItWasAskedFor(t *testing.T) {
 		complete(other, o.text("challenge")).failed(401, "AUTHENTICATION_ERROR", wrongChallenge)
 		complete(c, o.text("challenge")).succeeded(201, registerMessage)
 		complete(c, o.text("challenge")).failed(401, "AUTHENTICATION_ERROR", wrongChallenge)
-	})
-}
-
-func TestOneOfManySignsInByAChallenge(t *testing.T) {
-	t.Parallel()
-	engines(t, func(t *testing.T, s *servertest.Server) {
-		a := passkeyOf(t, s, bob, bobPass)
-		b := beginKey(t, s, object{})
-		var wins atomic.Int64
-		var all sync.WaitGroup
-		for range 50 {
-			all.Go(func() {
-				switch o := b.complete(a); o.Code {
-				case 200:
-					wins.Add(1)
-				case 401:
-				default:
-					t.Errorf("%s", o.Raw)
-				}
-			})
-		}
-		all.Wait()
-		if n := wins.Load(); n != 1 {
-			t.Errorf("%d of 50 signed in, want 1", n)
-		}
 	})
 }
 

@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,30 +175,6 @@ func TestALinkExpires(t *testing.T) {
 		})
 		if err != account.ErrLink { //nolint:errorlint // the very value
 			t.Errorf("used too late: %v, want ErrLink", err)
-		}
-	})
-}
-
-func TestALinkResetsOnce(t *testing.T) {
-	t.Parallel()
-	mailed(t, func(t *testing.T, s *servertest.Server, box *servertest.Outbox) {
-		forgot(t, s, bob)
-		token := box.Next(t, bob, "Choose").Token()
-		var done atomic.Int32
-		var all sync.WaitGroup
-		for range 20 {
-			all.Go(func() {
-				o := reset(t, s, token, newer)
-				if o.Code == 200 {
-					done.Add(1)
-				} else if o.Code != 400 {
-					t.Errorf("answered %s", o.Raw)
-				}
-			})
-		}
-		all.Wait()
-		if n := done.Load(); n != 1 {
-			t.Errorf("%d of 20 resets by one link, want 1", n)
 		}
 	})
 }

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -233,44 +231,6 @@ func TestAPendingSignInEndsWithItsUser(t *testing.T) {
 	}
 	do("the authenticator's end", func() error { return s.Accounts.ResetTOTP(t.Context(), audit.Shell(), user.ID) }, 401, "AUTHENTICATION_ERROR")
 	logIn(t, s, bob, bobPass)
-}
-
-// MF-03 and MF-11, from the outside.
-func TestOneOfManySignsInByACode(t *testing.T) {
-	t.Parallel()
-	engines(t, func(t *testing.T, s *servertest.Server) {
-		a := enrolled(t, logIn(t, s, bob, bobPass))
-		var once string
-		for name, send := range map[string]func(pending string) outcome{
-			"a code": func(pending string) outcome { return verify(t, s, pending, once) },
-			"a recovery code": func(pending string) outcome {
-				return verify(t, s, pending, a.recovery[5], "is_backup_code", true)
-			},
-		} {
-			pending := make([]string, 50)
-			for i := range pending {
-				pending[i] = half(t, s)
-			}
-			once = a.code(0)
-			var wins atomic.Int64
-			var all sync.WaitGroup
-			for _, token := range pending {
-				all.Go(func() {
-					switch o := send(token); o.Code {
-					case 200:
-						wins.Add(1)
-					case 401:
-					default:
-						t.Errorf("%s: %s", name, o.Raw)
-					}
-				})
-			}
-			all.Wait()
-			if n := wins.Load(); n != 1 {
-				t.Errorf("%s: %d of 50 signed in, want 1", name, n)
-			}
-		}
-	})
 }
 
 // MF-05: another pending sign-in does not give more guesses.
