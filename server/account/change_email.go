@@ -50,7 +50,9 @@ func (s *Service) RequestEmailChange(
 }
 
 // ConfirmEmail uses a link up that was mailed to an address, and makes it its
-// user's. [ErrEmailTaken] if it has become somebody else's meanwhile.
+// user's. [ErrEmailTaken] if it has become somebody else's meanwhile, [ErrLink]
+// also if the user was signed out everywhere since: what a session has asked for
+// ends with it.
 func (s *Service) ConfirmEmail(ctx context.Context, by audit.Actor, secret string) (user *User, err error) {
 	now := time.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
@@ -60,6 +62,9 @@ func (s *Service) ConfirmEmail(ctx context.Context, by audit.Actor, secret strin
 		}
 		if user, err = holder(ctx, tx.Reader, l); err != nil {
 			return err
+		}
+		if !l.CreatedAt.After(user.SignedOutAt.Time) {
+			return ErrLink
 		}
 		return s.readdress(ctx, tx, by.As(user.ID), now, user, l.Email)
 	})

@@ -98,16 +98,35 @@ func (s *Service) ShowInvitation(ctx context.Context, secret string) (*Invited, 
 	if err != nil {
 		return nil, lookedUp(err, ErrNoInvitation, "look up organization "+i.OrganizationID)
 	}
-	out := &Invited{Organization: o.Name, Email: i.Email, Role: i.Role}
-	if i.InvitedByID == "" {
-		return out, nil
+	host, err := inviter(ctx, s.db.Reader, i)
+	if err != nil {
+		return nil, err
 	}
-	user, err := s.db.User(ctx, string(i.InvitedByID))
+	if !o.IsActive {
+		return nil, ErrNoInvitation
+	}
+	out := &Invited{Organization: o.Name, Email: i.Email, Role: i.Role}
+	if host != nil {
+		out.InvitedBy = host.Email
+	}
+	return out, nil
+}
+
+// inviter returns who made an invitation, nil for an operator or a service.
+// [ErrNoInvitation] if they may not sign in: what they have handed out is no
+// better than what they hold.
+func inviter(ctx context.Context, r storage.Reader, i *storage.Invitation) (*storage.User, error) {
+	if i.InvitedByID == "" {
+		return nil, nil
+	}
+	user, err := r.User(ctx, string(i.InvitedByID))
 	if err != nil {
 		return nil, lookedUp(err, ErrNoInvitation, "look up user "+string(i.InvitedByID))
 	}
-	out.InvitedBy = user.Email
-	return out, nil
+	if user.Status != storage.Active && user.Status != storage.Pending {
+		return nil, ErrNoInvitation
+	}
+	return user, nil
 }
 
 // noMember is [ErrMember] if whoever has an address is a member already.
@@ -297,6 +316,9 @@ func (s *Service) mine(
 	}
 	if user.Email != i.Email || !open(i, now) || !o.IsActive {
 		return nil, ErrNoInvitation
+	}
+	if _, err := inviter(ctx, tx.Reader, i); err != nil {
+		return nil, err
 	}
 	return i, nil
 }

