@@ -95,6 +95,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Activity = activity.New(db)
 	s.Tokens = token.New(db, s.Orgs)
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
+	s.Sessions.Within(c.Session.Idle.Duration)
 	s.OpenID, err = openid.New(db, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
 		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,

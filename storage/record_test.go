@@ -291,7 +291,6 @@ func TestLiveSessionsAreNeitherRevokedNorExpired(t *testing.T) {
 		user, other := newUser(), newUser()
 		early, late, revoked, expired, foreign := newSession(user), newSession(user), newSession(user),
 			newSession(user), newSession(other)
-		late.LastActivityAt = storage.At(noon.Add(time.Minute))
 		expired.ExpiresAt = storage.At(noon)
 		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 			revoked.RevokedAt = storage.Time{}
@@ -302,9 +301,17 @@ func TestLiveSessionsAreNeitherRevokedNorExpired(t *testing.T) {
 			revoked.RevokedAt = storage.At(noon)
 			return first(err, tx.SaveSession(ctx, revoked))
 		})
-		got, err := db.LiveSessions(t.Context(), user.ID, noon)
+		got, err := db.LiveSessions(t.Context(), user.ID, noon, "", 10)
 		if diff := cmp.Diff([]storage.Session{*late, *early}, got, asKept); diff != "" || err != nil {
 			t.Errorf("LiveSessions(): %v (-want +got):\n%s", err, diff)
+		}
+		got, err = db.LiveSessions(t.Context(), user.ID, noon, late.ID, 1)
+		if diff := cmp.Diff([]storage.Session{*early}, got, asKept); diff != "" || err != nil {
+			t.Errorf("LiveSessions(), page 2: %v (-want +got):\n%s", err, diff)
+		}
+		places, err := db.LiveAddresses(t.Context(), user.ID, noon)
+		if diff := cmp.Diff([]string{early.IPAddress}, places); diff != "" || err != nil {
+			t.Errorf("LiveAddresses(): %v (-want +got):\n%s", err, diff)
 		}
 	})
 }

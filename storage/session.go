@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -49,11 +50,16 @@ func (r Reader) Session(ctx context.Context, id string) (*Session, error) {
 	})
 }
 
-// LiveSessions returns a user's sessions that are neither revoked nor expired
-// at now, the latest used first.
-func (r Reader) LiveSessions(ctx context.Context, userID string, now time.Time) ([]Session, error) {
-	return list[Session](ctx, r, "last_activity_at DESC, id DESC",
-		"user_id = ? AND revoked_at IS NULL AND expires_at > ?", userID, At(now))
+// LiveSessions returns at most limit sessions of a user that are neither revoked
+// nor expired at now, with ids before the given one (which may be ""), the
+// newest first.
+func (r Reader) LiveSessions(
+	ctx context.Context, userID string, now time.Time, before string, limit int,
+) ([]Session, error) {
+	var sessions []Session
+	q := r.sessionsOf(&sessions, SessionFilter{}, before, limit)
+	err := q.Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", userID, At(now)).Scan(ctx)
+	return sessions, translate(err)
 }
 
 // SessionFilter says which sessions are meant; its zero value means all.
@@ -93,12 +99,36 @@ func (r Reader) sessionsOf(sessions *[]Session, f SessionFilter, before string, 
 	return q.OrderExpr("id DESC").Limit(int64(limit))
 }
 
+// recentSessions is how many of a user's sessions are looked at, at most, to
+// tell from where they were: a user may have very many.
+const recentSessions = 1000
+
 // Addresses returns from where a user has had sessions with a program or
-// browser, as far back as they are kept.
+// browser, as far back as they are kept, of the newest thousand.
 func (r Reader) Addresses(ctx context.Context, userID, userAgent string) ([]string, error) {
+	return r.addresses(ctx, userID, func(s Session) bool { return s.UserAgent == userAgent })
+}
+
+// LiveAddresses returns from where a user has sessions that are live at now,
+// of the newest thousand.
+func (r Reader) LiveAddresses(ctx context.Context, userID string, now time.Time) ([]string, error) {
+	return r.addresses(ctx, userID, func(s Session) bool {
+		return s.RevokedAt.IsZero() && now.Before(s.ExpiresAt.Time)
+	})
+}
+
+// addresses looks through so many sessions and no more, however many there are.
+func (r Reader) addresses(ctx context.Context, userID string, is func(Session) bool) ([]string, error) {
+	var sessions []Session
+	err := r.bun.NewSelect().Conn(r.conn).Model(&sessions).
+		Column("ip_address", "user_agent", "revoked_at", "expires_at").
+		Where("user_id = ?", userID).OrderExpr("id DESC").Limit(recentSessions).Scan(ctx)
 	var found []string
-	err := r.bun.NewSelect().Conn(r.conn).Model((*Session)(nil)).Distinct().Column("ip_address").
-		Where("user_id = ? AND user_agent = ?", userID, userAgent).Scan(ctx, &found)
+	for _, s := range sessions {
+		if is(s) && !slices.Contains(found, s.IPAddress) {
+			found = append(found, s.IPAddress)
+		}
+	}
 	return found, translate(err)
 }
 

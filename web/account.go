@@ -3,9 +3,13 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 
 	"authy/server/session"
 )
+
+// maxSessions is how many sessions the account page shows.
+const maxSessions = 50
 
 // signed returns who is signed in, or leads to the sign-in page.
 func (wb *Web) signed(w http.ResponseWriter, r *http.Request) (*session.Identity, error) {
@@ -60,9 +64,13 @@ func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountP
 		return err
 	}
 	page.Demands = demandsOf(standing)
-	sessions, err := wb.Sessions.List(r.Context(), id.User.ID)
+	sessions, more, err := wb.Sessions.List(r.Context(), id.User.ID, "", maxSessions)
 	if err != nil {
 		return err
+	}
+	page.MoreSessions = more != ""
+	if !slices.ContainsFunc(sessions, func(s session.Session) bool { return s.ID == id.Session.ID }) {
+		sessions = append([]session.Session{*id.Session}, sessions...)
 	}
 	for _, s := range sessions {
 		page.Sessions = append(page.Sessions, sessionView{

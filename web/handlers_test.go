@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/openid"
 )
 
 func newWeb(t *testing.T, c Config) *Web {
@@ -89,6 +91,34 @@ func TestAFormOfAnotherSiteIsRefused(t *testing.T) {
 		if w.Code != c.want || called != (c.want == 200) {
 			t.Errorf("%s: %d, called %v, want %d", c.name, w.Code, called, c.want)
 		}
+	}
+}
+
+// LG-29: no form of any page is taken from another site. What clients may send
+// from theirs is named here.
+func TestEveryFormIsForOurOwnPages(t *testing.T) {
+	t.Parallel()
+	forms := 0
+	newWeb(t, Config{Login: &login.Service{}}).Register(func(method, path string, h http.Handler) {
+		if method == http.MethodGet || path == openid.AuthorizePath || path == openid.EndSessionPath {
+			return
+		}
+		forms++
+		for _, header := range [][2]string{
+			{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+		} {
+			r := httptest.NewRequest(method, path, strings.NewReader("email=x&password=x"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set(header[0], header[1])
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "sent by another site") || len(w.Result().Cookies()) > 0 {
+				t.Errorf("%s %s with %v: %d", method, path, header, w.Code)
+			}
+		}
+	})
+	if forms < 20 {
+		t.Errorf("%d forms were found", forms)
 	}
 }
 

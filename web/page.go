@@ -140,6 +140,7 @@ type accountPage struct {
 	EmailVerified   bool
 	Organizations   []orgView
 	Sessions        []sessionView
+	MoreSessions    bool // than are shown
 	Apps            []appView
 	Tokens          tokensPart
 	Demands         []demandView

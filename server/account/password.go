@@ -137,6 +137,15 @@ func prehash(password string) []byte {
 	return []byte(base64.RawStdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
+// CheckSize returns a fault for the named field if password is longer than any
+// password can be, so that it need not be hashed to be refused.
+func CheckSize(field, password string) error {
+	if len(password) > maxPasswordBytes {
+		return fault.Field(field, "Longer than maximum length 128.")
+	}
+	return nil
+}
+
 // CheckPolicy returns a fault for the named field if password may not be
 // chosen by the user with an address and a name.
 func CheckPolicy(field, password, email, name string) error {
@@ -216,7 +225,7 @@ type Match struct {
 
 // CheckPassword returns a match if password is the user's, and nil if it is
 // not. A nil user has none, and the answer takes the same time. The match is
-// for [Service.SignedIn].
+// for [Service.SignedIn]. See [CheckSize] for what is not worth its while.
 func (s *Service) CheckPassword(ctx context.Context, user *storage.User, password string) (*Match, error) {
 	hash, m := "", new(Match)
 	if user != nil {
@@ -227,9 +236,6 @@ func (s *Service) CheckPassword(ctx context.Context, user *storage.User, passwor
 		if kept != nil {
 			hash, m.changedAt = kept.Hash, kept.ChangedAt
 		}
-	}
-	if len(password) > maxPasswordBytes {
-		password = "" // longer than any password can be, and not worth hashing
 	}
 	ok, stale, err := s.hasher.Check(ctx, hash, password)
 	if err != nil || !ok {

@@ -28,14 +28,22 @@ type SessionView struct {
 type sessionsOut struct {
 	Sessions []SessionView `json:"sessions"`
 	Count    int           `json:"count"`
+
+	following string
 }
 
-func (a *API) sessions(ctx context.Context, id *session.Identity, _ audit.Actor, _ *struct{}) (*sessionsOut, error) {
-	live, err := a.Sessions.List(ctx, id.User.ID)
+func (o *sessionsOut) next() string { return o.following }
+
+func (a *API) sessions(ctx context.Context, id *session.Identity, _ audit.Actor, in *PageIn) (*sessionsOut, error) {
+	after, err := in.after()
 	if err != nil {
 		return nil, err
 	}
-	out := &sessionsOut{Sessions: make([]SessionView, len(live)), Count: len(live)}
+	live, next, err := a.Sessions.List(ctx, id.User.ID, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &sessionsOut{Sessions: make([]SessionView, len(live)), Count: len(live), following: cursor(next)}
 	for i := range live {
 		out.Sessions[i] = sessionOf(&live[i], id.Session.ID)
 	}

@@ -47,12 +47,24 @@ func durationProblems(c *Config) []problem {
 	return []problem{
 		{"session.lifetime", lifetime},
 		{"session.remember_lifetime", between(c.Session.RememberLifetime, leastRemembered, maxCookie)},
+		{"session.idle", checkIdle(c.Session.Idle)},
 		// RFC 6749, section 4.1.2: a code lives ten minutes at most.
 		{"openid.code_lifetime", between(c.OpenID.CodeLifetime, time.Second, 10*time.Minute)},
 		{"openid.refresh_grace", between(c.OpenID.RefreshGrace, 0, 30*time.Second)},
 		{"openid.max_grant_lifetime", between(c.OpenID.MaxGrantLifetime, time.Second, 3650*day)},
 		{"server.shutdown_grace", between(c.Server.ShutdownGrace, 0, 10*time.Minute)},
 	}
+}
+
+// checkIdle takes 0 for never; less than 5 seconds nobody could keep up with.
+func checkIdle(d Duration) error {
+	if d.Duration == 0 {
+		return nil
+	}
+	if err := between(d, 5*time.Second, 9600*time.Hour); err != nil {
+		return fmt.Errorf("%w, or 0s for never", err)
+	}
+	return nil
 }
 
 func between(d Duration, least, most time.Duration) error {

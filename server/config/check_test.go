@@ -58,6 +58,8 @@ func TestValuesThatMustNotBeStartedWithAreRefused(t *testing.T) {
 		{"session.lifetime", "0s", "0s is out of range; write 1s to 9600h"},
 		{"session.lifetime", "9601h", "9601h is out of range"},
 		{"session.remember_lifetime", "23h", "23h is out of range; write 24h to 9600h"},
+		{"session.idle", "4s", "4s is out of range; write 5s to 9600h, or 0s for never"},
+		{"session.idle", "-1s", "out of range"},
 		{"openid.code_lifetime", "10m1s", "10m1s is out of range; write 1s to 10m"},
 		{"openid.code_lifetime", "-1m", "out of range"},
 		{"openid.refresh_grace", "31s", "31s is out of range; write 0s to 30s"},

@@ -74,6 +74,9 @@ type Session struct {
 	Lifetime Duration `toml:"lifetime"`
 	// RememberLifetime replaces Lifetime for those who asked to be remembered.
 	RememberLifetime Duration `toml:"remember_lifetime"`
+	// Idle is how long a session may be left unused, remembered or not; 0 is as
+	// long as it lasts.
+	Idle Duration `toml:"idle"`
 }
 
 // OpenID holds the lifetimes of the OpenID provider that clients do not choose.

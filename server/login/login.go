@@ -194,6 +194,9 @@ func (s *Service) Setup(ctx context.Context, by audit.Actor, link string, in acc
 // address that is none get the same answer after the same time; what the
 // account's state is, only its owner learns.
 func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (proof, error) {
+	if err := account.CheckSize("password", in.Password); err != nil {
+		return proof{}, err
+	}
 	email, err := account.ParseEmail(in.Email)
 	if err != nil {
 		email = ""

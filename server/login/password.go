@@ -22,6 +22,9 @@ func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, id *sessio
 	if err := account.CheckPolicy("new_password", chosen, id.User.Email, id.User.FullName); err != nil {
 		return err
 	}
+	if err := account.CheckSize("current_password", current); err != nil {
+		return err
+	}
 	match, err := s.proveAgain(ctx, by, id, current, action)
 	if err != nil {
 		return err
@@ -60,6 +63,9 @@ func (s *Service) DeleteAccount(ctx context.Context, by audit.Actor, id *session
 func (s *Service) proveAgain(
 	ctx context.Context, by audit.Actor, id *session.Identity, password, action string,
 ) (*account.Match, error) {
+	if err := account.CheckSize("password", password); err != nil {
+		return nil, err
+	}
 	if err := s.limits().again(ctx, id.Session.ID); err != nil {
 		return nil, errors.Join(err, s.refused(ctx, by, id.User, action, "throttled"))
 	}

@@ -54,7 +54,7 @@ func TestNoSessionBeginsWithoutTheSecondFactor(t *testing.T) {
 		if !errors.Is(err, c.want) {
 			t.Errorf("begin, second factor %v: %v, want %v", c.second, err, c.want)
 		}
-		live, err := db.LiveSessions(t.Context(), user.ID, time.Now())
+		live, err := db.LiveSessions(t.Context(), user.ID, time.Now(), "", 100)
 		if err != nil || (len(live) > 0) != c.second {
 			t.Errorf("second factor %v: %d sessions, %v", c.second, len(live), err)
 		}

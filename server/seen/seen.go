@@ -11,19 +11,21 @@ import (
 )
 
 const (
-	// Grain is how exactly the last use of a record is known: one in steady use
-	// is written once in that time.
+	// Grain is how exactly the last use of a record is known, unless it must be
+	// known better: one in steady use is written once in that time.
 	Grain = time.Minute
-	// Flush is how often what was seen is written.
+	// Flush is how often what was seen is written, at least.
 	Flush = 5 * time.Second
-	// Limit bounds what waits to be written; more is forgotten, which costs a
-	// minute of precision and nothing else.
+	// Limit bounds what waits to be written; more is forgotten, and noted at the
+	// next use.
 	Limit = 50_000
 )
 
 // Uses holds the last use of records until it is written.
 type Uses struct {
 	what  string
+	grain time.Duration
+	flush time.Duration
 	write func(ctx context.Context, used map[string]time.Time) error
 	mu    sync.Mutex
 	at    map[string]time.Time // by id
@@ -32,13 +34,17 @@ type Uses struct {
 // New returns the uses of records, which the log calls what; write writes them
 // by id.
 func New(what string, write func(ctx context.Context, used map[string]time.Time) error) *Uses {
-	return &Uses{what: what, write: write, at: map[string]time.Time{}}
+	return &Uses{what: what, grain: Grain, flush: Flush, write: write, at: map[string]time.Time{}}
 }
+
+// Tighten has the last use known to within d, and written within as much again.
+// It is called before the uses are used.
+func (u *Uses) Tighten(d time.Duration) { u.grain, u.flush = min(u.grain, d), min(u.flush, d) }
 
 // Note remembers that a record was used at now, if that is worth writing after
 // the use that is written.
 func (u *Uses) Note(id string, written, now time.Time) {
-	if now.Sub(written) < Grain {
+	if now.Sub(written) < u.grain {
 		return
 	}
 	u.mu.Lock()
@@ -73,7 +79,7 @@ func (u *Uses) Take() map[string]time.Time {
 
 // Run writes what was seen until ctx ends, and once more then.
 func (u *Uses) Run(ctx context.Context) {
-	tick := time.NewTicker(Flush)
+	tick := time.NewTicker(u.flush)
 	defer tick.Stop()
 	for {
 		select {

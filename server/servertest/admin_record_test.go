@@ -55,7 +55,7 @@ func adminTargets(t *testing.T, s *servertest.Server) *strings.Replacer {
 	}
 	henry := "henry@tech-startup.com"
 	in(t, s, henry)
-	sessions, err := s.Sessions.List(t.Context(), userID(t, s, henry))
+	sessions, _, err := s.Sessions.List(t.Context(), userID(t, s, henry), "", 10)
 	if err != nil || len(sessions) != 1 {
 		t.Fatalf("%d sessions, %v", len(sessions), err)
 	}

@@ -138,7 +138,7 @@ func TestSigningInDoesNotTellWhoExists(t *testing.T) {
 			{"email": bob, "password": "wrong"},
 			{"email": "nobody@example.com", "password": bobPass},
 			{"email": "carol@acme-corp.com", "password": "wrong"},
-			{"email": bob, "password": strings.Repeat("long ", 1000)},
+			{"email": bob, "password": strings.Repeat("long ", 100)},
 			{"email": bob, "password": bobPass + "\u202e"},
 			{"email": bob, "password": " " + bobPass},
 		} {

@@ -280,7 +280,7 @@ func liveSessions(t *testing.T, s *servertest.Server, email string) []storage.Se
 	if err != nil {
 		t.Fatal(err)
 	}
-	live, err := s.DB.LiveSessions(t.Context(), user.ID, time.Now())
+	live, err := s.DB.LiveSessions(t.Context(), user.ID, time.Now(), "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}

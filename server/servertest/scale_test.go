@@ -201,7 +201,7 @@ func userReads() []asked {
 			return found(list, err, 51)
 		}},
 		{"sessions-of-a-user", func(ctx context.Context, s *scaled) error {
-			list, err := s.Sessions.List(ctx, storagetest.UserID(s.next()))
+			list, _, err := s.Sessions.List(ctx, storagetest.UserID(s.next()), "", 50)
 			return found(list, err, 1)
 		}},
 		{"grants-of-a-user", func(ctx context.Context, s *scaled) error {

@@ -44,12 +44,7 @@ func enrolled(t *testing.T, c caller) *authenticator {
 	t.Helper()
 	o := c.call("POST", "/api/v1/auth/totp/enroll", nil).
 		succeeded(201, "TOTP enrollment initiated. Please verify with your authenticator app.")
-	a := &authenticator{t: t}
-	var err error
-	a.secret, err = base32.StdEncoding.DecodeString(o.text("secret"))
-	if err != nil || len(a.secret) != 20 {
-		t.Fatalf("secret: %v in %s", err, o.Raw)
-	}
+	a := &authenticator{t: t, secret: secretIn(t, o)}
 	codes, _ := o.at("backup_codes").([]any)
 	for _, code := range codes {
 		text, _ := code.(string)
@@ -64,6 +59,16 @@ func enrolled(t *testing.T, c caller) *authenticator {
 	c.call("POST", "/api/v1/auth/totp/verify-enrollment", object{"code": a.code(-1), "client_timestamp": 1}).
 		succeeded(200, "TOTP enrollment completed successfully")
 	return a
+}
+
+// secretIn is the secret of an authenticator that an answer shows.
+func secretIn(t *testing.T, o outcome) []byte {
+	t.Helper()
+	secret, err := base32.StdEncoding.DecodeString(o.text("secret"))
+	if err != nil || len(secret) != 20 {
+		t.Fatalf("secret: %v in %s", err, o.Raw)
+	}
+	return secret
 }
 
 // half sends the password of bob and returns the token of what is pending.

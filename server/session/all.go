@@ -59,13 +59,13 @@ func (s *Service) All(
 			continue // deleted between the two reads
 		}
 		one.LastActivityAt = s.lastActivity(one)
-		out = append(out, Owned{Session: one, User: user, State: stateOf(one, user, now)})
+		out = append(out, Owned{Session: one, User: user, State: s.stateOf(one, user, now)})
 	}
 	return out, next, nil
 }
 
-func stateOf(session *storage.Session, user *storage.User, now time.Time) string {
-	switch err := Live(session, user, session.Kind, now); {
+func (s *Service) stateOf(session *storage.Session, user *storage.User, now time.Time) string {
+	switch err := s.live(session, user, session.Kind, now); {
 	case errors.Is(err, ErrInactive):
 		return Expired
 	case err != nil:

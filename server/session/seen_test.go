@@ -33,7 +33,7 @@ func TestUseIsWrittenOnceAMinute(t *testing.T) {
 		if at := b.lastActivity(session.ID); !at.Equal(storage.At(began).Time) {
 			b.t.Errorf("someone waited until %v was written", at)
 		}
-		if list, err := b.List(b.t.Context(), b.user.ID); err != nil || time.Since(list[0].LastActivityAt.Time) > time.Minute {
+		if list, _, err := b.List(b.t.Context(), b.user.ID, "", 10); err != nil || time.Since(list[0].LastActivityAt.Time) > time.Minute {
 			b.t.Errorf("the list says %v, %v, want now", list[0].LastActivityAt, err)
 		}
 		b.seen.Flush(b.t.Context())

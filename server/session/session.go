@@ -36,6 +36,7 @@ const (
 // Service decides about sessions.
 type Service struct {
 	db       *storage.DB
+	idle     time.Duration // 0 for no limit
 	lifetime time.Duration
 	remember time.Duration
 	seen     *seen.Uses
@@ -47,6 +48,15 @@ func New(db *storage.DB, lifetime, remember time.Duration) *Service {
 	s := &Service{db: db, lifetime: lifetime, remember: remember}
 	s.seen = seen.New("sessions", s.touch)
 	return s
+}
+
+// Within ends sessions that were not used for idle; 0 ends none. It is called
+// before the service is used.
+func (s *Service) Within(idle time.Duration) {
+	s.idle = idle
+	if idle > 0 {
+		s.seen.Tighten(idle / 10)
+	}
 }
 
 // Session is a session as it is kept.
@@ -162,11 +172,22 @@ func (s *Service) Authenticate(ctx context.Context, kind, token string) (*Identi
 		return nil, fmt.Errorf("look the user of session %s up: %w", session.ID, err)
 	}
 	now := time.Now()
-	if err := Live(session, user, kind, now); err != nil {
+	if err := s.live(session, user, kind, now); err != nil {
 		return nil, err
 	}
 	s.seen.Note(session.ID, session.LastActivityAt.Time, now)
 	return &Identity{User: user, Session: session}, nil
+}
+
+// live is [Live] for a session that also has not been left alone for too long.
+func (s *Service) live(session *storage.Session, user *storage.User, kind string, now time.Time) error {
+	if err := Live(session, user, kind, now); err != nil {
+		return err
+	}
+	if s.idle > 0 && now.Sub(s.lastActivity(session).Time) >= s.idle {
+		return ErrInactive
+	}
+	return nil
 }
 
 // Live is nil for a session that may be used as a kind at now by its user.
@@ -183,24 +204,31 @@ func Live(session *storage.Session, user *storage.User, kind string, now time.Ti
 	return nil
 }
 
-// List returns the live sessions of a user, the latest used first.
-func (s *Service) List(ctx context.Context, userID string) ([]storage.Session, error) {
+// List returns at most limit live sessions of a user, the newest first, that
+// come after the one with an id, and the id of the last: "" if there are no
+// more.
+func (s *Service) List(
+	ctx context.Context, userID, after string, limit int,
+) (sessions []storage.Session, next string, err error) {
 	user, err := s.db.User(ctx, userID)
 	if err != nil {
-		return nil, fmt.Errorf("list sessions of %s: %w", userID, err)
+		return nil, "", fmt.Errorf("list sessions of %s: %w", userID, err)
 	}
 	now := time.Now()
-	sessions, err := s.db.LiveSessions(ctx, userID, now)
+	sessions, err = s.db.LiveSessions(ctx, userID, now, after, limit+1)
 	if err != nil {
-		return nil, fmt.Errorf("list sessions of %s: %w", userID, err)
+		return nil, "", fmt.Errorf("list sessions of %s: %w", userID, err)
+	}
+	if len(sessions) > limit {
+		sessions, next = sessions[:limit], sessions[limit-1].ID
 	}
 	sessions = slices.DeleteFunc(sessions, func(one storage.Session) bool {
-		return Live(&one, user, one.Kind, now) != nil
+		return s.live(&one, user, one.Kind, now) != nil
 	})
 	for i := range sessions {
 		sessions[i].LastActivityAt = s.lastActivity(&sessions[i])
 	}
-	return sessions, nil
+	return sessions, next, nil
 }
 
 // lastActivity is when a session was last used, also if that is not written yet.
@@ -217,13 +245,11 @@ func (s *Service) Knows(ctx context.Context, user *storage.User, by audit.Actor)
 	if limit.Network(user.LastLoginIP) == here {
 		return true, nil
 	}
-	sessions, err := s.db.LiveSessions(ctx, user.ID, time.Now())
+	places, err := s.db.LiveAddresses(ctx, user.ID, time.Now())
 	if err != nil {
 		return false, fmt.Errorf("look for sessions of %s: %w", user.ID, err)
 	}
-	return slices.ContainsFunc(sessions, func(one storage.Session) bool {
-		return limit.Network(one.IPAddress) == here
-	}), nil
+	return slices.ContainsFunc(places, func(ip string) bool { return limit.Network(ip) == here }), nil
 }
 
 // End ends a session of a user. [ErrNotFound] if it is not theirs; ending one

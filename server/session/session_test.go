@@ -305,7 +305,7 @@ func TestEndingTheOthersSparesTheOneThatAsks(t *testing.T) {
 	})
 }
 
-func TestTheListHoldsLiveSessionsTheLatestUsedFirst(t *testing.T) {
+func TestTheListHoldsLiveSessionsTheNewestFirst(t *testing.T) {
 	t.Parallel()
 	each(t, func(b bench) {
 		ctx, now := b.t.Context(), time.Now()
@@ -323,9 +323,57 @@ func TestTheListHoldsLiveSessionsTheLatestUsedFirst(t *testing.T) {
 	})
 }
 
+func TestTheListComesPageByPage(t *testing.T) {
+	t.Parallel()
+	each(t, func(b bench) {
+		var want, got []string
+		for range 5 {
+			one, _ := b.start(API)
+			want = append([]string{one.ID}, want...)
+		}
+		for after, pages := "", 1; ; pages++ {
+			list, next, err := b.List(b.t.Context(), b.user.ID, after, 2)
+			if err != nil || len(list) > 2 || pages > 3 {
+				b.t.Fatalf("page %d: %d sessions, %v", pages, len(list), err)
+			}
+			for _, s := range list {
+				got = append(got, s.ID)
+			}
+			if after = next; next == "" {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			b.t.Errorf("page by page (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// LG-34: a session that is left alone ends, by what is written and by what this
+// node has seen since; one in use goes on.
+func TestASessionThatIsLeftAloneEnds(t *testing.T) {
+	t.Parallel()
+	each(t, func(b bench) {
+		b.Within(10 * time.Minute)
+		now := time.Now()
+		_, alone := b.startAt(b.user, API, now.Add(-10*time.Minute))
+		used, token := b.startAt(b.user, Web, now.Add(-9*time.Minute))
+		b.wants("left alone", API, alone, ErrInactive)
+		b.wants("nearly left alone", Web, token, nil)
+		b.wantList(used.ID)
+		b.seen.Flush(b.t.Context())
+		if at := b.lastActivity(used.ID); time.Since(at) > time.Minute {
+			b.t.Errorf("the use is written as of %v", at)
+		}
+		b.wants("left alone, again", API, alone, ErrInactive)
+		b.Within(0)
+		b.wants("without a limit", API, alone, nil)
+	})
+}
+
 func (b bench) wantList(want ...string) {
 	b.t.Helper()
-	list, err := b.List(b.t.Context(), b.user.ID)
+	list, _, err := b.List(b.t.Context(), b.user.ID, "", 10)
 	if err != nil {
 		b.t.Fatal(err)
 	}
