@@ -30,6 +30,11 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 	secure := s.Config.Secure()
 	cors := allowOrigins(s.Config.CORS.Origins)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			// It may have had a length, too, by which a proxy has read it otherwise:
+			// nothing that follows is a request (RFC 9112, section 6.1).
+			w.Header().Set("Connection", "close")
+		}
 		if isPublicDocument(r) {
 			// The same for everyone, and asked for all the time: no actor, no line.
 			setCommonHeaders(w.Header(), secure)

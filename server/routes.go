@@ -12,6 +12,10 @@ import (
 	"authy/web"
 )
 
+// acting are the paths where a GET begins, takes on or ends a sign-in. A HEAD
+// must do none of that (RFC 9110, section 9.3.2), so there is none.
+var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll"}
+
 // handler maps every URL to what answers it.
 func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {
 	router := httprouter.New()
@@ -19,7 +23,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	router.HandleOPTIONS = false
 	handle := func(method, path string, h http.Handler) {
 		router.Handler(method, path, h)
-		if method == http.MethodGet {
+		if method == http.MethodGet && !slices.Contains(acting, path) {
 			router.Handler(http.MethodHead, path, h)
 		}
 	}

@@ -89,6 +89,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
 	s.Orgs = org.New(db)
 	s.Accounts.Mail, s.Orgs.Mail = s.Mail, s.Mail
+	s.Orgs.Limits = s.limits(s.Store)
 	if s.Mail.Enabled() {
 		s.Orgs.Mailer = s.remind
 	}

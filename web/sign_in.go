@@ -16,7 +16,8 @@ func (wb *Web) home(w http.ResponseWriter, r *http.Request) error {
 // showSignIn asks who is there, unless that is known and enough.
 func (wb *Web) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	flow := r.Form.Get("flow")
-	if r.Form.Get("switch") == "" {
+	looking := r.Method == http.MethodHead && flow != "" // which takes no sign-in on
+	if r.Form.Get("switch") == "" && !looking {
 		next, err := wb.skipSignIn(r, flow)
 		if err != nil {
 			return err

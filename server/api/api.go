@@ -205,7 +205,11 @@ func Guard(next http.Handler) http.Handler {
 			get := *r
 			get.Method, r = http.MethodGet, &get
 		}
-		if err := checkBody(r); err != nil {
+		err := checkQuery(r.URL.RawQuery)
+		if err == nil {
+			err = checkBody(r)
+		}
+		if err != nil {
 			WriteFault(w, r, err)
 			return
 		}

@@ -223,11 +223,15 @@ var useEnvelope = sync.OnceFunc(func() {
 	}
 })
 
+// maxDetails is how many fields an answer says something about.
+const maxDetails = 50
+
 func fromHuma(ctx context.Context, status int, message string, errs []error) *Failure {
 	details := map[string][]string{}
 	for _, err := range errs {
-		if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
+		if d, ok := errors.AsType[*huma.ErrorDetail](err); ok && len(details) < maxDetails {
 			name, sentence := fieldProblem(d)
+			name = audit.Cut(name, maxName)
 			details[name] = append(details[name], sentence)
 		}
 	}

@@ -60,7 +60,7 @@ func TestAFailureTellsWhatToDo(t *testing.T) {
 		err  error
 		want http.Header
 	}{
-		{session.ErrInvalid, http.Header{"Cache-Control": {"no-store"}, "Www-Authenticate": {"Bearer"}}},
+		{session.ErrInvalid, http.Header{"Cache-Control": {"no-store"}, "Www-Authenticate": {`Bearer error="invalid_token"`}}},
 		{
 			fault.New(fault.RateLimited, "x", "No.").Wait(1500 * time.Millisecond),
 			http.Header{"Cache-Control": {"no-store"}, "Retry-After": {"2"}},

@@ -129,12 +129,17 @@ func admits(op *huma.Operation, id *session.Identity) error {
 	return nil
 }
 
-// setChallenge tells what would open the door, where credentials did not.
+// setChallenge tells what would open the door, where credentials did not: with
+// an error if they were a token that is not good, without one if there were
+// none (RFC 6750, section 3.1).
 func setChallenge(h http.Header, f *Failure) {
 	switch {
 	case f.challenge != "":
 		h.Set("WWW-Authenticate", f.challenge)
-	case f.Code == http.StatusUnauthorized:
+	case f.Code != http.StatusUnauthorized:
+	case f.Problem.Type == "INVALID_TOKEN" || f.Problem.Type == "SESSION_INACTIVE":
+		h.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	default:
 		h.Set("WWW-Authenticate", "Bearer")
 	}
 }

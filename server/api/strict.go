@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -15,16 +16,37 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"authy/server/audit"
 	"authy/server/fault"
 )
 
-// maxDepth is how deep the values of a body may lie in one another.
-const maxDepth = 32
+// What a body may be. Nothing that the API takes comes near; a body that does
+// would cost more to look at, and to answer, than to send.
+const (
+	maxDepth  = 32   // of values in one another
+	maxValues = 1000 // in all
+	maxName   = 64   // what is repeated of a name, in bytes
+)
 
 var (
 	errMediaType = fault.New(fault.Invalid, "unsupported_media_type", "Send the body as application/json.")
 	errTooLarge  = fault.New(fault.Invalid, "payload_too_large", "The body is larger than 1 MiB.")
 )
+
+// checkQuery refuses a query of which a part would be passed over: what cannot
+// be decoded, and a name that is there twice.
+func checkQuery(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return fault.New(fault.Invalid, "bad_request", "The query could not be read.")
+	}
+	for name, values := range query {
+		if len(values) > 1 {
+			return fault.Field(audit.Cut(name, maxName), "Is there more than once.")
+		}
+	}
+	return nil
+}
 
 // checkBody refuses a body that is not JSON by its type, or too large by its
 // length. A request without a body needs no type.
@@ -34,7 +56,8 @@ func checkBody(r *http.Request) error {
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
-	if err != nil || kind != "application/json" || charset != "" && charset != "utf-8" {
+	encoding := r.Header.Get("Content-Encoding") // RFC 9110, section 15.5.16
+	if err != nil || kind != "application/json" || charset != "" && charset != "utf-8" || encoding != "" {
 		return errMediaType
 	}
 	if r.ContentLength > maxBody {
@@ -71,7 +94,8 @@ func checkJSON(data []byte) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
-	if err := checkValue(decoder, 0); err != nil {
+	left := maxValues
+	if err := checkValue(decoder, 0, &left); err != nil {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
@@ -117,7 +141,11 @@ func escaped(data []byte) (r rune, ok bool) {
 	return rune(n), err == nil
 }
 
-func checkValue(decoder *json.Decoder, depth int) error {
+// checkValue reads the next value, at a depth, when left more may come.
+func checkValue(decoder *json.Decoder, depth int, left *int) error {
+	if *left--; *left < 0 {
+		return errors.New("the body holds too many values")
+	}
 	token, err := decoder.Token()
 	if err != nil {
 		return errors.New("the body is not valid JSON")
@@ -132,22 +160,30 @@ func checkValue(decoder *json.Decoder, depth int) error {
 	names := map[string]bool{}
 	for decoder.More() {
 		if delim == '{' {
-			name, err := decoder.Token()
-			if err != nil {
-				return errors.New("the body is not valid JSON")
+			if err := checkName(decoder, names); err != nil {
+				return err
 			}
-			text := fmt.Sprint(name)
-			if names[text] {
-				return fmt.Errorf("the body holds %q twice", text)
-			}
-			names[text] = true
 		}
-		if err := checkValue(decoder, depth); err != nil {
+		if err := checkValue(decoder, depth, left); err != nil {
 			return err
 		}
 	}
 	if _, err := decoder.Token(); err != nil {
 		return errors.New("the body is not valid JSON")
 	}
+	return nil
+}
+
+// checkName reads a name of an object, which is none of names.
+func checkName(decoder *json.Decoder, names map[string]bool) error {
+	name, err := decoder.Token()
+	if err != nil {
+		return errors.New("the body is not valid JSON")
+	}
+	text := fmt.Sprint(name)
+	if names[text] {
+		return fmt.Errorf("the body holds %q twice", audit.Cut(text, maxName))
+	}
+	names[text] = true
 	return nil
 }

@@ -17,6 +17,7 @@ func TestBodiesThatHaveOneMeaning(t *testing.T) {
 		`{"a": "\\u0000"}`, `{"a": "\\\\u0000"}`, `{"a": "\\ud800"}`, // a backslash and letters
 		`{"a": "\ud83d\udc0e"}`, `{"a": "\uD83D\uDC0E\n\""}`, `{"a": "\u202e"}`,
 		strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth),
+		"[1" + strings.Repeat(",1", maxValues-2) + "]",
 	} {
 		if err := checkJSON([]byte(body)); err != nil {
 			t.Errorf("%s: %v", body, err)
@@ -65,6 +66,9 @@ func TestBodiesThatCouldBeReadInTwoWays(t *testing.T) {
 		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1): "the body is nested too deeply",
 		strings.Repeat("[", 100_000):                                      "the body is nested too deeply",
 		strings.Repeat(`{"a":`, 100_000):                                  "the body is nested too deeply",
+		"[" + strings.Repeat("1,", maxValues) + "1]":                      "the body holds too many values",
+		`{"` + strings.Repeat("x", 500) + `":1,"` + strings.Repeat("x", 500) + `":1}`:// is cut
+		`the body holds "` + strings.Repeat("x", maxName) + `" twice`,
 	} {
 		if err := checkJSON([]byte(body)); err == nil || err.Error() != want {
 			t.Errorf("%.60q: %v, want %s", body, err, want)

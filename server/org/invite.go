@@ -47,6 +47,9 @@ func (s *Service) Invite(
 	if _, err := ParseRole(string(role)); err != nil {
 		return nil, "", err
 	}
+	if err := s.countInvitation(ctx, by, email); err != nil {
+		return nil, "", err
+	}
 	now := time.Now()
 	secret = newSecret()
 	err = s.change(ctx, by, now, orgID, "org.invitation.create", func(tx *storage.Tx) error {
@@ -260,6 +263,14 @@ func (s *Service) use(
 
 // Accept makes the caller a member by an invitation to their address.
 func (s *Service) Accept(ctx context.Context, by audit.Actor, secret string) (out *Membership, err error) {
+	err = s.answering(ctx, by, func() error {
+		out, err = s.accept(ctx, by, secret)
+		return err
+	})
+	return out, err
+}
+
+func (s *Service) accept(ctx context.Context, by audit.Actor, secret string) (out *Membership, err error) {
 	now := time.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		i, err := s.mine(ctx, tx, by, now, secret)
@@ -286,12 +297,14 @@ func (s *Service) Accept(ctx context.Context, by audit.Actor, secret string) (ou
 // Decline uses an invitation to the caller's address up for nothing.
 func (s *Service) Decline(ctx context.Context, by audit.Actor, secret string) error {
 	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		i, err := s.mine(ctx, tx, by, now, secret)
-		if err != nil {
-			return err
-		}
-		return s.use(ctx, tx, by, now, "org.invitation.decline", i)
+	return s.answering(ctx, by, func() error {
+		return s.db.Update(ctx, func(tx *storage.Tx) error {
+			i, err := s.mine(ctx, tx, by, now, secret)
+			if err != nil {
+				return err
+			}
+			return s.use(ctx, tx, by, now, "org.invitation.decline", i)
+		})
 	})
 }
 

@@ -58,6 +58,9 @@ func (s *Service) Add(
 	if _, err := ParseRole(string(role)); err != nil {
 		return nil, err
 	}
+	if err := s.countInvitation(ctx, by, email); err != nil {
+		return nil, err
+	}
 	now, secret := time.Now(), newSecret()
 	err = s.change(ctx, by, now, orgID, "org.member.add", func(tx *storage.Tx) error {
 		if err := s.mayAdd(ctx, tx, by, orgID, role); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/server/mail"
 	"authy/storage"
 )
@@ -59,6 +60,8 @@ type Service struct {
 	Mail *mail.Queue
 	// Mailer reminds members of a deadline; nil reminds nobody.
 	Mailer Mailer
+	// Limits counts invitations, and attempts to answer one; nil counts nothing.
+	Limits *limit.Limits
 
 	db *storage.DB
 	// everywhere is for who acts as an owner of every organization.

@@ -255,13 +255,20 @@ func TestTheFourWaysToBeUnauthenticated(t *testing.T) {
 			{"Bearer short", "INVALID_TOKEN", "Invalid or expired session"},
 		} {
 			o := p.call(method, path, nil, "Authorization", c.header).failed(401, c.kind, c.message)
-			if got := o.Header.Get("WWW-Authenticate"); got != "Bearer" {
-				t.Errorf("%s: WWW-Authenticate %q", route, got)
+			want := "Bearer" // and an error for a token only (RFC 6750, section 3.1)
+			if c.kind == "INVALID_TOKEN" {
+				want = `Bearer error="invalid_token"`
+			}
+			if got := o.Header.Get("WWW-Authenticate"); got != want {
+				t.Errorf("%s with %q: WWW-Authenticate %q, want %q", route, c.header, got, want)
 			}
 		}
 	}
 	time.Sleep(time.Second)
-	expired.call("GET", "/api/v1/auth/me", nil).failed(401, "SESSION_INACTIVE", "Session is no longer active")
+	o := expired.call("GET", "/api/v1/auth/me", nil).failed(401, "SESSION_INACTIVE", "Session is no longer active")
+	if got := o.Header.Get("WWW-Authenticate"); got != `Bearer error="invalid_token"` {
+		t.Errorf("an expired session: WWW-Authenticate %q", got)
+	}
 }
 
 func TestWhatAnOperatorDoesBitesAtOnce(t *testing.T) {

@@ -31,7 +31,7 @@ func (p caller) makeToken(path string, scopes ...string) (with caller, id string
 func (p caller) dead() {
 	p.t.Helper()
 	o := p.call("GET", mePath, nil).failed(401, "INVALID_TOKEN", "Invalid or expired token")
-	if got := o.Header.Get("WWW-Authenticate"); got != "Bearer" {
+	if got := o.Header.Get("WWW-Authenticate"); got != `Bearer error="invalid_token"` {
 		p.t.Errorf("WWW-Authenticate: %q", got)
 	}
 }
