@@ -1,15 +1,50 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 
+	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/openid"
 	"authy/server/session"
 )
 
 // maxSessions is how many sessions the account page shows.
 const maxSessions = 50
+
+// kindWords says of a session what it is, where that is no browser.
+var kindWords = map[string]string{session.API: "a program"}
+
+// registerAccount mounts the page of someone's account and what is done there.
+func (wb *Web) registerAccount(get, post func(path string, h handler)) {
+	get("/account", wb.showAccount)
+	post("/account/sessions/end", wb.endSession)
+	post("/account/sessions/end-others", wb.endOtherSessions)
+	post("/account/tokens", wb.makeToken)
+	post("/account/tokens/revoke", wb.revokeToken)
+	post("/account/passkeys/new", wb.change(newPasskeyChange))
+	post("/account/passkeys", wb.addPasskey)
+	post("/account/passkeys/rename", wb.renamePasskey)
+	post("/account/passkeys/delete", wb.change(dropPasskey))
+	post("/account/authenticator/new", wb.change(newTOTP))
+	post("/account/authenticator", wb.confirmTOTP)
+	post("/account/authenticator/delete", wb.change(dropTOTP))
+	post("/account/recovery-codes", wb.change(newCodes))
+	get("/.well-known/change-password", wb.findPassword)
+	get(changePasswordPath, wb.showPassword)
+	post(changePasswordPath, wb.changePassword)
+	get("/account/email", wb.showEmail)
+	post("/account/email", wb.change(newEmail))
+	post("/account/email/verify", wb.sendVerification)
+	get("/account/organizations/leave", wb.showLeave)
+	post("/account/organizations/leave", wb.leave)
+	post("/account/export", wb.export)
+	get("/account/delete", wb.showDelete)
+	post("/account/delete", wb.confirmDelete)
+}
 
 // signed returns who is signed in, or leads to the sign-in page.
 func (wb *Web) signed(w http.ResponseWriter, r *http.Request) (*session.Identity, error) {
@@ -18,6 +53,25 @@ func (wb *Web) signed(w http.ResponseWriter, r *http.Request) (*session.Identity
 		redirect(w, r, "/sign-in")
 	}
 	return id, err
+}
+
+// errFactorFirst is [login.ErrLimited] for a person.
+var errFactorFirst = fault.New(fault.Forbidden, "mfa_compliance_required",
+	"An organization of yours requires a second factor. Set it up on the page of your account, or leave the organization.")
+
+// full is [Web.signed] for what is not open to who must set a second factor up
+// first.
+func (wb *Web) full(w http.ResponseWriter, r *http.Request) (*session.Identity, error) {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return nil, err
+	}
+	if err := wb.Login.Full(r.Context(), id); errors.Is(err, login.ErrLimited) {
+		return nil, errFactorFirst
+	} else if err != nil {
+		return nil, err
+	}
+	return id, nil
 }
 
 // showAccount shows someone what is theirs.
@@ -35,9 +89,10 @@ func (wb *Web) renderAccount(
 	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, tokens tokensPart, chosen []string,
 ) error {
 	page := accountPage{
-		FullName: id.User.FullName, Email: id.User.Email, EmailVerified: !id.User.EmailVerifiedAt.IsZero(),
-		Tokens: tokens,
+		FullName: id.User.FullName, Email: id.User.Email, Tokens: tokens,
 	}
+	left := wb.carried(w, r)
+	page.Notice, page.Tokens.Made = left.Notice, left.Token
 	if err := wb.fillAccount(r, id, &page); err != nil {
 		return err
 	}
@@ -57,13 +112,14 @@ func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountP
 		return err
 	}
 	for _, m := range orgs {
-		page.Organizations = append(page.Organizations, orgView{Name: m.Organization.Name, Role: string(m.Role)})
+		page.Organizations = append(page.Organizations, orgView{m.Organization.ID, m.Organization.Name, string(m.Role)})
 	}
 	standing, err := wb.Orgs.Standing(r.Context(), id.User.ID)
 	if err != nil {
 		return err
 	}
 	page.Demands = demandsOf(standing)
+	page.Waiting = wb.waiting(r, page.Demands)
 	sessions, more, err := wb.Sessions.List(r.Context(), id.User.ID, "", maxSessions)
 	if err != nil {
 		return err
@@ -74,7 +130,7 @@ func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountP
 	}
 	for _, s := range sessions {
 		page.Sessions = append(page.Sessions, sessionView{
-			ID: s.ID, Browser: browserName(s.UserAgent), Address: s.IPAddress, Kind: s.Kind,
+			ID: s.ID, Browser: browserName(s.UserAgent), Address: s.IPAddress, Kind: kindWords[s.Kind],
 			Current: s.ID == id.Session.ID, LastActive: s.LastActivityAt.Time, Created: s.CreatedAt.Time,
 		})
 	}
@@ -83,7 +139,10 @@ func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountP
 		return err
 	}
 	for _, a := range apps {
-		view := appView{Name: a.Client.Name, Scopes: a.Scopes, Since: a.Since}
+		view := appView{Name: a.Client.Name, Since: a.Since}
+		for _, scope := range a.Scopes {
+			view.Scopes = append(view.Scopes, openid.Describe(scope).Title)
+		}
 		if u, err := url.Parse(a.Client.ClientURI); err == nil {
 			view.Host = u.Host
 		}
@@ -103,6 +162,17 @@ func (wb *Web) endSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	redirect(w, r, "/account")
-	return nil
+	return wb.done(w, r, "That session has ended.")
+}
+
+// endOtherSessions ends all of the person's own sessions but this one.
+func (wb *Web) endOtherSessions(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	if _, err := wb.Sessions.EndOthers(r.Context(), id.Actor(actor(r)), id); err != nil {
+		return err
+	}
+	return wb.done(w, r, "You are signed out everywhere else.")
 }

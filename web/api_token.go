@@ -33,8 +33,17 @@ type tokenRow struct {
 
 // scopeChoice is a scope that a new token can have.
 type scopeChoice struct {
-	Name   string
-	Chosen bool
+	Name, Title string
+	Chosen      bool
+}
+
+// scopeTitles says what scopes let a program do.
+var scopeTitles = map[string]string{
+	token.ProfileRead: "See your profile", token.ProfileWrite: "Change your profile",
+	token.OrganizationsRead: "See your organizations", token.OrganizationsWrite: "Change your organizations",
+	token.ClientsRead: "See registered apps", token.ClientsWrite: "Register and change apps",
+	token.AuditRead: "Read the audit log",
+	token.AdminRead: "See all of this server", token.AdminWrite: "Administer this server",
 }
 
 // newTokensPart is the section with an empty form.
@@ -55,16 +64,15 @@ func (wb *Web) fillTokens(r *http.Request, id *session.Identity, part *tokensPar
 	part.MaxDays = token.MaxDays
 	for _, scope := range token.Scopes {
 		if id.User.IsAdmin || !token.ForAdmin(scope) {
-			part.Scopes = append(part.Scopes, scopeChoice{scope, slices.Contains(chosen, scope)})
+			part.Scopes = append(part.Scopes, scopeChoice{scope, scopeTitles[scope], slices.Contains(chosen, scope)})
 		}
 	}
 	return nil
 }
 
-// makeToken makes an API token and shows it on the account page, this once: a
-// redirect would have to carry it along.
+// makeToken makes an API token, which the account page shows, this once.
 func (wb *Web) makeToken(w http.ResponseWriter, r *http.Request) error {
-	id, err := wb.signed(w, r)
+	id, err := wb.full(w, r)
 	if err != nil || id == nil {
 		return err
 	}
@@ -73,17 +81,16 @@ func (wb *Web) makeToken(w http.ResponseWriter, r *http.Request) error {
 	if !in.Never {
 		in.Days, _ = strconv.Atoi(form.Get("days")) // 0, which is refused, for what is no number
 	}
-	_, part.Made, err = wb.Tokens.Make(r.Context(), id.Actor(actor(r)), token.Owner{UserID: id.User.ID}, in)
+	_, text, err := wb.Tokens.Make(r.Context(), id.Actor(actor(r)), token.Owner{UserID: id.User.ID}, in)
+	if err == nil {
+		return wb.carry(w, r, carried{Token: text})
+	}
 	f, refused := fault.As(err)
-	if err != nil && (!refused || f.Fields == nil && f.Kind != fault.Conflict) {
+	if !refused || f.Fields == nil && f.Kind != fault.Conflict {
 		return err
 	}
-	status, chosen := http.StatusOK, []string(nil)
-	if refused {
-		status, chosen = statuses[f.Kind], in.Scopes
-		part.Name, part.Days, part.Never, part.Problem = in.Name, form.Get("days"), in.Never, tokenProblem(f)
-	}
-	return wb.renderAccount(w, r, status, id, part, chosen)
+	part.Name, part.Days, part.Never, part.Problem = in.Name, form.Get("days"), in.Never, tokenProblem(f)
+	return wb.renderAccount(w, r, statuses[f.Kind], id, part, in.Scopes)
 }
 
 // tokenProblem says in a sentence or two why a token was refused.
@@ -112,6 +119,5 @@ func (wb *Web) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	redirect(w, r, "/account")
-	return nil
+	return wb.done(w, r, "The token is deleted. Programs that use it are refused from now on.")
 }

@@ -10,11 +10,14 @@ import (
 )
 
 // The cookies: a session's token, the secret that binds sign-ins to the browser
-// that began them, and the token of one that needs its second factor.
+// that began them, the token of one that needs its second factor, where someone
+// was going, and what one answer leaves for the next.
 const (
 	sessionCookie = "authy_session"
 	browserCookie = "authy_browser"
 	pendingCookie = "authy_pending"
+	onwardCookie  = "authy_onward"
+	carriedCookie = "authy_carried"
 )
 
 // cookieName returns the name of a cookie as browsers see it. Over https the

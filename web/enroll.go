@@ -10,10 +10,10 @@ import (
 
 // demandView is a second factor that an organization asks the reader for.
 type demandView struct {
-	Organization string
-	What         string // in plain words
-	DeadlineAt   time.Time
-	Past         bool // the deadline has passed
+	ID, Organization string
+	What             string // in plain words
+	DeadlineAt       time.Time
+	Past             bool // the deadline has passed
 }
 
 // enrollPage is the data of page "enroll", which stands in the way to an application.
@@ -41,7 +41,7 @@ func demandsOf(s *org.Standing) []demandView {
 		if !known {
 			what = "both an authenticator app and a passkey"
 		}
-		out = append(out, demandView{p.Organization.Name, what, p.DeadlineAt, p.Status != org.InGrace})
+		out = append(out, demandView{p.Organization.ID, p.Organization.Name, what, p.DeadlineAt, p.Status != org.InGrace})
 	}
 	return out
 }
@@ -54,6 +54,7 @@ func (wb *Web) showEnroll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if next.Location != login.PageOf("/enroll", flow) {
+		wb.clearCookie(w, onwardCookie)
 		wb.follow(w, r, next)
 		return nil
 	}
@@ -69,6 +70,7 @@ func (wb *Web) showEnroll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	wb.setOnward(w, toEnroll+flow)
 	wb.pages.render(w, r, http.StatusOK, "enroll", wb.view(r, "Second factor needed", enrollPage{
 		Flow: flow, Client: *clientOf(q), Email: q.Identity.User.Email, Demands: demandsOf(standing),
 	}))

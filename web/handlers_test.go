@@ -163,6 +163,7 @@ func TestWhereAnAnswerGoes(t *testing.T) {
 		"https://user@evil.example@x/": {"x", "https://x"},
 		"http://[::1]:3000/cb":         {"[::1]:3000", "http://[::1]:3000"},
 		"://":                          {"", ""},
+		"":                             {"", ""},
 	} {
 		if host, source := target(uri); host != want[0] || source != want[1] {
 			t.Errorf("target(%q) = %q, %q, want %q", uri, host, source, want)

@@ -29,19 +29,27 @@ func (wb *Web) showInvitation(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// answerInvitation accepts or declines for who is signed in.
+// answerInvitation accepts or declines for who is signed in, or has somebody
+// sign in first, who comes back to the invitation.
 func (wb *Web) answerInvitation(w http.ResponseWriter, r *http.Request) error {
-	id, err := wb.signed(w, r)
+	token, answer := r.PostForm.Get("token"), r.PostForm.Get("answer")
+	if answer == "sign-in" {
+		wb.setOnward(w, toInvitation+token)
+		redirect(w, r, "/sign-in?switch=1")
+		return nil
+	}
+	id, err := wb.full(w, r)
 	if err != nil || id == nil {
 		return err
 	}
-	by, token := id.Actor(actor(r)), r.PostForm.Get("token")
-	switch r.PostForm.Get("answer") {
+	by := id.Actor(actor(r))
+	switch answer {
 	case "accept":
-		if _, err := wb.Orgs.Accept(r.Context(), by, token); err != nil {
+		joined, err := wb.Orgs.Accept(r.Context(), by, token)
+		if err != nil {
 			return err
 		}
-		redirect(w, r, "/account")
+		return wb.done(w, r, "You belong to "+joined.Organization.Name+" now.")
 	case "decline":
 		if err := wb.Orgs.Decline(r.Context(), by, token); err != nil {
 			return err

@@ -54,6 +54,12 @@ var afterLinks = map[string]messagePage{
 		Heading: "Your address is changed", Text: []string{"From now on you sign in with it."},
 		Link: "/account", LinkText: "Go to your account",
 	},
+	"/account/deleted": {
+		Heading: "Your account is deleted",
+		Text: []string{
+			"You are signed out everywhere. What was done with the account stays in the log of this server.",
+		},
+	},
 	"/invitations/declined": {
 		Heading: "Invitation declined", Text: []string{"You have not become a member."},
 		Link: "/account", LinkText: "Go to your account",

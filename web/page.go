@@ -137,7 +137,7 @@ type signOutPage struct {
 // accountPage is the data of page "account".
 type accountPage struct {
 	FullName, Email string
-	EmailVerified   bool
+	Waiting         *waitingView // nil when no application waits
 	Organizations   []orgView
 	Sessions        []sessionView
 	MoreSessions    bool // than are shown
@@ -149,7 +149,7 @@ type accountPage struct {
 }
 
 // orgView is an organization and what the reader is in it.
-type orgView struct{ Name, Role string }
+type orgView struct{ ID, Name, Role string }
 
 // sessionView is one place where the reader is signed in.
 type sessionView struct {

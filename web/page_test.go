@@ -39,6 +39,10 @@ func pageData() map[string]any {
 		"reset_password":  resetPage{},
 		"follow_link":     followLinkPage{},
 		"invitation":      invitationPage{},
+		"change_password": passwordPage{},
+		"change_email":    emailPage{},
+		"delete_account":  deletePage{},
+		"leave":           leavePage{},
 	}
 }
 
@@ -65,7 +69,7 @@ func fill(v reflect.Value, text string, yes bool) {
 		}
 	case reflect.Map:
 		fields := map[string]string{}
-		for _, name := range []string{"email", "full_name", "password", "password_confirm"} {
+		for _, name := range []string{"email", "full_name", "password", "password_confirm", "current_password"} {
 			fields[name] = text
 		}
 		v.Set(reflect.ValueOf(fields))
@@ -288,7 +292,7 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 		"again": {
 			"Ada",
 			[]string{"password", "code", "recovery", "prove"},
-			[]string{"id"},
+			[]string{"id", "email"},
 		},
 		"consent": {"/consent", []string{"allow", "deny"}, []string{"flow"}},
 		"setup": {

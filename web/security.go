@@ -17,6 +17,9 @@ import (
 
 // securityView is how someone signs in.
 type securityView struct {
+	Email         string
+	EmailVerified bool
+	Mail          bool // whether links are mailed
 	Passkeys      []passkeyView
 	HasTOTP       bool
 	TOTPSince     time.Time
@@ -32,10 +35,11 @@ type passkeyView struct {
 // againPage is the data of page "again", which asks someone to prove who they
 // are before they change how they sign in. The form carries that change along.
 type againPage struct {
-	Action, Heading, Button, ID string
-	NeedsPassword, NeedsCode    bool
-	Recovery                    bool // the code was said to be a recovery code
-	Problem                     string
+	Action, Heading, Button  string
+	ID, Email                string // what the change is about
+	NeedsPassword, NeedsCode bool
+	Recovery                 bool // the code was said to be a recovery code
+	Problem                  string
 }
 
 // passkeyNewPage is the data of page "passkey_new".
@@ -57,6 +61,8 @@ type codesPage struct {
 
 // fillSecurity shows how someone signs in.
 func (wb *Web) fillSecurity(r *http.Request, id *session.Identity, page *securityView) error {
+	page.Email, page.EmailVerified = id.User.Email, !id.User.EmailVerifiedAt.IsZero()
+	page.Mail = wb.Accounts.Mail.Enabled()
 	have, err := wb.Accounts.Passkeys(r.Context(), id.User.ID)
 	if err != nil {
 		return err
@@ -78,22 +84,27 @@ func (wb *Web) fillSecurity(r *http.Request, id *session.Identity, page *securit
 type change struct {
 	heading, button string
 	insists         bool
+	full            bool // not for who must set a second factor up first
 	do              func(wb *Web, w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error
 }
 
 // The changes that need a proof.
 var (
-	newPasskeyChange = change{"Add a passkey", "Continue", false, (*Web).newPasskey}
-	dropPasskey      = change{"Delete a passkey", "Delete it", false, (*Web).removePasskey}
-	newTOTP          = change{"Set up an authenticator app", "Continue", false, (*Web).enrollTOTP}
-	dropTOTP         = change{"Remove the authenticator app", "Remove it", true, (*Web).disableTOTP}
-	newCodes         = change{"New recovery codes", "Make new codes", true, (*Web).renewCodes}
+	newPasskeyChange = change{"Add a passkey", "Continue", false, false, (*Web).newPasskey}
+	dropPasskey      = change{"Delete a passkey", "Delete it", false, false, (*Web).removePasskey}
+	newTOTP          = change{"Set up an authenticator app", "Continue", false, false, (*Web).enrollTOTP}
+	dropTOTP         = change{"Remove the authenticator app", "Remove it", true, false, (*Web).disableTOTP}
+	newCodes         = change{"New recovery codes", "Make new codes", true, false, (*Web).renewCodes}
 )
 
 // change makes the handler of a change, which asks for what it needs.
 func (wb *Web) change(c change) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		id, err := wb.signed(w, r)
+		admit := wb.signed
+		if c.full {
+			admit = wb.full
+		}
+		id, err := admit(w, r)
 		if err != nil || id == nil {
 			return err
 		}
@@ -103,7 +114,7 @@ func (wb *Web) change(c change) handler {
 		}
 		form := r.PostForm
 		page := againPage{
-			Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: form.Get("id"),
+			Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: form.Get("id"), Email: form.Get("email"),
 			NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: form.Get("recovery") != "",
 		}
 		if need.Any() && !form.Has("password") && !form.Has("code") {
@@ -116,12 +127,31 @@ func (wb *Web) change(c change) handler {
 		f, told := fault.As(err)
 		if told && (f.Kind == fault.Unauthenticated || f.Kind == fault.Forbidden || f.Kind == fault.RateLimited) {
 			setRetryAfter(w, f)
-			page.Problem = f.Error()
+			page.Problem = againProblem(f)
 			wb.pages.render(w, r, statuses[f.Kind], "again", wb.view(r, c.heading, page))
 			return nil
 		}
 		return err
 	}
+}
+
+// againProblem says to a person why their proof did not do.
+func againProblem(f *fault.Error) string {
+	switch {
+	case f.Is(login.ErrPassword):
+		return "This is not your password."
+	case f.Is(account.ErrNoPassword):
+		return "You have no password. Sign in again with your passkey instead."
+	case f.Is(login.ErrStale):
+		return "Type your password, or sign in again."
+	case f.Is(login.ErrCodeNeeded):
+		return "A code is needed, too: of your authenticator app, or a recovery code."
+	case f.Is(account.ErrTOTPCode):
+		return "This code is wrong, or was used before. Wait for the next one and type that."
+	case f.Is(account.ErrRecoveryCode):
+		return "This is none of your recovery codes, or it was used before."
+	}
+	return f.Error()
 }
 
 // newPasskey shows the page on which a passkey is made.
@@ -153,8 +183,7 @@ func (wb *Web) addPasskey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(added.RecoveryCodes) == 0 {
-		redirect(w, r, "/account")
-		return nil
+		return wb.done(w, r, "Your passkey is ready.")
 	}
 	return wb.showCodes(w, r, "Your passkey is ready", added.RecoveryCodes)
 }
@@ -174,8 +203,7 @@ func (wb *Web) renamePasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	redirect(w, r, "/account")
-	return nil
+	return wb.done(w, r, "The passkey is renamed.")
 }
 
 func (wb *Web) removePasskey(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
@@ -183,8 +211,7 @@ func (wb *Web) removePasskey(w http.ResponseWriter, r *http.Request, id *session
 	if err != nil {
 		return err
 	}
-	redirect(w, r, "/account")
-	return nil
+	return wb.done(w, r, "The passkey is deleted. Remove it from your device, too.")
 }
 
 // enrollTOTP shows a new authenticator, once.
@@ -218,16 +245,14 @@ func (wb *Web) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	redirect(w, r, "/account")
-	return nil
+	return wb.done(w, r, "Your authenticator app is set up.")
 }
 
 func (wb *Web) disableTOTP(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
 	if err := wb.Login.DisableTOTP(r.Context(), id.Actor(actor(r)), id, in); err != nil {
 		return err
 	}
-	redirect(w, r, "/account")
-	return nil
+	return wb.done(w, r, "The authenticator app is removed.")
 }
 
 func (wb *Web) renewCodes(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {

@@ -87,19 +87,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get("/signed-out", wb.showSignedOut)
 	get("/setup", wb.showSetup)
 	post("/setup", wb.setup)
-	get("/account", wb.showAccount)
-	post("/account/sessions/end", wb.endSession)
-	post("/account/tokens", wb.makeToken)
-	post("/account/tokens/revoke", wb.revokeToken)
-	post("/account/passkeys/new", wb.change(newPasskeyChange))
-	post("/account/passkeys", wb.addPasskey)
-	post("/account/passkeys/rename", wb.renamePasskey)
-	post("/account/passkeys/delete", wb.change(dropPasskey))
-	post("/account/authenticator/new", wb.change(newTOTP))
-	post("/account/authenticator", wb.confirmTOTP)
-	post("/account/authenticator/delete", wb.change(dropTOTP))
-	post("/account/recovery-codes", wb.change(newCodes))
-
+	wb.registerAccount(get, post)
 	wb.registerLinks(get, post)
 
 	get("/api/docs", wb.showDocs)
@@ -257,7 +245,7 @@ func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) 
 	if next.Pending != nil {
 		wb.setCookie(w, pendingCookie, next.Pending.Token, &next.Pending.ExpiresAt)
 	}
-	redirect(w, r, next.Location)
+	redirect(w, r, wb.afterSignIn(w, r, next))
 }
 
 // clientOf describes a client to the person who is asked about it.
@@ -273,7 +261,7 @@ func clientOf(q *login.Question) *clientView {
 // the source that a form's redirect needs in the content policy.
 func target(redirectURI string) (host, source string) {
 	u, err := url.Parse(redirectURI)
-	if err != nil {
+	if err != nil || u.Scheme == "" {
 		return "", ""
 	}
 	if u.Scheme == "http" || u.Scheme == "https" {

@@ -260,28 +260,38 @@ func (s *Service) DeleteSelf(ctx context.Context, by audit.Actor) error {
 	return s.remove(ctx, by, by.ID)
 }
 
+// DeleteSelfIn is [Service.DeleteSelf] in a transaction of the caller's.
+func (s *Service) DeleteSelfIn(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time) error {
+	if by.Kind != audit.User {
+		return ErrForbidden
+	}
+	return s.removeIn(ctx, tx, by, now, by.ID)
+}
+
 func (s *Service) remove(ctx context.Context, by audit.Actor, userID string) error {
 	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
-		if err := keepsAnAdmin(ctx, tx, by, user); err != nil {
-			return err
-		}
-		alone, err := tx.OwnsAlone(ctx, userID)
-		if err != nil {
-			return err
-		}
-		if alone {
-			return ErrLastOwner
-		}
-		if err := tx.DeleteUser(ctx, userID); err != nil {
-			return fmt.Errorf("delete user %s: %w", userID, err)
-		}
-		return audit.Record(ctx, tx, by, now, audit.Event{Action: "user.delete", TargetKind: "user", TargetID: userID})
-	})
+	return s.db.Update(ctx, func(tx *storage.Tx) error { return s.removeIn(ctx, tx, by, now, userID) })
+}
+
+func (s *Service) removeIn(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string) error {
+	user, err := load(ctx, tx, userID)
+	if err != nil {
+		return err
+	}
+	if err := keepsAnAdmin(ctx, tx, by, user); err != nil {
+		return err
+	}
+	alone, err := tx.OwnsAlone(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if alone {
+		return ErrLastOwner
+	}
+	if err := tx.DeleteUser(ctx, userID); err != nil {
+		return fmt.Errorf("delete user %s: %w", userID, err)
+	}
+	return audit.Record(ctx, tx, by, now, audit.Event{Action: "user.delete", TargetKind: "user", TargetID: userID})
 }
 
 // keepsAnAdmin is nil unless by would leave the server without an

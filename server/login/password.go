@@ -59,6 +59,14 @@ func (s *Service) DeleteAccount(ctx context.Context, by audit.Actor, id *session
 	return s.accounts.DeleteSelf(ctx, by)
 }
 
+// CloseAccount is [Service.DeleteAccount] for someone at a page, where the
+// session alone never is enough.
+func (s *Service) CloseAccount(ctx context.Context, by audit.Actor, id *session.Identity, in Again) error {
+	return s.sensitive(ctx, by, id, in, "user.delete", true, func(tx *storage.Tx, now time.Time) error {
+		return s.accounts.DeleteSelfIn(ctx, tx, by, now)
+	})
+}
+
 // proveAgain checks the password of who is signed in, for an action.
 func (s *Service) proveAgain(
 	ctx context.Context, by audit.Actor, id *session.Identity, password, action string,

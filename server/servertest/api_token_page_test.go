@@ -25,6 +25,10 @@ func TestAPersonMakesAndRevokesATokenOnThePage(t *testing.T) {
 		page := servertest.Post(t, browser, s.URL+"/account/tokens", url.Values{
 			"name": {"My <script>"}, "scope": {"profile:read", "audit:read"}, "days": {"7"},
 		})
+		if to := page.Location(); to == nil || to.Path != "/account" || strings.Contains(to.String(), "authy_pat") {
+			t.Fatalf("making it: %d to %v", page.Response.StatusCode, to)
+		}
+		page = servertest.Get(t, browser, s.URL+"/account")
 		found := shownToken.FindStringSubmatch(page.Body)
 		if found == nil || page.Response.StatusCode != http.StatusOK || page.Response.Header.Get("Cache-Control") != "no-store" {
 			t.Fatalf("%d %v %s", page.Response.StatusCode, page.Response.Header, page.Body)

@@ -145,7 +145,7 @@ func TestSomeoneManagesHowTheySignInOnTheirPage(t *testing.T) {
 		}
 		code := servertest.TOTP(secret, time.Now().Add(-30*time.Second))
 		v.leads(v.post("/account/authenticator", "code", code[:3]+" "+code[3:]), "/account")
-		if got := v.get("/account").Body; !strings.Contains(got, `id="remove-authenticator"`) || !strings.Contains(got, "10 recovery codes") {
+		if got := v.get("/account").Body; !strings.Contains(got, `id="remove-authenticator"`) || !strings.Contains(got, "10 left") {
 			t.Errorf("the page says %s", got)
 		}
 

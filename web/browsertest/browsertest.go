@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a page may take on a loaded machine.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // Browser is a Chromium of its own, without cookies.
 type Browser struct {
@@ -127,4 +127,14 @@ func (b *Browser) Complaints() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.complaints)
+}
+
+// Has says whether the page shows something that selector finds.
+func (b *Browser) Has(selector string) bool {
+	b.t.Helper()
+	has, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("document.querySelector('"+selector+"') !== null"))
+	if err != nil {
+		b.t.Fatalf("look for %s: %v", selector, err)
+	}
+	return has
 }

@@ -100,6 +100,7 @@ func TestTheSetupLinkMakesTheFirstAdministrator(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Do(chromedp.Navigate(s.URL + "/setup?token=" + token))
+	tour{Browser: b, t: t, s: s}.look("setup")
 	b.Fill("#email", "alice@example.com")
 	b.Fill("#full_name", "Alice")
 	b.Fill("#password", "password1")

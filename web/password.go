@@ -1,0 +1,80 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"authy/server/account"
+	"authy/server/fault"
+	"authy/server/session"
+)
+
+// changePasswordPath is the page on which a password is changed.
+const changePasswordPath = "/account/password"
+
+// passwordPage is the data of page "change_password".
+type passwordPage struct {
+	Email, Problem string
+	Fields         map[string]string // problems by the name of their field
+	MinLength      int               // of the password
+}
+
+// findPassword leads password managers to the page
+// (W3C, A Well-Known URL for Changing Passwords).
+func (wb *Web) findPassword(w http.ResponseWriter, r *http.Request) error {
+	redirect(w, r, changePasswordPath)
+	return nil
+}
+
+func (wb *Web) showPassword(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.full(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	return wb.renderPassword(w, r, http.StatusOK, id, passwordPage{})
+}
+
+func (wb *Web) renderPassword(
+	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, page passwordPage,
+) error {
+	page.Email, page.MinLength = id.User.Email, account.MinPassword
+	wb.pages.render(w, r, status, "change_password", wb.view(r, "Change your password", page))
+	return nil
+}
+
+// changePassword makes what was typed the password.
+func (wb *Web) changePassword(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.full(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	form := r.PostForm
+	if form.Get("password") != form.Get("password_confirm") {
+		return wb.renderPassword(w, r, http.StatusBadRequest, id,
+			passwordPage{Fields: map[string]string{"password_confirm": "Passwords do not match"}})
+	}
+	err = wb.Login.ChangePassword(r.Context(), id.Actor(actor(r)), id, form.Get("current_password"), form.Get("password"))
+	if err == nil {
+		return wb.done(w, r, "Your password is changed. Everything else that was signed in is signed out.")
+	}
+	f, told := fault.As(err)
+	if !told || f.Kind == fault.Internal {
+		return err
+	}
+	setRetryAfter(w, f)
+	return wb.renderPassword(w, r, statuses[f.Kind], id, passwordRefused(f))
+}
+
+// passwordRefused says at its field why a password was not changed.
+func passwordRefused(f *fault.Error) passwordPage {
+	switch {
+	case f.Fields["new_password"] != nil:
+		return passwordPage{Fields: map[string]string{"password": strings.Join(f.Fields["new_password"], " ")}}
+	case errors.Is(f, account.ErrWrongPassword):
+		return passwordPage{Fields: map[string]string{"current_password": "This is not your password."}}
+	case errors.Is(f, account.ErrNoPassword):
+		return passwordPage{Problem: "You have no password yet. Sign out, and choose one by “Forgot your password?”."}
+	}
+	return passwordPage{Problem: f.Error()}
+}
