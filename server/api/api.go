@@ -12,6 +12,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humahttprouter"
@@ -49,7 +50,8 @@ type Config struct {
 // API serves the JSON API.
 type API struct {
 	Config
-	huma huma.API
+	huma     huma.API
+	document func() ([]byte, error)
 }
 
 // Register mounts the API on router and returns it.
@@ -58,7 +60,7 @@ func Register(router *httprouter.Router, c Config) *API {
 	description := huma.DefaultConfig("authy", c.Version)
 	description.CreateHooks = nil                          // no $schema fields and Link headers
 	description.DocsPath, description.SchemasPath = "", "" // those pages load foreign scripts
-	description.OpenAPIPath = "/api/openapi"
+	description.OpenAPIPath = ""                           // ours is made when it is first asked for
 	description.RejectUnknownQueryParameters = true
 	description.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	description.Servers = []*huma.Server{{URL: c.Issuer}}
@@ -69,7 +71,8 @@ func Register(router *httprouter.Router, c Config) *API {
 	a := &API{Config: c, huma: humahttprouter.New(router, description)}
 	a.routes()
 	a.describeHealth()
-	a.describe()
+	a.document = sync.OnceValues(a.write)
+	router.HandlerFunc(http.MethodGet, "/api/openapi.json", a.serveOpenAPI)
 	return a
 }
 
@@ -98,8 +101,24 @@ func (a *API) routes() {
 	a.resetRoutes()
 }
 
-// OpenAPI returns the document that describes the API.
-func (a *API) OpenAPI() ([]byte, error) { return a.huma.OpenAPI().MarshalJSON() }
+// OpenAPI returns the document that describes the API. It is completed when it
+// is first asked for, which few servers ever are: its examples take memory.
+func (a *API) OpenAPI() ([]byte, error) { return a.document() }
+
+func (a *API) write() ([]byte, error) {
+	a.describe()
+	return a.huma.OpenAPI().MarshalJSON()
+}
+
+func (a *API) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
+	text, err := a.OpenAPI()
+	if err != nil {
+		WriteFault(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/openapi+json")
+	w.Write(text) //nolint:errcheck // the client has gone
+}
 
 // nothing is the data of an answer that has none.
 type nothing struct{}
