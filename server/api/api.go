@@ -165,22 +165,24 @@ func signed[I, T any](
 type identityKey struct{}
 
 // requireIdentity refuses a request without a session, or a token that opens
-// its operation, before anything else about it is looked at; and one of who must
-// set a second factor up first.
-func (a *API) requireIdentity(c huma.Context, next func(huma.Context)) {
-	id, err := a.identify(c.Context(), c.Header("Authorization"))
-	if err == nil {
-		err = admits(c.Operation(), id)
+// its operation, before anything else about it is looked at; and, unless the
+// operation is forLimited, one of who must set a second factor up first.
+func (a *API) requireIdentity(forLimited bool) func(huma.Context, func(huma.Context)) {
+	return func(c huma.Context, next func(huma.Context)) {
+		id, err := a.identify(c.Context(), c.Header("Authorization"))
+		if err == nil {
+			err = admits(c.Operation(), id)
+		}
+		if err == nil && !forLimited {
+			err = a.Login.Full(c.Context(), id)
+		}
+		if err != nil {
+			r, w, _ := humahttprouter.Unwrap(c)
+			WriteFault(w, r, err)
+			return
+		}
+		next(huma.WithValue(c, identityKey{}, id))
 	}
-	if op := c.Operation(); err == nil && !isForLimited(op.Method, op.Path) {
-		err = a.Login.Full(c.Context(), id)
-	}
-	if err != nil {
-		r, w, _ := humahttprouter.Unwrap(c)
-		WriteFault(w, r, err)
-		return
-	}
-	next(huma.WithValue(c, identityKey{}, id))
 }
 
 func operation(route string, status int, summary string) huma.Operation {

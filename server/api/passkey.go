@@ -42,8 +42,7 @@ type bare[T any] struct {
 func (a *API) bareRegisterBegin() {
 	op := operation("POST /api/v1/auth/webauthn/register/begin", 200, "Ask for a new passkey")
 	op.Errors = []int{400, 401, 403, 409, 413, 415, 429, 500, 503}
-	op.Security = []map[string][]string{{"session": {}}}
-	op.Middlewares = huma.Middlewares{a.requireIdentity}
+	a.secured(&op)
 	huma.Register(a.huma, op, func(ctx context.Context, in *maybeAgainIn) (*bare[account.CreationOptions], error) {
 		id, ok := ctx.Value(identityKey{}).(*session.Identity)
 		if !ok {

@@ -108,7 +108,7 @@ func (a *API) secured(op *huma.Operation) {
 	if scope := scopeOf(op); scope != "" {
 		op.Security = append(op.Security, map[string][]string{"token": {scope}})
 	}
-	op.Middlewares = huma.Middlewares{a.requireIdentity}
+	op.Middlewares = huma.Middlewares{a.requireIdentity(isForLimited(op.Method, op.Path))}
 }
 
 // admits is nil for an identity that may call an operation. A session may call
