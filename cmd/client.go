@@ -9,7 +9,7 @@ import (
 
 	"authy/server"
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 )
 
 const (
@@ -51,7 +51,7 @@ profile, email and offline_access.`,
   authy client create --name Robot --grant client_credentials --scope api:read`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			in := openid.ClientDefaults()
+			in := registry.Defaults()
 			f.writeTo(c, &in)
 			in.ClientID = id
 			switch {
@@ -84,12 +84,12 @@ func (a *app) secret(c *cobra.Command) (string, error) {
 	return secret, err
 }
 
-func (a *app) createClient(ctx context.Context, in openid.NewClient, slug string, public, asJSON bool) error {
+func (a *app) createClient(ctx context.Context, in registry.Registration, slug string, public, asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) (err error) {
 		if in.OrganizationID, err = orgID(ctx, s, slug); err != nil {
 			return err
 		}
-		client, secret, err := s.OpenID.RegisterClient(ctx, audit.Shell(), in, public)
+		client, secret, err := s.Clients.Register(ctx, audit.Shell(), in, public)
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (a *app) createClient(ctx context.Context, in openid.NewClient, slug string
 
 // printClientSecret prints a secret that was made alone, or with its client as
 // JSON.
-func (a *app) printClientSecret(client *openid.Client, secret string, asJSON bool) error {
+func (a *app) printClientSecret(client *registry.Client, secret string, asJSON bool) error {
 	if secret != "" {
 		a.note("Its secret is shown this once:")
 	}
@@ -169,7 +169,7 @@ func (a *app) listClients(ctx context.Context, slug, search, after string, limit
 		if err != nil {
 			return err
 		}
-		clients, next, err := s.OpenID.SearchClients(ctx, audit.Shell(), home, search, after, limit)
+		clients, next, err := s.Clients.Search(ctx, audit.Shell(), home, search, after, limit)
 		if err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func (a *app) listClients(ctx context.Context, slug, search, after string, limit
 	})
 }
 
-func (a *app) printClients(clients []openid.Client, asJSON bool) error {
+func (a *app) printClients(clients []registry.Client, asJSON bool) error {
 	out, rows := make([]clientOut, len(clients)), make([][]string, len(clients))
 	for i := range clients {
 		c := clientOutOf(&clients[i])
@@ -223,7 +223,7 @@ func (a *app) showClientCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			return a.with(ctx, func(s *server.Services) error {
-				client, err := s.OpenID.ClientOf(ctx, audit.Shell(), "", args[0])
+				client, err := s.Clients.Of(ctx, audit.Shell(), "", args[0])
 				if err != nil {
 					return err
 				}

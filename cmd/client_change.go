@@ -8,7 +8,7 @@ import (
 
 	"authy/server"
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 )
 
 // clientFlags are the flags that describe a client.
@@ -19,10 +19,11 @@ type clientFlags struct {
 	native, noPKCE, skipConsent        bool
 	access, refresh, id                time.Duration
 	logoURI, clientURI, policy, tosURI string
+	profile                            string
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
-	flags, d := c.Flags(), openid.ClientDefaults()
+	flags, d := c.Flags(), registry.Defaults()
 	flags.StringVar(&f.name, "name", "", "`NAME` that its users see")
 	flags.StringArrayVar(&f.redirects, "redirect-uri", nil, "`URI` that a code may be sent to; repeat for more")
 	flags.StringArrayVar(&f.logouts, "post-logout-redirect-uri", nil,
@@ -32,7 +33,8 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.allow, "allow", d.Allowed,
 		"`WHO` may use it: everyone, organization, or roles such as role:owner,role:admin")
 	flags.BoolVar(&f.native, "native", false, "it runs on its users' devices and chooses loopback ports by itself")
-	flags.BoolVar(&f.noPKCE, "no-pkce", false, "let it do without PKCE; for applications that cannot do better")
+	flags.StringVar(&f.profile, "profile", registry.OAuth21, "`PROFILE`: oauth2.1, or legacy for applications that cannot do what it asks")
+	flags.BoolVar(&f.noPKCE, "no-pkce", false, "let it do without PKCE; for applications of the profile legacy")
 	flags.BoolVar(&f.skipConsent, "skip-consent", false, "do not ask its users; for your own applications")
 	flags.DurationVar(&f.access, "access-token-lifetime", d.AccessTokenLifetime, "`HOW LONG` access tokens last")
 	flags.DurationVar(&f.refresh, "refresh-token-lifetime", d.RefreshTokenLifetime, "`HOW LONG` refresh tokens last unused")
@@ -45,7 +47,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 
 // writeTo writes the flags that c was given to the description of a client and
 // returns how many there were.
-func (f *clientFlags) writeTo(c *cobra.Command, in *openid.NewClient) (given int) {
+func (f *clientFlags) writeTo(c *cobra.Command, in *registry.Registration) (given int) {
 	for name, write := range map[string]func(){
 		"name":                     func() { in.Name = f.name },
 		"redirect-uri":             func() { in.RedirectURIs = valuesOf(f.redirects) },
@@ -55,6 +57,7 @@ func (f *clientFlags) writeTo(c *cobra.Command, in *openid.NewClient) (given int
 		"allow":                    func() { in.Allowed = f.allow },
 		"native":                   func() { in.ApplicationType = applicationType(f.native) },
 		"no-pkce":                  func() { in.RequirePKCE = !f.noPKCE },
+		"profile":                  func() { in.Options.Profile = f.profile },
 		"skip-consent":             func() { in.SkipConsent = f.skipConsent },
 		"access-token-lifetime":    func() { in.AccessTokenLifetime = f.access },
 		"refresh-token-lifetime":   func() { in.RefreshTokenLifetime = f.refresh },
@@ -101,10 +104,10 @@ who may no longer use the client are dead.`,
   authy client update acme-portal-001 --no-pkce=false`,
 		Args: takes("CLIENT_ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.writeTo(c, new(openid.NewClient)) == 0 {
+			if f.writeTo(c, new(registry.Registration)) == 0 {
 				return misused(c, "say what to change")
 			}
-			return a.updateClient(c.Context(), args[0], func(in *openid.NewClient) { f.writeTo(c, in) }, asJSON)
+			return a.updateClient(c.Context(), args[0], func(in *registry.Registration) { f.writeTo(c, in) }, asJSON)
 		},
 	}
 	f.add(c)
@@ -112,9 +115,9 @@ who may no longer use the client are dead.`,
 	return c
 }
 
-func (a *app) updateClient(ctx context.Context, id string, change func(*openid.NewClient), asJSON bool) error {
+func (a *app) updateClient(ctx context.Context, id string, change func(*registry.Registration), asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) error {
-		client, err := s.OpenID.UpdateClient(ctx, audit.Shell(), "", id, change)
+		client, err := s.Clients.Update(ctx, audit.Shell(), "", id, change)
 		if err != nil {
 			return err
 		}
@@ -140,7 +143,7 @@ func (a *app) switchClientCommand(on bool) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			return a.with(ctx, func(s *server.Services) error {
-				_, err := s.OpenID.UpdateClient(ctx, audit.Shell(), "", args[0], func(in *openid.NewClient) { in.Disabled = !on })
+				_, err := s.Clients.Update(ctx, audit.Shell(), "", args[0], func(in *registry.Registration) { in.Disabled = !on })
 				if err == nil {
 					a.note(done, args[0])
 				}
@@ -152,7 +155,7 @@ func (a *app) switchClientCommand(on bool) *cobra.Command {
 
 func (a *app) rotateSecretCommand() *cobra.Command {
 	var fromStdin, asJSON bool
-	rotation := openid.Rotation{}
+	rotation := registry.Rotation{}
 	c := &cobra.Command{
 		Use:   "rotate-secret CLIENT_ID",
 		Short: "Replace a client's secret",
@@ -173,15 +176,15 @@ one that has leaked.`,
 			return a.rotateSecret(c.Context(), args[0], rotation, asJSON)
 		},
 	}
-	c.Flags().DurationVar(&rotation.Overlap, "overlap", openid.DefaultOverlap, "`HOW LONG` the old secret works too")
+	c.Flags().DurationVar(&rotation.Overlap, "overlap", registry.DefaultOverlap, "`HOW LONG` the old secret works too")
 	c.Flags().BoolVar(&fromStdin, "secret-stdin", false, "read the secret from the first line of standard input")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) rotateSecret(ctx context.Context, id string, rotation openid.Rotation, asJSON bool) error {
+func (a *app) rotateSecret(ctx context.Context, id string, rotation registry.Rotation, asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) error {
-		client, secret, err := s.OpenID.RotateSecret(ctx, audit.Shell(), "", id, rotation)
+		client, secret, err := s.Clients.RotateSecret(ctx, audit.Shell(), "", id, rotation)
 		if err != nil {
 			return err
 		}
@@ -220,7 +223,7 @@ its users' consent is forgotten. It cannot be undone; 'authy client disable' can
 
 func (a *app) deleteClient(ctx context.Context, id string, y confirmation) error {
 	return a.with(ctx, func(s *server.Services) error {
-		client, err := s.OpenID.ClientOf(ctx, audit.Shell(), "", id)
+		client, err := s.Clients.Of(ctx, audit.Shell(), "", id)
 		if err != nil {
 			return err
 		}
@@ -228,7 +231,7 @@ func (a *app) deleteClient(ctx context.Context, id string, y confirmation) error
 		if err := a.confirm(ctx, y, printable(question)); err != nil {
 			return err
 		}
-		if err := s.OpenID.DeleteClient(ctx, audit.Shell(), "", id); err != nil {
+		if err := s.Clients.Delete(ctx, audit.Shell(), "", id); err != nil {
 			return err
 		}
 		a.note("Deleted the client %s: its tokens are dead.", id)

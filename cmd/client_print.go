@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"authy/server/openid"
+	"authy/server/registry"
 )
 
 // clientOut is a client as programs see it.
@@ -15,6 +15,7 @@ type clientOut struct {
 	ApplicationType        string     `json:"application_type"`
 	Public                 bool       `json:"public"`
 	IsActive               bool       `json:"is_active"`
+	Profile                string     `json:"profile"`
 	RequirePKCE            bool       `json:"require_pkce"`
 	SkipConsent            bool       `json:"skip_consent"`
 	RedirectURIs           []string   `json:"redirect_uris"`
@@ -36,11 +37,11 @@ type clientOut struct {
 	Secret string `json:"client_secret,omitempty"`
 }
 
-func clientOutOf(c *openid.Client) clientOut {
+func clientOutOf(c *registry.Client) clientOut {
 	list := func(words []string) []string { return append([]string{}, words...) }
 	return clientOut{
 		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
-		ApplicationType: c.ApplicationType, Public: c.SecretHash == "", IsActive: c.IsActive,
+		ApplicationType: c.ApplicationType, Public: registry.IsPublic(c), Profile: registry.ProfileOf(c), IsActive: c.IsActive,
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
 		RedirectURIs: list(c.RedirectURIs), PostLogoutRedirectURIs: list(c.PostLogoutRedirectURIs),
 		GrantTypes: list(c.GrantTypes), Scopes: list(c.Scopes), Allow: list(c.Allowed),
@@ -53,7 +54,7 @@ func clientOutOf(c *openid.Client) clientOut {
 	}
 }
 
-func (a *app) printClient(client *openid.Client, asJSON bool) error {
+func (a *app) printClient(client *registry.Client, asJSON bool) error {
 	c := clientOutOf(client)
 	if asJSON {
 		return a.printJSON(c)
@@ -65,6 +66,7 @@ func (a *app) printClient(client *openid.Client, asJSON bool) error {
 		{"Kind", kindOf(c)},
 		{"Enabled", yesOrNo(c.IsActive)},
 		{"Who may use it", strings.Join(c.Allow, " ")},
+		{"Profile", c.Profile},
 		{"Needs PKCE", yesOrNo(c.RequirePKCE)},
 		{"Skips consent", yesOrNo(c.SkipConsent)},
 		{"Redirect URIs", strings.Join(c.RedirectURIs, " ")},

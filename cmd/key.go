@@ -48,7 +48,7 @@ them. The thumbprint is that of RFC 7638.`,
 
 func (a *app) listKeys(ctx context.Context, asJSON bool) error {
 	return a.with(ctx, func(s *server.Services) error {
-		keys, err := s.OpenID.Keys(ctx, audit.Shell())
+		keys, err := s.Keys.List(ctx, audit.Shell())
 		if err != nil {
 			return err
 		}

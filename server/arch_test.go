@@ -32,6 +32,8 @@ var picture = [][]string{
 	{"server/api", "web"},
 	{"server/login"},
 	{"server/openid", "server/saml2", "server/social", "server/token"},
+	{"server/registry"},
+	{"server/keyring"},
 	{"server/account", "server/activity", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/seen"},
 	{"server/fault"},

@@ -31,7 +31,7 @@ func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	status, message, parts := http.StatusOK, "Ready", map[string]string{}
 	for name, check := range map[string]func(context.Context) error{
-		"database": h.services.DB.Ping, "store": h.services.Store.Ping, "keys": h.services.OpenID.Ready,
+		"database": h.services.DB.Ping, "store": h.services.Store.Ping, "keys": h.services.Keys.Ready,
 	} {
 		parts[name] = "ok"
 		if err := check(ctx); err != nil {

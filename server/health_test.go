@@ -46,10 +46,10 @@ func ask(t *testing.T, h http.Handler) health {
 // prepared waits until the signing keys are there.
 func prepared(t *testing.T, s *Services) {
 	t.Helper()
-	if err := s.OpenID.Prepare(t.Context()); err != nil {
+	if err := s.Keys.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for s.OpenID.Ready(t.Context()) != nil {
+	for s.Keys.Ready(t.Context()) != nil {
 		if t.Context().Err() != nil {
 			t.Fatal("no keys were made")
 		}

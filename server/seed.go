@@ -8,8 +8,8 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
-	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -74,7 +74,7 @@ var (
 )
 
 // seedClients are the sample's clients; OrganizationID holds a slug here.
-var seedClients = []openid.NewClient{
+var seedClients = []registry.Registration{
 	{
 		ClientID: "acme-portal-001", Secret: "acme_secret_portal_2024", OrganizationID: "acme-corp",
 		Name: "Acme Internal Portal", RequirePKCE: true, ApplicationType: "web",
@@ -105,6 +105,7 @@ var seedClients = []openid.NewClient{
 	{
 		ClientID: "data-api-001", Secret: "data_secret_api_2024", OrganizationID: "data-systems",
 		Name: "Data Systems API Client", ApplicationType: "web",
+		Options:             registry.Options{Profile: registry.Legacy},
 		RedirectURIs:        []string{"https://api.data-systems.com/oauth/callback", "http://localhost:5000/oauth/callback"},
 		GrantTypes:          []string{"authorization_code", "refresh_token", "client_credentials"},
 		Scopes:              []string{"openid", "profile", "email", "api:read", "api:write"},
@@ -215,8 +216,8 @@ func (s *Services) seedClients(ctx context.Context, by audit.Actor) ([]Seeded, e
 			detail += " (public)"
 		}
 		c.OrganizationID = home.ID
-		_, err = s.OpenID.CreateClient(ctx, by, c)
-		if err != nil && !errors.Is(err, openid.ErrClientTaken) {
+		_, err = s.Clients.Create(ctx, by, c)
+		if err != nil && !errors.Is(err, registry.ErrTaken) {
 			return out, fmt.Errorf("seed client %s: %w", c.ClientID, err)
 		}
 		out = append(out, Seeded{Kind: "client", Name: c.ClientID, Secret: c.Secret, Detail: detail, Made: err == nil})
@@ -236,7 +237,7 @@ func SeedPassword(email string) string {
 }
 
 // SeedClient returns a client of the sample data.
-func SeedClient(clientID string) (c openid.NewClient, ok bool) {
+func SeedClient(clientID string) (c registry.Registration, ok bool) {
 	for _, c := range seedClients {
 		if c.ClientID == clientID {
 			return c, true

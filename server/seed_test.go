@@ -88,7 +88,7 @@ func TestTheSampleHasItsClients(t *testing.T) {
 	}
 	eachSeeded(t, func(t *testing.T, s *Services, _ []Seeded) {
 		for id, w := range want {
-			c, err := s.OpenID.Client(t.Context(), id)
+			c, err := s.Clients.Client(t.Context(), id)
 			if err != nil {
 				t.Fatalf("%s: %v", id, err)
 			}

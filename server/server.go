@@ -27,7 +27,7 @@ func (s *Services) Handler(ctx context.Context, version string) (http.Handler, f
 }
 
 func (s *Services) start(ctx context.Context, version string, ready *readiness) (http.Handler, func(), error) {
-	if err := s.OpenID.Prepare(ctx); err != nil {
+	if err := s.Keys.Prepare(ctx); err != nil {
 		return nil, nil, err
 	}
 	h, err := s.handler(version, ready)

@@ -12,11 +12,13 @@ import (
 	"authy/server/account"
 	"authy/server/activity"
 	"authy/server/config"
+	"authy/server/keyring"
 	"authy/server/limit"
 	"authy/server/login"
 	"authy/server/mail"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/session"
 	"authy/server/token"
 	"authy/storage"
@@ -31,6 +33,8 @@ type Services struct {
 	Accounts *account.Service
 	Orgs     *org.Service
 	Sessions *session.Service
+	Keys     *keyring.Ring
+	Clients  *registry.Service
 	OpenID   *openid.Provider
 	Login    *login.Service
 	Activity *activity.Service
@@ -97,7 +101,8 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Tokens = token.New(db, s.Orgs)
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
 	s.Sessions.Within(c.Session.Idle.Duration)
-	s.OpenID, err = openid.New(db, openid.Config{
+	s.Keys, s.Clients = keyring.New(db), registry.New(db)
+	s.OpenID, err = openid.New(db, s.Keys, s.Clients, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
 		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,
 		// Each node counts for itself: asking another machine would cost more
@@ -109,7 +114,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	}
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
-		Orgs:  s.Orgs,
+		Orgs: s.Orgs, Clients: s.Clients,
 		Party: account.RelyingPartyOf(c.PublicURL),
 	})
 	return s, nil

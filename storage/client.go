@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"database/sql/driver"
 
 	"github.com/uptrace/bun"
 )
@@ -16,7 +17,7 @@ type Client struct {
 	SecretHash             string // "" for a public client
 	OldSecretHash          string // works beside the other until its end; "" for none
 	OldSecretExpiresAt     Time
-	AuthMethod             string // "" is either way of sending the secret
+	AuthMethod             string // how it authenticates; "" is either way of sending the secret
 	ApplicationType        string // "web" or "native"
 	RequirePKCE            bool   `bun:"require_pkce"`
 	IsActive               bool
@@ -35,23 +36,87 @@ type Client struct {
 	ClientURI              string  `bun:"client_uri"`
 	PolicyURI              string  `bun:"policy_uri"`
 	TOSURI                 string  `bun:"tos_uri"`
+	Options                ClientOptions
+	SealedSecret           string
+	Secret                 []byte `bun:"-"` // where an HMAC needs it; sealed in the database
+	RegistrationHash       string // of its registration access token (RFC 7592); "" for none
 	CreatedAt              Time
 	UpdatedAt              Time
 }
 
+// ClientOptions is what a client has registered beyond its first fields, in the
+// words of RFC 7591 and its kin; what is missing is the default.
+type ClientOptions struct {
+	Profile string `json:"profile,omitempty"`  // "" or "legacy"
+	AuthAlg string `json:"auth_alg,omitempty"` // of client assertions; "" for any
+
+	JWKS    string `json:"jwks,omitempty"` // the JSON document
+	JWKSURI string `json:"jwks_uri,omitempty"`
+
+	SubjectType         string `json:"subject_type,omitempty"` // "" or "pairwise"
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
+
+	UserinfoAlg   string   `json:"userinfo_alg,omitempty"` // "" for plain JSON
+	RequestAlg    string   `json:"request_alg,omitempty"`  // of request objects; "" for any
+	RequestURIs   []string `json:"request_uris,omitempty"`
+	SignedRequest bool     `json:"signed_request,omitempty"` // requests must be signed objects
+	PushedRequest bool     `json:"pushed_request,omitempty"` // requests must be pushed
+
+	OpaqueTokens  bool     `json:"opaque_tokens,omitempty"` // access tokens are not JWTs
+	DPoPTokens    bool     `json:"dpop_tokens,omitempty"`   // access tokens must be bound to a key
+	Resources     []string `json:"resources,omitempty"`     // that its tokens may be for
+	CodeLifetime  Seconds  `json:"code_lifetime,omitempty"` // 0 for the server's
+	DefaultMaxAge *Seconds `json:"default_max_age,omitempty"`
+	DefaultACR    []string `json:"default_acr,omitempty"`
+
+	BackChannelURI      string `json:"back_channel_uri,omitempty"`
+	BackChannelSession  bool   `json:"back_channel_session,omitempty"`
+	FrontChannelURI     string `json:"front_channel_uri,omitempty"`
+	FrontChannelSession bool   `json:"front_channel_session,omitempty"`
+
+	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`
+	Contacts         []string `json:"contacts,omitempty"`
+	SoftwareID       string   `json:"software_id,omitempty"`
+	SoftwareVersion  string   `json:"software_version,omitempty"`
+}
+
+// Value implements [driver.Valuer].
+func (o ClientOptions) Value() (driver.Value, error) { return toJSON(o) }
+
+// Scan implements [database/sql.Scanner].
+func (o *ClientOptions) Scan(src any) error { return fromJSON(o, src) }
+
 // Client returns the client that calls itself clientID.
 func (r Reader) Client(ctx context.Context, clientID string) (*Client, error) {
 	return cached(r, clientKey, clientID, func() (*Client, error) {
-		return find[Client](ctx, r, "client_id = ?", clientID)
+		return r.openClient(find[Client](ctx, r, "client_id = ?", clientID))
 	})
 }
 
 // ClientByRow returns the client with the id of its row.
 func (r Reader) ClientByRow(ctx context.Context, id string) (*Client, error) {
 	return cached(r, clientRowKey, id, func() (*Client, error) {
-		return find[Client](ctx, r, "id = ?", id)
+		return r.openClient(find[Client](ctx, r, "id = ?", id))
 	})
 }
+
+// openClient opens the secret of a client that was found.
+func (r Reader) openClient(c *Client, err error) (*Client, error) {
+	if err != nil || c.SealedSecret == "" {
+		return c, err
+	}
+	c.Secret, err = r.seals.open(secretCell(c.ID), c.SealedSecret)
+	return c, err
+}
+
+// sealSecret keeps the secret of c for [Reader.Client].
+func (tx *Tx) sealSecret(c *Client) {
+	if len(c.Secret) > 0 {
+		c.SealedSecret = tx.seals.seal(secretCell(c.ID), c.Secret)
+	}
+}
+
+func secretCell(id string) string { return "clients.secret." + id }
 
 // Clients returns at most limit clients with a client_id after the given one,
 // in the order of their client_ids: those of an organization, or all if orgID
@@ -85,6 +150,7 @@ func (r Reader) ClientsFound(
 
 // InsertClient adds a client; [ErrTaken] says that its client_id is in use.
 func (tx *Tx) InsertClient(ctx context.Context, c *Client) error {
+	tx.sealSecret(c)
 	if err := insert(ctx, tx, c); err != nil {
 		return err
 	}
@@ -94,6 +160,7 @@ func (tx *Tx) InsertClient(ctx context.Context, c *Client) error {
 // SaveClient writes every column of c, whose client_id stays what it was.
 func (tx *Tx) SaveClient(ctx context.Context, c *Client) error {
 	tx.changeClient(c)
+	tx.sealSecret(c)
 	if err := tx.reindex(ctx, clientTerms, c.ID, c.ClientID, c.Name); err != nil {
 		return err
 	}

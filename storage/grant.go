@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"database/sql/driver"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -22,7 +23,23 @@ type Grant struct {
 	ExpiresAt       Time // nothing of the grant outlives it
 	RevokedAt       Time
 	RevokedReason   string
+	Details         GrantDetails
 }
+
+// GrantDetails is what a grant knows beyond its scopes.
+type GrantDetails struct {
+	ACR       string   `json:"acr,omitempty"`    // the authentication context that was reached
+	Claims    string   `json:"claims,omitempty"` // the claims parameter, JSON
+	Resources []string `json:"resources,omitempty"`
+	JKT       string   `json:"jkt,omitempty"`   // the thumbprint of the key it is bound to
+	Actor     string   `json:"actor,omitempty"` // who acts for the user: the act claim, JSON
+}
+
+// Value implements [driver.Valuer].
+func (d GrantDetails) Value() (driver.Value, error) { return toJSON(d) }
+
+// Scan implements [database/sql.Scanner].
+func (d *GrantDetails) Scan(src any) error { return fromJSON(d, src) }
 
 // Grant returns the grant with an id, live or not.
 func (r Reader) Grant(ctx context.Context, id string) (*Grant, error) {
@@ -34,10 +51,10 @@ func (r Reader) Grant(ctx context.Context, id string) (*Grant, error) {
 // InsertGrant adds a grant.
 func (tx *Tx) InsertGrant(ctx context.Context, g *Grant) error {
 	_, err := tx.conn.hot(ctx, `INSERT INTO grants (id, user_id, client_id, session_id, scopes,
-		methods, authenticated_at, created_at, expires_at, revoked_at, revoked_reason)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '')`,
+		methods, authenticated_at, created_at, expires_at, revoked_at, revoked_reason, details)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '', ?)`,
 		g.ID, g.UserID, g.ClientID, g.SessionID, g.Scopes.String(), g.Methods.String(),
-		g.AuthenticatedAt.UnixMilli(), g.CreatedAt.UnixMilli(), g.ExpiresAt.UnixMilli())
+		g.AuthenticatedAt.UnixMilli(), g.CreatedAt.UnixMilli(), g.ExpiresAt.UnixMilli(), g.Details)
 	return translate(err)
 }
 

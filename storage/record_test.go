@@ -187,6 +187,26 @@ func TestOrganizationsAndMembersAreKeptWhole(t *testing.T) {
 	})
 }
 
+func TestTheSecretOfAClientIsSealed(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		c := newClient()
+		c.Secret = []byte("the secret itself")
+		err := db.Update(t.Context(), func(tx *storage.Tx) error { return tx.InsertClient(t.Context(), c) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := db.Client(t.Context(), c.ClientID)
+		if err != nil || string(got.Secret) != "the secret itself" {
+			t.Errorf("Client() has the secret %q: %v", got.Secret, err)
+		}
+		kept := got.SealedSecret
+		if !strings.HasPrefix(kept, "v1.") || strings.Contains(kept, "secret itself") {
+			t.Errorf("the row holds %q, want it sealed", kept)
+		}
+	})
+}
+
 func TestClientsAreKeptWhole(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
@@ -202,6 +222,9 @@ func TestClientsAreKeptWhole(t *testing.T) {
 		full.Scopes, full.IDTokenAlg = storage.Words{"openid", "email", "päge"}, "ES256"
 		full.AccessTokenLifetime, full.RefreshTokenLifetime, full.IDTokenLifetime = 900, 1<<40, 60
 		full.LogoURI, full.ClientURI, full.PolicyURI, full.TOSURI = "l", "c", "p", "t"
+		never := storage.Seconds(0)
+		full.RegistrationHash = "registration"
+		full.Options = storage.ClientOptions{Profile: "legacy", DefaultMaxAge: &never, Contacts: []string{odd}}
 		bare.IsActive = false
 		for _, c := range []*storage.Client{full, bare} {
 			trip{

@@ -19,6 +19,7 @@ func TestGrantsAreKeptWhole(t *testing.T) {
 		full, bare := newGrant(w.user, w.client), newGrant(w.user, w.client)
 		full.SessionID, full.Methods = storage.Ref(w.session.ID), storage.Words{"pwd", "hwk"}
 		bare.Scopes = nil
+		full.Details = storage.GrantDetails{ACR: "acr", Claims: `{"userinfo":{}}`, Resources: []string{odd}, JKT: "jkt", Actor: `{"sub":"a"}`}
 		for _, g := range []*storage.Grant{full, bare} {
 			read := func(ctx context.Context, r storage.Reader) (any, error) { return r.Grant(ctx, g.ID) }
 			trip{"Grant", g, func(ctx context.Context, tx *storage.Tx) error {

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -109,3 +111,31 @@ func (w *Words) Scan(src any) error {
 
 // String returns the words with single spaces between them.
 func (w Words) String() string { return strings.Join(w, " ") }
+
+// toJSON is how a record within a record is kept: as one JSON object, or as ""
+// if it is the zero one, which then takes no room and needs no parsing.
+func toJSON[T any](v T) (driver.Value, error) {
+	if reflect.ValueOf(v).IsZero() {
+		return "", nil
+	}
+	text, err := json.Marshal(v)
+	return string(text), err
+}
+
+// fromJSON reads what toJSON made.
+func fromJSON[T any](to *T, src any) error {
+	var text []byte
+	switch v := src.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	default:
+		return fmt.Errorf("scan %T as JSON", src)
+	}
+	*to = *new(T)
+	if len(text) == 0 {
+		return nil
+	}
+	return json.Unmarshal(text, to)
+}

@@ -31,7 +31,7 @@ func (a *API) allClients(ctx context.Context, _ *session.Identity, by audit.Acto
 	if err != nil {
 		return nil, err
 	}
-	clients, next, err := a.OpenID.SearchClients(ctx, by, in.Organization, in.Search, after, in.Limit)
+	clients, next, err := a.Clients.Search(ctx, by, in.Organization, in.Search, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ type createServerClientIn struct{ Body NewClient }
 func (a *API) createServerClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *createServerClientIn,
 ) (*secretOut, error) {
-	return secretOutOf(a.OpenID.RegisterClient(ctx, by, in.Body.of(""), in.Body.Public))
+	return secretOutOf(a.Clients.Register(ctx, by, in.Body.of(""), in.Body.Public))
 }
 
 // AnyClientIn names a client in the path, of whichever organization.
@@ -52,7 +52,7 @@ type AnyClientIn struct {
 }
 
 func (a *API) anyClient(ctx context.Context, _ *session.Identity, by audit.Actor, in *AnyClientIn) (*clientOut, error) {
-	return clientOutOf(a.OpenID.ClientOf(ctx, by, "", in.Client))
+	return clientOutOf(a.Clients.Of(ctx, by, "", in.Client))
 }
 
 type updateAnyClientIn struct {
@@ -63,11 +63,11 @@ type updateAnyClientIn struct {
 func (a *API) updateAnyClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *updateAnyClientIn,
 ) (*clientOut, error) {
-	return clientOutOf(a.OpenID.UpdateClient(ctx, by, "", in.Client, in.Body.apply))
+	return clientOutOf(a.Clients.Update(ctx, by, "", in.Client, in.Body.apply))
 }
 
 func (a *API) deleteAnyClient(ctx context.Context, _ *session.Identity, by audit.Actor, in *AnyClientIn) (*nothing, error) {
-	return nil, a.OpenID.DeleteClient(ctx, by, "", in.Client)
+	return nil, a.Clients.Delete(ctx, by, "", in.Client)
 }
 
 type rotateAnySecretIn struct {
@@ -78,5 +78,5 @@ type rotateAnySecretIn struct {
 func (a *API) rotateAnySecret(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *rotateAnySecretIn,
 ) (*secretOut, error) {
-	return secretOutOf(a.OpenID.RotateSecret(ctx, by, "", in.Client, in.Body.rotation()))
+	return secretOutOf(a.Clients.RotateSecret(ctx, by, "", in.Client, in.Body.rotation()))
 }

@@ -29,7 +29,7 @@ type keysOut struct {
 }
 
 func (a *API) keys(ctx context.Context, _ *session.Identity, by audit.Actor, _ *struct{}) (*keysOut, error) {
-	keys, err := a.OpenID.Keys(ctx, by)
+	keys, err := a.Keys.List(ctx, by)
 	if err != nil {
 		return nil, err
 	}

@@ -22,9 +22,10 @@ import (
 	"authy/server/activity"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/keyring"
 	"authy/server/login"
-	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -38,7 +39,8 @@ type Config struct {
 	Accounts *account.Service
 	Sessions *session.Service
 	Orgs     *org.Service
-	OpenID   *openid.Provider
+	Keys     *keyring.Ring
+	Clients  *registry.Service
 	Activity *activity.Service
 	Tokens   *token.Service
 	// Version is authy's, for the OpenAPI document.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/session"
 )
 
@@ -29,6 +29,7 @@ type clientView struct {
 	ApplicationType        string     `json:"application_type" enum:"web,native"`
 	Public                 bool       `json:"public" doc:"Whether it has no secret"`
 	IsActive               bool       `json:"is_active"`
+	Profile                string     `json:"profile" enum:"oauth2.1,legacy"`
 	RequirePKCE            bool       `json:"require_pkce"`
 	SkipConsent            bool       `json:"skip_consent" doc:"Whether its users are not asked"`
 	RedirectURIs           []string   `json:"redirect_uris" nullable:"false"`
@@ -48,10 +49,10 @@ type clientView struct {
 	UpdatedAt              time.Time  `json:"updated_at"`
 }
 
-func clientViewOf(c *openid.Client) clientView {
+func clientViewOf(c *registry.Client) clientView {
 	return clientView{
 		ClientID: c.ClientID, OrganizationID: orNull(string(c.OrganizationID)), Name: c.Name,
-		ApplicationType: c.ApplicationType, Public: c.SecretHash == "", IsActive: c.IsActive,
+		ApplicationType: c.ApplicationType, Public: registry.IsPublic(c), Profile: registry.ProfileOf(c), IsActive: c.IsActive,
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
 		RedirectURIs: listOf(c.RedirectURIs), PostLogoutRedirectURIs: listOf(c.PostLogoutRedirectURIs),
 		GrantTypes: listOf(c.GrantTypes), Scopes: listOf(c.Scopes), Allow: listOf(c.Allowed),
@@ -80,7 +81,7 @@ type clientsOut struct {
 
 func (o *clientsOut) next() string { return o.following }
 
-func clientsOutOf(clients []openid.Client, next string) *clientsOut {
+func clientsOutOf(clients []registry.Client, next string) *clientsOut {
 	out := &clientsOut{Clients: make([]clientView, len(clients)), Count: len(clients), following: cursor(next)}
 	for i := range clients {
 		out.Clients[i] = clientViewOf(&clients[i])
@@ -99,7 +100,7 @@ func (a *API) clients(ctx context.Context, _ *session.Identity, by audit.Actor, 
 		return nil, err
 	}
 	// One more tells whether there are more.
-	clients, err := a.OpenID.Clients(ctx, by, in.ID, after, in.Limit+1)
+	clients, err := a.Clients.List(ctx, by, in.ID, after, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -117,10 +118,10 @@ type clientIn struct {
 }
 
 func (a *API) client(ctx context.Context, _ *session.Identity, by audit.Actor, in *clientIn) (*clientOut, error) {
-	return clientOutOf(a.OpenID.ClientOf(ctx, by, in.ID, in.Client))
+	return clientOutOf(a.Clients.Of(ctx, by, in.ID, in.Client))
 }
 
-func clientOutOf(c *openid.Client, err error) (*clientOut, error) {
+func clientOutOf(c *registry.Client, err error) (*clientOut, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -128,5 +129,5 @@ func clientOutOf(c *openid.Client, err error) (*clientOut, error) {
 }
 
 func (a *API) deleteClient(ctx context.Context, _ *session.Identity, by audit.Actor, in *clientIn) (*nothing, error) {
-	return nil, a.OpenID.DeleteClient(ctx, by, in.ID, in.Client)
+	return nil, a.Clients.Delete(ctx, by, in.ID, in.Client)
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/session"
 )
 
@@ -14,7 +14,8 @@ import (
 // that are exported.
 type ClientSettings struct {
 	ApplicationType        *string  `json:"application_type,omitempty" enum:"web,native"`
-	RequirePKCE            *bool    `json:"require_pkce,omitempty" doc:"A public client always needs PKCE"`
+	Profile                *string  `json:"profile,omitempty" enum:"oauth2.1,legacy" doc:"legacy is for applications that cannot do what OAuth 2.1 asks"`
+	RequirePKCE            *bool    `json:"require_pkce,omitempty" doc:"Only a client of the profile legacy goes without"`
 	IsActive               *bool    `json:"is_active,omitempty"`
 	RedirectURIs           []string `json:"redirect_uris,omitempty" nullable:"false"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty" nullable:"false"`
@@ -31,8 +32,9 @@ type ClientSettings struct {
 }
 
 // writeTo writes what was sent to the description of a client.
-func (s ClientSettings) writeTo(c *openid.NewClient) {
+func (s ClientSettings) writeTo(c *registry.Registration) {
 	set(&c.ApplicationType, s.ApplicationType)
+	set(&c.Options.Profile, s.Profile)
 	set(&c.RequirePKCE, s.RequirePKCE)
 	if s.IsActive != nil {
 		c.Disabled = !*s.IsActive
@@ -91,18 +93,18 @@ type secretOut struct {
 func (a *API) createClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *createClientIn,
 ) (*secretOut, error) {
-	return secretOutOf(a.OpenID.RegisterClient(ctx, by, in.Body.of(in.ID), in.Body.Public))
+	return secretOutOf(a.Clients.Register(ctx, by, in.Body.of(in.ID), in.Body.Public))
 }
 
 // of returns the description of a client of an organization, or of none ("").
-func (n NewClient) of(orgID string) openid.NewClient {
-	described := openid.ClientDefaults()
+func (n NewClient) of(orgID string) registry.Registration {
+	described := registry.Defaults()
 	described.OrganizationID, described.Name = orgID, n.Name
 	n.writeTo(&described)
 	return described
 }
 
-func secretOutOf(c *openid.Client, secret string, err error) (*secretOut, error) {
+func secretOutOf(c *registry.Client, secret string, err error) (*secretOut, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ type ClientChange struct {
 	ClientSettings
 }
 
-func (ch ClientChange) apply(c *openid.NewClient) {
+func (ch ClientChange) apply(c *registry.Registration) {
 	set(&c.Name, ch.Name)
 	ch.writeTo(c)
 }
@@ -129,7 +131,7 @@ func (ch ClientChange) apply(c *openid.NewClient) {
 func (a *API) updateClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *updateClientIn,
 ) (*clientOut, error) {
-	return clientOutOf(a.OpenID.UpdateClient(ctx, by, in.ID, in.Client, in.Body.apply))
+	return clientOutOf(a.Clients.Update(ctx, by, in.ID, in.Client, in.Body.apply))
 }
 
 type rotateClientSecretIn struct {
@@ -143,8 +145,8 @@ type SecretRotation struct {
 	Overlap *int64 `json:"overlap,omitempty" minimum:"0" maximum:"2592000" doc:"For how many seconds the old secret works too: a day unless told otherwise, 0 ends it at once"`
 }
 
-func (r SecretRotation) rotation() openid.Rotation {
-	out := openid.Rotation{Overlap: openid.DefaultOverlap}
+func (r SecretRotation) rotation() registry.Rotation {
+	out := registry.Rotation{Overlap: registry.DefaultOverlap}
 	setSeconds(&out.Overlap, r.Overlap)
 	return out
 }
@@ -152,5 +154,5 @@ func (r SecretRotation) rotation() openid.Rotation {
 func (a *API) rotateClientSecret(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *rotateClientSecretIn,
 ) (*secretOut, error) {
-	return secretOutOf(a.OpenID.RotateSecret(ctx, by, in.ID, in.Client, in.Body.rotation()))
+	return secretOutOf(a.Clients.RotateSecret(ctx, by, in.ID, in.Client, in.Body.rotation()))
 }

@@ -14,6 +14,7 @@ import (
 	"authy/server/audit"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -234,7 +235,7 @@ func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Ques
 		return nil, err
 	}
 	q := &Question{Request: f.request, Identity: id}
-	if q.Client, err = s.openid.Client(ctx, f.request.ClientID); errors.Is(err, openid.ErrNoClient) {
+	if q.Client, err = s.Clients.Client(ctx, f.request.ClientID); errors.Is(err, registry.ErrNoClient) {
 		return nil, ErrFlow
 	} else if err != nil {
 		return nil, err

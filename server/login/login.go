@@ -23,6 +23,7 @@ import (
 	"authy/server/limit"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -47,7 +48,8 @@ type Config struct {
 	// Limits slows guessing down; nil does not.
 	Limits *limit.Limits
 	// Orgs keeps the records of who meets what their organizations ask.
-	Orgs *org.Service
+	Orgs    *org.Service
+	Clients *registry.Service
 	// Party is the server as the authenticators of passkeys know it.
 	Party account.RelyingParty
 }

@@ -11,13 +11,17 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/registry"
 	"authy/storage"
 )
+
+// NotAllowed is what a client is told of a user who may not use it.
+const NotAllowed = "The user may not use the application."
 
 // MissingConsent returns the scopes of a request that its user has not let
 // the client have yet; nil means that nobody need be asked.
 func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string) ([]string, error) {
-	client, err := p.Client(ctx, r.ClientID)
+	client, err := p.clients.Client(ctx, r.ClientID)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +44,7 @@ func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string
 
 // Issue grants a request to the user of a session in tx, and returns where the
 // browser takes the code. consented says that the user was asked just now.
-// [ErrNoClient] if the client was disabled meanwhile, a [*Refusal] if the user
+// [registry.ErrNoClient] if the client was disabled meanwhile, a [*Refusal] if the user
 // may not use it any more.
 func (p *Provider) Issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
@@ -48,15 +52,15 @@ func (p *Provider) Issue(
 ) (location string, err error) {
 	client, err := tx.Client(ctx, r.ClientID)
 	if err == nil {
-		err = p.usable(ctx, tx.Reader, client)
+		err = p.clients.Usable(ctx, tx.Reader, client)
 	}
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errClientEnded) {
-		return "", ErrNoClient // since the person was asked
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, registry.ErrDisabled) {
+		return "", registry.ErrNoClient // since the person was asked
 	}
 	if err != nil {
 		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
 	}
-	if err := p.mayUse(ctx, tx.Reader, client, s.UserID); errors.Is(err, errNotAllowed) {
+	if err := p.clients.MayUse(ctx, tx.Reader, client, s.UserID); errors.Is(err, registry.ErrNotAllowed) {
 		return "", p.Refuse(r, "access_denied", NotAllowed)
 	} else if err != nil {
 		return "", err
@@ -89,6 +93,19 @@ func (p *Provider) Issue(
 		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Scopes, " ")},
 	})
 	return answer(r, p.Issuer, url.Values{"code": {code}}), err
+}
+
+// Bars says whether a user may not use the client of a request.
+func (p *Provider) Bars(ctx context.Context, r *Request, userID string) (bool, error) {
+	client, err := p.clients.Client(ctx, r.ClientID)
+	if err != nil {
+		return false, err
+	}
+	err = p.clients.MayUse(ctx, p.db.Reader, client, userID)
+	if errors.Is(err, registry.ErrNotAllowed) {
+		return true, nil
+	}
+	return false, err
 }
 
 // grantLifetime is how long anything of a grant can live: as long as its

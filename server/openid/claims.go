@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"golang.org/x/text/language"
 
+	"authy/server/keyring"
 	"authy/storage"
 )
 
@@ -101,7 +102,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
 	}
 	claims, grant, err := p.parseAccessToken(r.Context(), token, time.Now())
 	switch {
-	case errors.Is(err, errToken):
+	case errors.Is(err, keyring.ErrToken):
 		writeBearer(w, &problem{http.StatusUnauthorized, "invalid_token", "the access token is not valid or has ended"})
 		return
 	case err != nil:
@@ -153,7 +154,7 @@ type introspection struct {
 func (p *Provider) introspect(ctx context.Context, c *storage.Client, token string) (*introspection, error) {
 	now := time.Now()
 	claims, _, err := p.parseAccessToken(ctx, token, now)
-	if errors.Is(err, errToken) {
+	if errors.Is(err, keyring.ErrToken) {
 		return p.introspectRefresh(ctx, c, token, now)
 	}
 	if err != nil {

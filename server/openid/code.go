@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"authy/server/audit"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -77,7 +78,7 @@ func (p *Provider) redeemIn(
 	if err != nil {
 		return nil, fmt.Errorf("redeem a code: %w", err)
 	}
-	if !first && out.client.SecretHash == "" && !verifies(code.CodeChallenge, in.verifier) {
+	if !first && registry.IsPublic(out.client) && !verifies(code.CodeChallenge, in.verifier) {
 		// Anyone can call themselves a public client; the verifier is its one proof.
 		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "replayed_by_a_stranger")
 	}

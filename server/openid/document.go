@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"authy/server/keyring"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -25,7 +27,11 @@ func newDocument(v any) (document, error) {
 	if err != nil {
 		return document{}, fmt.Errorf("encode a public document: %w", err)
 	}
-	return document{body: body, etag: []string{`"` + storage.Hash(string(body))[:22] + `"`}}, nil
+	return documentOf(body), nil
+}
+
+func documentOf(body []byte) document {
+	return document{body: body, etag: []string{`"` + storage.Hash(string(body))[:22] + `"`}}
 }
 
 // Fixed header values, shared by every answer.
@@ -77,9 +83,6 @@ type metadata struct {
 	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
-// grants are the values of grant_type that the token endpoint knows.
-var grants = []string{"authorization_code", "refresh_token", "client_credentials"}
-
 func (p *Provider) metadata() metadata {
 	secret := []string{"client_secret_basic", "client_secret_post"}
 	secretOrNone := append([]string{"none"}, secret...)
@@ -95,9 +98,9 @@ func (p *Provider) metadata() metadata {
 		Scopes:                []string{"openid", "profile", "email", "phone", "offline_access", "roles"},
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
-		GrantTypes:            grants,
+		GrantTypes:            registry.GrantTypes,
 		SubjectTypes:          []string{"public"},
-		IDTokenAlgs:           []string{"RS256", "ES256"},
+		IDTokenAlgs:           keyring.Algorithms,
 		TokenAuthMethods:      secretOrNone, RevocationAuthMethods: secretOrNone, IntrospectionAuthMethods: secret,
 		ChallengeMethods: []string{"S256"},
 		Claims: []string{
@@ -114,12 +117,23 @@ func (p *Provider) metadata() metadata {
 // ServeDiscovery answers with the provider's configuration.
 func (p *Provider) ServeDiscovery(w http.ResponseWriter, r *http.Request) { p.discovery.serve(w, r) }
 
+// publicKeys is the document of a set of keys.
+type publicKeys struct {
+	set      *keyring.Set
+	document document
+}
+
 // ServeKeys answers with the keys that tokens can be verified with.
 func (p *Provider) ServeKeys(w http.ResponseWriter, r *http.Request) {
-	set, err := p.keySet(r.Context())
+	set, err := p.keys.Set(r.Context())
 	if err != nil {
 		writeInternal(w, r, err)
 		return
 	}
-	set.jwks.serve(w, r)
+	known := p.jwks.Load()
+	if known == nil || known.set != set {
+		known = &publicKeys{set, documentOf(set.JWKS)}
+		p.jwks.Store(known)
+	}
+	known.document.serve(w, r)
 }

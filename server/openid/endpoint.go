@@ -18,6 +18,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"authy/server/audit"
+	"authy/server/registry"
 )
 
 // maxForm is the largest body an endpoint reads, in bytes.
@@ -41,7 +42,7 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 	}
 	// The library tells a client without a grant that it may not use it, also
 	// where nobody may.
-	if grant := r.PostForm.Get("grant_type"); grant != "" && !slices.Contains(grants, grant) {
+	if grant := r.PostForm.Get("grant_type"); grant != "" && !has(registry.GrantTypes, grant) {
 		writeOAuth(w, http.StatusBadRequest, "unsupported_grant_type", "this server does not know the grant_type")
 		return
 	}
@@ -80,7 +81,7 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 				http.StatusBadRequest, "invalid_request",
 				"the parameter " + audit.Cut(name, 64) + " appears more than once",
 			}
-		case !isPlain(values[0]):
+		case !registry.IsPlain(values[0]):
 			return &problem{
 				http.StatusBadRequest, "invalid_request",
 				"the parameter " + audit.Cut(name, 64) + " is not plain text",

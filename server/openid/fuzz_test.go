@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/keyring"
+	"authy/server/registry"
 )
 
 func FuzzParseRequest(f *testing.F) {
@@ -56,8 +58,8 @@ func checkRefusal(t *testing.T, p *Provider, form url.Values, refusal *Refusal) 
 	if location == "" {
 		return
 	}
-	client, err := p.Client(t.Context(), form.Get("client_id"))
-	if err != nil || len(form["client_id"]) != 1 || len(form["redirect_uri"]) != 1 || !matchesRedirect(client, form.Get("redirect_uri")) {
+	client, err := p.clients.Client(t.Context(), form.Get("client_id"))
+	if err != nil || len(form["client_id"]) != 1 || len(form["redirect_uri"]) != 1 || !registry.Matches(client, form.Get("redirect_uri")) {
 		t.Fatalf("%v is sent to %q", form, location)
 	}
 	if !strings.HasPrefix(location, form.Get("redirect_uri")) {
@@ -76,8 +78,8 @@ func checkRefusal(t *testing.T, p *Provider, form url.Values, refusal *Refusal) 
 // later.
 func checkRequest(t *testing.T, p *Provider, r *Request) {
 	t.Helper()
-	client, err := p.Client(t.Context(), r.ClientID)
-	if err != nil || !matchesRedirect(client, r.RedirectURI) {
+	client, err := p.clients.Client(t.Context(), r.ClientID)
+	if err != nil || !registry.Matches(client, r.RedirectURI) {
 		t.Fatalf("request %+v: %v", r, err)
 	}
 	if len(r.CodeChallenge) != 43 && (client.RequirePKCE || r.CodeChallenge != "") {
@@ -99,7 +101,7 @@ func checkRequest(t *testing.T, p *Provider, r *Request) {
 func FuzzVerifyToken(f *testing.F) {
 	p := newProvider(f)
 	ctx := audit.WithActor(f.Context(), &audit.Actor{Kind: audit.Anonymous})
-	machine, err := p.Client(ctx, "machine")
+	machine, err := p.clients.Client(ctx, "machine")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -116,7 +118,7 @@ func FuzzVerifyToken(f *testing.F) {
 		"", ".", "..", "...", good, good + " ", " " + good, good[1:], good[:len(good)-1], good + "\n", good + "." + parts[2],
 		parts[0] + "." + parts[1] + ".", "eyJhbGciOiJub25lIn0." + parts[1] + ".", "e30." + parts[1] + "." + parts[2],
 		parts[0] + ".e30." + parts[2], parts[0] + ".eyJhdWQiOlsxXX0." + parts[2], parts[0] + "." + parts[1] + "." + strings.Repeat("A", 86),
-		`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`, strings.Repeat("A", maxToken+1),
+		`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`, strings.Repeat("A", keyring.MaxToken+1),
 		"eyJhbGciOiJFUzI1NiIsImtpZCI6W119.e30.AA", "\x00", "\xff.\xff.\xff",
 	} {
 		f.Add(seed)
@@ -126,11 +128,11 @@ func FuzzVerifyToken(f *testing.F) {
 		if token == good {
 			return
 		}
-		if !errors.Is(err, errToken) || claims != nil || grant != nil {
-			t.Fatalf("%q: %v, %v, %v, want errToken", token, claims, grant, err)
+		if !errors.Is(err, keyring.ErrToken) || claims != nil || grant != nil {
+			t.Fatalf("%q: %v, %v, %v, want keyring.ErrToken", token, claims, grant, err)
 		}
-		if hint, err := p.parseIDToken(ctx, token); !errors.Is(err, errToken) || hint != nil {
-			t.Fatalf("%q as a hint: %v, %v, want errToken", token, hint, err)
+		if hint, err := p.parseIDToken(ctx, token); !errors.Is(err, keyring.ErrToken) || hint != nil {
+			t.Fatalf("%q as a hint: %v, %v, want keyring.ErrToken", token, hint, err)
 		}
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"authy/server/keyring"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -34,7 +36,7 @@ func (p *Provider) ParseLogout(ctx context.Context, form url.Values) (*Logout, e
 	clientID := form.Get("client_id")
 	if hint := form.Get("id_token_hint"); hint != "" {
 		token, err := p.parseIDToken(ctx, hint)
-		if errors.Is(err, errToken) {
+		if errors.Is(err, keyring.ErrToken) {
 			return nil, refuse("invalid_request", "id_token_hint", "The id_token_hint is not an ID token of this server.")
 		}
 		if err != nil {
@@ -49,8 +51,8 @@ func (p *Provider) ParseLogout(ctx context.Context, form url.Values) (*Logout, e
 	if clientID == "" {
 		return out, nil
 	}
-	client, err := p.Client(ctx, clientID)
-	if err != nil && !errors.Is(err, ErrNoClient) {
+	client, err := p.clients.Client(ctx, clientID)
+	if err != nil && !errors.Is(err, registry.ErrNoClient) {
 		return nil, err
 	}
 	out.Client = client

@@ -6,8 +6,7 @@
 //
 // Read openid.go, then request.go (what was asked), authorize.go (codes),
 // server.go (the token endpoint), token.go (what tokens say and when they are
-// good), refresh.go, key.go; and for the registry of clients client.go,
-// client_registry.go, client_access.go.
+// good), refresh.go. Clients are kept by server/registry, keys by server/keyring.
 package openid
 
 import (
@@ -15,13 +14,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"authy/server/keyring"
 	"authy/server/limit"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -56,7 +58,9 @@ type Config struct {
 type Provider struct {
 	Config
 	db        *storage.DB
-	keys      keyring
+	keys      *keyring.Ring
+	clients   *registry.Service
+	jwks      atomic.Pointer[publicKeys]
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
@@ -66,11 +70,11 @@ type Provider struct {
 // so that the signature of one in steady use is checked once.
 const verifiedTokens = 10_000
 
-// New returns the provider over db. [Provider.Prepare] must be called before
+// New returns the provider over db. [keyring.Ring.Prepare] must be called before
 // tokens can be issued.
-func New(db *storage.DB, c Config) (*Provider, error) {
+func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config) (*Provider, error) {
 	p := &Provider{
-		Config: c, db: db, keys: keyring{prepared: make(chan struct{})},
+		Config: c, db: db, keys: keys, clients: clients,
 		verified: otter.Must(&otter.Options[[32]byte, *accessToken]{MaximumSize: verifiedTokens}),
 	}
 	var err error
@@ -105,10 +109,10 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 	if err != nil {
 		return ended(err)
 	}
-	if err := p.usable(ctx, r, client); err != nil {
+	if err := p.clients.Usable(ctx, r, client); err != nil {
 		return ended(err)
 	}
-	if err := p.mayUse(ctx, r, client, g.UserID); err != nil {
+	if err := p.clients.MayUse(ctx, r, client, g.UserID); err != nil {
 		return ended(err)
 	}
 	if limited, err := org.Limited(ctx, r, g.UserID, now); err != nil {
@@ -141,7 +145,7 @@ var errEnded = errors.New("openid: ended")
 
 // ended is errEnded where a record is gone, and err where it could not be read.
 func ended(err error) error {
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errClientEnded) || errors.Is(err, errNotAllowed) {
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, registry.ErrDisabled) || errors.Is(err, registry.ErrNotAllowed) {
 		return errEnded
 	}
 	return fmt.Errorf("check a grant: %w", err)

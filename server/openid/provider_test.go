@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/keyring"
+	"authy/server/registry"
 	"authy/storage"
 	"authy/storage/storagetest"
 )
@@ -24,90 +26,33 @@ func s256(verifier string) string {
 // "web" and "native", which need PKCE, and "machine", whose secret is "secret".
 func newProvider(t testing.TB) *Provider {
 	t.Helper()
-	p, err := New(storagetest.New(t), Config{
+	db := storagetest.New(t)
+	p, err := New(db, keyring.New(db), registry.New(db), Config{
 		Issuer: testIssuer, CodeLifetime: time.Minute, RefreshGrace: time.Second, MaxGrantLifetime: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Prepare(t.Context()); err != nil {
+	if err := p.keys.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []NewClient{
+	for _, c := range []registry.Registration{
 		{ClientID: "web", ApplicationType: "web", RedirectURIs: []string{"https://web.example/cb", "https://web.example/cb?x=1"}},
 		{ClientID: "native", ApplicationType: "native", RedirectURIs: []string{"http://127.0.0.1/cb"}},
 		{ClientID: "machine", Secret: "secret", ApplicationType: "web", RedirectURIs: []string{"https://machine.example/cb"}},
 	} {
 		c.Name, c.Scopes = c.ClientID, []string{"openid", "email", "api"}
-		c.GrantTypes = []string{"authorization_code"}
+		c.GrantTypes, c.RequirePKCE = []string{"authorization_code"}, true
 		if c.Secret != "" {
 			c.GrantTypes = append(c.GrantTypes, "client_credentials")
+			c.RequirePKCE, c.Options.Profile = false, registry.Legacy
 		}
 		c.AccessTokenLifetime, c.RefreshTokenLifetime, c.IDTokenLifetime = time.Hour, time.Hour, time.Hour
-		if _, err := p.CreateClient(t.Context(), audit.Shell(), c); err != nil {
+		if _, err := p.clients.Create(t.Context(), audit.Shell(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return p
-}
-
-func TestOnlyAnOperatorRegistersClients(t *testing.T) {
-	t.Parallel()
-	p := newProvider(t)
-	honest := NewClient{
-		ClientID: "new", Name: "New", RedirectURIs: []string{"https://new.example/cb"},
-		AccessTokenLifetime: time.Hour, RefreshTokenLifetime: time.Hour, IDTokenLifetime: time.Hour,
-	}
-	for _, by := range []audit.Actor{{}, {Kind: audit.Anonymous}, audit.Shell().As("user"), audit.Shell().AsClient("web")} {
-		if _, err := p.CreateClient(t.Context(), by, honest); !errors.Is(err, ErrForbidden) {
-			t.Errorf("by %v: %v, want forbidden", by.Kind, err)
-		}
-	}
-	for name, spoil := range map[string]func(*NewClient){
-		"a bad client_id":    func(c *NewClient) { c.ClientID = "a b" },
-		"no name":            func(c *NewClient) { c.Name = " " },
-		"a bad redirect URI": func(c *NewClient) { c.RedirectURIs = []string{"javascript:alert(1)"} },
-		"a bad logout URI":   func(c *NewClient) { c.PostLogoutRedirectURIs = []string{"javascript:alert(1)"} },
-		"no lifetime":        func(c *NewClient) { c.AccessTokenLifetime = 0 },
-	} {
-		in := honest
-		spoil(&in)
-		if _, err := p.CreateClient(t.Context(), audit.Shell(), in); err == nil {
-			t.Errorf("%s was registered", name)
-		}
-	}
-	c, err := p.CreateClient(t.Context(), audit.Shell(), honest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !c.RequirePKCE || c.SecretHash != "" {
-		t.Errorf("a public client: PKCE %v, secret %q, want PKCE and no secret", c.RequirePKCE, c.SecretHash)
-	}
-	if _, err := p.CreateClient(t.Context(), audit.Shell(), honest); !errors.Is(err, ErrClientTaken) {
-		t.Errorf("the same client again: %v, want taken", err)
-	}
-}
-
-func TestAClientsSecretIsKeptAsAKeyedHash(t *testing.T) {
-	t.Parallel()
-	p := newProvider(t)
-	c, err := p.Client(t.Context(), "machine")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !p.isSecret(c, "secret", time.Now()) || p.isSecret(c, "secret ", time.Now()) || p.isSecret(c, "", time.Now()) || p.isSecret(c, c.SecretHash, time.Now()) {
-		t.Error("the secret is not the only text that passes")
-	}
-	if c.SecretHash == s256("secret") || len(c.SecretHash) != 43 {
-		t.Errorf("the secret is kept as %q, want a keyed hash", c.SecretHash)
-	}
-	public, err := p.Client(t.Context(), "web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.isSecret(public, "", time.Now()) || p.isSecret(public, "x", time.Now()) {
-		t.Error("a public client has a secret")
-	}
 }
 
 func TestADeadTokenSaysNothing(t *testing.T) {
@@ -115,7 +60,7 @@ func TestADeadTokenSaysNothing(t *testing.T) {
 	p := newProvider(t)
 	ctx := audit.WithActor(t.Context(), &audit.Actor{Kind: audit.Anonymous})
 	user := newUser(t, p)
-	client, err := p.Client(ctx, "web")
+	client, err := p.clients.Client(ctx, "web")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,11 +82,11 @@ func TestADeadTokenSaysNothing(t *testing.T) {
 		return err
 	})
 	claims, dead, err := p.parseAccessToken(ctx, got.AccessToken, now)
-	if claims != nil || dead != nil || !errors.Is(err, errToken) {
-		t.Errorf("the dead token: %v, %v, %v, want nothing and errToken", claims, dead, err)
+	if claims != nil || dead != nil || !errors.Is(err, keyring.ErrToken) {
+		t.Errorf("the dead token: %v, %v, %v, want nothing and keyring.ErrToken", claims, dead, err)
 	}
 	// Nobody, least of all another client, changes anything by revoking it.
-	stranger, err := p.Client(ctx, "native")
+	stranger, err := p.clients.Client(ctx, "native")
 	if err != nil {
 		t.Fatal(err)
 	}

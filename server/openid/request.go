@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -93,8 +92,8 @@ func (p *Provider) requestClient(ctx context.Context, form url.Values) (*storage
 			return nil, refuse("invalid_request", name, "The parameter "+name+" is too long or not plain text."), nil
 		}
 	}
-	client, err := p.Client(ctx, form.Get("client_id"))
-	if errors.Is(err, ErrNoClient) {
+	client, err := p.clients.Client(ctx, form.Get("client_id"))
+	if errors.Is(err, registry.ErrNoClient) {
 		refusal := refuse("unauthorized_client", "client_id", "No application with this client_id is registered here, or it is disabled.")
 		refusal.Sent = form.Get("client_id")
 		return nil, refusal, nil
@@ -102,53 +101,13 @@ func (p *Provider) requestClient(ctx context.Context, form url.Values) (*storage
 	if err != nil {
 		return nil, nil, err
 	}
-	if !matchesRedirect(client, form.Get("redirect_uri")) {
+	if !registry.Matches(client, form.Get("redirect_uri")) {
 		refusal := refuse("invalid_request", "redirect_uri",
 			"The redirect_uri is not one that the application has registered. They must be the same to the letter.")
 		refusal.Sent, refusal.Registered, refusal.ClientID = form.Get("redirect_uri"), client.RedirectURIs, client.ClientID
 		return nil, refusal, nil
 	}
 	return client, nil, nil
-}
-
-// matchesRedirect compares letter by letter. The one exception is the port of
-// a native application's loopback address, which it learns from the system
-// when it starts (RFC 8252, section 7.3).
-func matchesRedirect(c *storage.Client, sent string) bool {
-	if slices.Contains(c.RedirectURIs, sent) {
-		return true
-	}
-	if c.ApplicationType != "native" {
-		return false
-	}
-	for _, prefix := range []string{"http://127.0.0.1", "http://[::1]"} {
-		rest, ok := cutPort(sent, prefix)
-		if !ok {
-			continue
-		}
-		for _, registered := range c.RedirectURIs {
-			if known, ok := cutPort(registered, prefix); ok && known == rest {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// cutPort returns what follows prefix and a port in uri.
-func cutPort(uri, prefix string) (rest string, ok bool) {
-	rest, ok = strings.CutPrefix(uri, prefix)
-	if !ok || rest == "" {
-		return "", ok
-	}
-	if rest[0] == ':' {
-		port := strings.TrimLeft(rest[1:], "0123456789")
-		if digits := len(rest) - 1 - len(port); digits < 1 || digits > 5 {
-			return "", false
-		}
-		rest = port
-	}
-	return rest, rest == "" || rest[0] == '/'
 }
 
 func (p *Provider) checkForm(_ context.Context, _ *storage.Client, _ *Request, form url.Values) *Refusal {
@@ -171,12 +130,7 @@ func (p *Provider) checkForm(_ context.Context, _ *storage.Client, _ *Request, f
 	return nil
 }
 
-func isText(s string) bool { return len(s) <= maxParameter && isPlain(s) }
-
-// isPlain says whether s is text without control characters.
-func isPlain(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
-}
+func isText(s string) bool { return len(s) <= maxParameter && registry.IsPlain(s) }
 
 func (p *Provider) checkResponse(_ context.Context, client *storage.Client, _ *Request, form url.Values) *Refusal {
 	switch kind := form.Get("response_type"); {
@@ -216,7 +170,7 @@ func (p *Provider) checkScope(_ context.Context, client *storage.Client, r *Requ
 func (p *Provider) checkPKCE(_ context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	switch {
-	case challenge == "" && (client.RequirePKCE || client.SecretHash == ""):
+	case challenge == "" && (client.RequirePKCE || registry.IsPublic(client)):
 		return refuse("invalid_request", "code_challenge", "PKCE is required: the parameter code_challenge is missing.")
 	case challenge == "" && method != "":
 		return refuse("invalid_request", "code_challenge", "The parameter code_challenge is missing.")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/keyring"
 	"authy/storage"
 )
 
@@ -17,7 +18,7 @@ func (p *Provider) revoke(ctx context.Context, c *storage.Client, token string) 
 	now := time.Now()
 	by := actor(ctx).AsClient(c.ClientID)
 	claims, _, err := p.parseAccessToken(ctx, token, now)
-	if err != nil && !errors.Is(err, errToken) {
+	if err != nil && !errors.Is(err, keyring.ErrToken) {
 		return err
 	}
 	if err == nil && claims.ClientID != c.ClientID {

@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -54,7 +55,7 @@ func (c client) IDTokenUserinfoClaimsAssertion() bool { return true }
 func (c client) ClockSkew() time.Duration             { return 0 }
 
 func (c client) AuthMethod() oidc.AuthMethod {
-	if c.SecretHash == "" {
+	if registry.IsPublic(c.Client) {
 		return oidc.AuthMethodNone
 	}
 	return oidc.AuthMethodBasic
@@ -74,15 +75,15 @@ func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCreden
 	if err := s.p.mayGuess(ctx, r.Data.ClientID); err != nil {
 		return nil, err
 	}
-	c, err := s.p.Client(ctx, r.Data.ClientID)
+	c, err := s.p.clients.Client(ctx, r.Data.ClientID)
 	switch {
-	case errors.Is(err, ErrNoClient):
+	case errors.Is(err, registry.ErrNoClient):
 		return nil, s.clientRefused(ctx, r.Data.ClientID, "unknown_client")
 	case err != nil:
 		return nil, internal(ctx, err)
-	case c.SecretHash == "" && r.Data.ClientSecret != "":
+	case registry.IsPublic(c) && r.Data.ClientSecret != "":
 		return nil, s.clientRefused(ctx, c.ClientID, "secret_of_public_client")
-	case c.SecretHash != "" && !s.p.isSecret(c, r.Data.ClientSecret, time.Now()):
+	case !registry.IsPublic(c) && !s.p.clients.IsSecret(c, r.Data.ClientSecret, time.Now()):
 		return nil, s.clientRefused(ctx, c.ClientID, "wrong_secret")
 	}
 	return client{c}, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +11,11 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/zitadel/oidc/v3/pkg/crypto"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"authy/server/audit"
+	"authy/server/keyring"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -33,7 +33,7 @@ type accessToken struct {
 	Scope    string `json:"scope"`
 	GrantID  string `json:"grant_id,omitempty"` // "" for a client's own token
 
-	by *keySet // the keys it was verified with
+	by *keyring.Set // the keys it was verified with
 }
 
 // idToken is what is read of an ID token that comes back as a hint.
@@ -45,64 +45,22 @@ type idToken struct {
 	AZP       string          `json:"azp"`
 }
 
-var errToken = errors.New("openid: token refused")
-
-// maxToken is the longest token that is looked at, in bytes.
-const maxToken = 8 << 10
-
-// verify returns the payload of a token of a type that a key of the set
-// signed. The algorithm is that of the key; nothing in the token chooses it.
-func (s *keySet) verify(token string, kind jose.ContentType) ([]byte, error) {
-	if len(token) > maxToken || !isCanonical(token) {
-		return nil, errToken
-	}
-	signed, err := jose.ParseSignedCompact(token, algorithms)
-	if err != nil || len(signed.Signatures) != 1 {
-		return nil, errToken
-	}
-	header := signed.Signatures[0].Protected
-	key, known := s.public[header.KeyID]
-	if !known || key.Algorithm != header.Algorithm || header.ExtraHeaders[jose.HeaderType] != string(kind) {
-		return nil, errToken
-	}
-	payload, err := signed.Verify(key.Key)
-	if err != nil {
-		return nil, errToken
-	}
-	return payload, nil
-}
-
-// isCanonical says whether every part of a JWT is spelled in the one way of
-// RFC 7515, section 2. The library also takes other spellings of the same
-// bytes, and line breaks, so that one token would have many.
-func isCanonical(token string) bool {
-	if strings.ContainsAny(token, "\r\n") {
-		return false
-	}
-	for part := range strings.SplitSeq(token, ".") {
-		if _, err := base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
-			return false
-		}
-	}
-	return true
-}
-
 // parseAccessToken returns what a good access token says and its grant, which
-// is nil for a client's own. errToken for any other token.
+// is nil for a client's own. keyring.ErrToken for any other token.
 func (p *Provider) parseAccessToken(ctx context.Context, token string, now time.Time) (*accessToken, *storage.Grant, error) {
 	claims, err := p.readAccessToken(ctx, token)
 	if err != nil {
 		return nil, nil, err
 	}
 	if now.Unix() >= claims.Expires {
-		return nil, nil, errToken
+		return nil, nil, keyring.ErrToken
 	}
 	revoked, err := p.db.IsRevokedToken(ctx, claims.ID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("check a token: %w", err)
 	}
 	if revoked {
-		return nil, nil, errToken
+		return nil, nil, keyring.ErrToken
 	}
 	grant, err := p.tokenGrant(ctx, claims, now)
 	if err != nil {
@@ -114,7 +72,7 @@ func (p *Provider) parseAccessToken(ctx context.Context, token string, now time.
 // readAccessToken returns what a signed access token says. The verdict is
 // remembered for as long as the keys are the same.
 func (p *Provider) readAccessToken(ctx context.Context, token string) (*accessToken, error) {
-	set, err := p.keySet(ctx)
+	set, err := p.keys.Set(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +80,13 @@ func (p *Provider) readAccessToken(ctx context.Context, token string) (*accessTo
 	if claims, known := p.verified.GetIfPresent(sum); known && claims.by == set {
 		return claims, nil
 	}
-	payload, err := set.verify(token, typeAccessToken)
+	payload, err := set.Verify(token, keyring.AccessToken)
 	if err != nil {
 		return nil, err
 	}
 	claims := &accessToken{by: set}
 	if json.Unmarshal(payload, claims) != nil || claims.Issuer != p.Issuer || claims.ID == "" {
-		return nil, errToken
+		return nil, keyring.ErrToken
 	}
 	p.verified.Set(sum, claims)
 	return claims, nil
@@ -138,10 +96,10 @@ func (p *Provider) readAccessToken(ctx context.Context, token string) (*accessTo
 // client's own and the client is enabled.
 func (p *Provider) tokenGrant(ctx context.Context, t *accessToken, now time.Time) (*storage.Grant, error) {
 	if t.GrantID == "" {
-		c, err := p.Client(ctx, t.ClientID)
+		c, err := p.clients.Client(ctx, t.ClientID)
 		// One that was deleted and registered anew is another client.
-		if errors.Is(err, ErrNoClient) || err == nil && t.IssuedAt < c.CreatedAt.Unix() {
-			return nil, errToken
+		if errors.Is(err, registry.ErrNoClient) || err == nil && t.IssuedAt < c.CreatedAt.Unix() {
+			return nil, keyring.ErrToken
 		}
 		return nil, err
 	}
@@ -150,43 +108,26 @@ func (p *Provider) tokenGrant(ctx context.Context, t *accessToken, now time.Time
 		err = p.live(ctx, p.db.Reader, grant, now)
 	}
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errEnded) {
-		return nil, errToken
+		return nil, keyring.ErrToken
 	}
 	return grant, err
 }
 
 // parseIDToken returns what an ID token of this server says, however old.
 func (p *Provider) parseIDToken(ctx context.Context, token string) (*idToken, error) {
-	set, err := p.keySet(ctx)
+	set, err := p.keys.Set(ctx)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := set.verify(token, typeJWT)
+	payload, err := set.Verify(token, keyring.JWT)
 	if err != nil {
 		return nil, err
 	}
 	claims := new(idToken)
 	if json.Unmarshal(payload, claims) != nil || claims.Issuer != p.Issuer || claims.Subject == "" {
-		return nil, errToken
+		return nil, keyring.ErrToken
 	}
 	return claims, nil
-}
-
-// sign signs a token of a type with the key of an algorithm.
-func (p *Provider) sign(ctx context.Context, alg jose.SignatureAlgorithm, kind jose.ContentType, claims any) (string, error) {
-	set, err := p.keySet(ctx)
-	if err != nil {
-		return "", err
-	}
-	signer := set.signers[alg][kind]
-	if signer == nil {
-		return "", fmt.Errorf("sign a token: there is no key for %s", alg)
-	}
-	token, err := crypto.Sign(claims, signer)
-	if err != nil {
-		return "", fmt.Errorf("sign a token: %w", err)
-	}
-	return token, nil
 }
 
 // issued is what a grant gives out at once.
@@ -202,7 +143,7 @@ type issued struct {
 // (RFC 6749, section 5.1).
 func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.AccessTokenResponse, error) {
 	lifetime := min(i.client.AccessTokenLifetime.Duration(), i.grant.ExpiresAt.Sub(now))
-	access, err := p.sign(ctx, jose.ES256, typeAccessToken, &accessToken{
+	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, &accessToken{
 		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: i.client.ClientID,
 		Expires: now.Add(lifetime).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
 		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
@@ -242,7 +183,7 @@ func (p *Provider) idToken(ctx context.Context, now time.Time, i issued, access 
 		AccessTokenHash: atHash, SessionID: string(i.grant.SessionID),
 	}
 	claims.SetUserInfo(info)
-	return p.sign(ctx, alg, typeJWT, claims)
+	return p.keys.Sign(ctx, i.client.IDTokenAlg, keyring.JWT, claims)
 }
 
 // clientToken gives a client a token of its own (RFC 6749, section 4.4): for
@@ -263,7 +204,7 @@ func (p *Provider) clientToken(ctx context.Context, c *storage.Client, asked []s
 		return nil, oidc.ErrInvalidScope().WithDescription("no scope is left that a client can have for itself")
 	}
 	now := time.Now()
-	access, err := p.sign(ctx, jose.ES256, typeAccessToken, &accessToken{
+	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, &accessToken{
 		Issuer: p.Issuer, Subject: c.ClientID, Audience: c.ClientID,
 		Expires: now.Add(c.AccessTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),
 		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "),

@@ -14,7 +14,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // database/sql's driver
 
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/storage"
 )
@@ -207,7 +207,7 @@ func TestASecretIsShownOnceAndAClientComesBackAsItWasDescribed(t *testing.T) {
 			delete(got, name)
 		}
 		want := map[string]any{
-			"client_id": id, "name": "Wiki", "application_type": "web", "public": false, "is_active": true,
+			"client_id": id, "name": "Wiki", "application_type": "web", "public": false, "is_active": true, "profile": "oauth2.1",
 			"require_pkce": true, "skip_consent": false, "redirect_uris": []any{"https://wiki.example/cb?x=1"},
 			"post_logout_redirect_uris": []any{"https://wiki.example/"}, "grant_types": []any{"authorization_code"},
 			"scopes": []any{"openid", "wiki:read"}, "allow": []any{"role:owner", "role:admin"},
@@ -228,7 +228,7 @@ func TestASecretIsShownOnceAndAClientComesBackAsItWasDescribed(t *testing.T) {
 		if public.at("client_secret") != nil || public.at("client", "require_pkce") != true || public.at("client", "public") != true {
 			t.Errorf("a public client: %s, want no secret and PKCE", public.Raw)
 		}
-		p.call("POST", all+"/"+public.text("client", "client_id")+"/secret", object{}).failed(409, "CONFLICT", "A public client has no secret.")
+		p.call("POST", all+"/"+public.text("client", "client_id")+"/secret", object{}).failed(409, "CONFLICT", "This client has no secret.")
 	})
 }
 
@@ -324,15 +324,15 @@ func TestBadRedirectURIsAreRefusedAtEveryDoor(t *testing.T) {
 				}
 			}
 		}
-		in := openid.ClientDefaults()
+		in := registry.Defaults()
 		in.ClientID, in.Name, in.RedirectURIs = "new", "New", []string{uri}
-		if _, err := s.OpenID.CreateClient(t.Context(), audit.Shell(), in); err == nil {
+		if _, err := s.Clients.Create(t.Context(), audit.Shell(), in); err == nil {
 			t.Errorf("CreateClient takes %q", uri)
 		}
-		if _, _, err := s.OpenID.RegisterClient(t.Context(), audit.Shell(), in, true); err == nil {
+		if _, _, err := s.Clients.Register(t.Context(), audit.Shell(), in, true); err == nil {
 			t.Errorf("RegisterClient takes %q", uri)
 		}
-		_, err := s.OpenID.UpdateClient(t.Context(), audit.Shell(), "", "acme-portal-001", func(in *openid.NewClient) { in.RedirectURIs = []string{uri} })
+		_, err := s.Clients.Update(t.Context(), audit.Shell(), "", "acme-portal-001", func(in *registry.Registration) { in.RedirectURIs = []string{uri} })
 		if err == nil {
 			t.Errorf("UpdateClient takes %q", uri)
 		}

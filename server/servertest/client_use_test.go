@@ -11,7 +11,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/storage"
 	"authy/storage/storagetest"
@@ -110,9 +110,9 @@ func TestADisabledOrDeletedClientIsRefusedEverywhere(t *testing.T) {
 		h.shut(t, s)
 		p.call("GET", one, nil).failed(404, "NOT_FOUND", "")
 		// Whoever is called the same later is someone else.
-		again := openid.ClientDefaults()
+		again := registry.Defaults()
 		again.ClientID, again.Secret, again.Name, again.RedirectURIs = acmePortal.id, acmePortal.secret, "Again", []string{callback}
-		if _, err := s.OpenID.CreateClient(t.Context(), audit.Shell(), again); err != nil {
+		if _, err := s.Clients.Create(t.Context(), audit.Shell(), again); err != nil {
 			t.Fatal(err)
 		}
 		h.dead(t, s)
@@ -165,7 +165,7 @@ func TestAConsentPageThatStoodOpenDoesNotGoRoundTheRule(t *testing.T) {
 	page := servertest.Get(t, v.browser, authorizeURL(s, acmePortal.request("v")))
 	page = servertest.Get(t, v.browser, page.Location().String())
 	form := page.Hidden()
-	_, err := s.OpenID.UpdateClient(t.Context(), audit.Shell(), "", acmePortal.id, func(in *openid.NewClient) {
+	_, err := s.Clients.Update(t.Context(), audit.Shell(), "", acmePortal.id, func(in *registry.Registration) {
 		in.Allowed = []string{"role:owner"}
 	})
 	if err != nil {
@@ -181,7 +181,7 @@ func TestEachChangeOfAClientLeavesOneRow(t *testing.T) {
 		all, p := clientsOf(t, s, "acme-corp"), in(t, s, carol)
 		tr := newTrail(t, s)
 		body := described("Wiki")
-		body["require_pkce"] = false
+		body["require_pkce"], body["profile"] = false, "legacy"
 		id := p.call("POST", all, body).text("client", "client_id")
 		for _, step := range []struct {
 			want, details string

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"authy/server/audit"
-	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/servertest"
 )
 
@@ -39,9 +39,9 @@ func newHoard(sc *scene) *hoard {
 	h := &hoard{scene: sc, p: p, browser: servertest.Browser(sc.t), links: map[string]string{}}
 	h.older = &person{caller: logIn(sc.t, sc.s, p.email, passphrase), id: p.id, email: p.email}
 	clientID := "for-admins-" + p.id
-	h.a = register(sc.t, sc.s, openid.NewClient{
+	h.a = register(sc.t, sc.s, registry.Registration{
 		ClientID: clientID, Secret: letters(30), OrganizationID: sc.home(), Name: "Client",
-		Allowed: []string{openid.AllowRole + "admin"}, RequirePKCE: true,
+		Allowed: []string{registry.AllowRole + "admin"}, RequirePKCE: true,
 	})
 	first := h.authorize()
 	h.tokens = h.a.redeem(sc.t, sc.s, first, h.verifier)

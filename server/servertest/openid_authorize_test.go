@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
 )
 
@@ -247,13 +247,13 @@ func TestAClientGetsNoScopeThatItIsNotRegisteredFor(t *testing.T) {
 	if got.Scope != "openid" || got.Refresh != "" {
 		t.Errorf("AZ-30 scope = %q, refresh token %q, want openid alone", got.Scope, got.Refresh)
 	}
-	online := register(t, s, openid.NewClient{
+	online := register(t, s, registry.Registration{
 		ClientID: "online", Secret: "a secret of its own", Name: "Online", GrantTypes: []string{"authorization_code"},
 	})
 	if got := online.tokens(t, s, browser); got.Refresh != "" {
 		t.Error("AZ-30 a refresh token for a client without that grant")
 	}
-	machine := register(t, s, openid.NewClient{
+	machine := register(t, s, registry.Registration{
 		ClientID: "machine", Secret: "a secret of its own", Name: "Machine", GrantTypes: []string{"client_credentials"},
 	})
 	refusedThere(t, s, servertest.Get(t, browser, authorizeURL(s, machine.request("v"))), machine, "unauthorized_client")

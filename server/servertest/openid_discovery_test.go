@@ -6,14 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
-	"authy/storage"
 )
 
 // advertised is the server's own description of itself.
@@ -75,7 +73,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 func walk(t *testing.T, s *servertest.Server, ad advertised) {
 	browser := servertest.Browser(t)
 	tried := 0
-	all := register(t, s, openid.NewClient{
+	all := register(t, s, registry.Registration{
 		ClientID: "all-scopes", Secret: "a secret of its own", Name: "All", Scopes: append(ad.list("scopes_supported"), "api"),
 		GrantTypes: ad.list("grant_types_supported"),
 	})
@@ -149,18 +147,7 @@ func authenticated(t *testing.T, s *servertest.Server, path, method string, form
 // signedBy gets an ID token for a client that wants one of alg.
 func signedBy(t *testing.T, s *servertest.Server, browser *http.Client, alg string) {
 	t.Helper()
-	now := storage.At(time.Now())
-	record := &storage.Client{
-		ID: storage.NewID(), ClientID: "wants-" + alg, Name: alg, ApplicationType: "web", IsActive: true, RequirePKCE: true,
-		RedirectURIs: []string{callback}, GrantTypes: []string{"authorization_code"}, ResponseTypes: []string{"code"},
-		Scopes: []string{"openid"}, Allowed: []string{openid.AllowEveryone}, IDTokenAlg: alg, AccessTokenLifetime: 60, RefreshTokenLifetime: 60, IDTokenLifetime: 60,
-		CreatedAt: now, UpdatedAt: now,
-	}
-	err := s.DB.Update(t.Context(), func(tx *storage.Tx) error { return tx.InsertClient(t.Context(), record) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := app{record.ClientID, "", callback}
+	a := register(t, s, registry.Registration{ClientID: "wants-" + alg, Name: alg, IDTokenAlg: alg})
 	if header, _ := claimsOf(t, a.tokens(t, s, browser).ID); header["alg"] != alg {
 		t.Errorf("ID token signed by %v, want %s", header["alg"], alg)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
 )
 
@@ -151,7 +151,7 @@ func TestOnlyAnAdministratorSeesWhatWasSentAndWhatIsRegistered(t *testing.T) {
 func TestANativeAppChoosesThePortOfALoopbackAddressAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	native := register(t, s, openid.NewClient{
+	native := register(t, s, registry.Registration{
 		ClientID: "native", Name: "Native", ApplicationType: "native",
 		RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]:1/cb"},
 	})
@@ -171,7 +171,7 @@ func TestANativeAppChoosesThePortOfALoopbackAddressAndNothingElse(t *testing.T) 
 }
 
 // register registers a client, with lifetimes, grants and scopes where in has none.
-func register(t *testing.T, s *servertest.Server, in openid.NewClient) app {
+func register(t *testing.T, s *servertest.Server, in registry.Registration) app {
 	t.Helper()
 	if in.AccessTokenLifetime == 0 {
 		in.AccessTokenLifetime = time.Hour
@@ -179,7 +179,7 @@ func register(t *testing.T, s *servertest.Server, in openid.NewClient) app {
 	if in.RefreshTokenLifetime == 0 {
 		in.RefreshTokenLifetime = time.Hour
 	}
-	in.IDTokenLifetime = time.Hour
+	in.IDTokenLifetime, in.RequirePKCE = time.Hour, in.Options.Profile == ""
 	if in.GrantTypes == nil {
 		in.GrantTypes = []string{"authorization_code", "refresh_token"}
 	}
@@ -189,7 +189,7 @@ func register(t *testing.T, s *servertest.Server, in openid.NewClient) app {
 	if in.RedirectURIs == nil {
 		in.RedirectURIs = []string{callback}
 	}
-	if _, err := s.OpenID.CreateClient(t.Context(), audit.Shell(), in); err != nil {
+	if _, err := s.Clients.Create(t.Context(), audit.Shell(), in); err != nil {
 		t.Fatal(err)
 	}
 	return app{in.ClientID, in.Secret, in.RedirectURIs[0]}

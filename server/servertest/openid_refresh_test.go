@@ -7,7 +7,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/config"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/storage/storagetest"
 )
@@ -114,7 +114,7 @@ func TestRefreshTokensHaveAnEndHoweverBusy(t *testing.T) {
 		c.OpenID.MaxGrantLifetime.Duration = 2500 * time.Millisecond
 	}})
 	browser := servertest.Browser(t)
-	idle := register(t, s, openid.NewClient{
+	idle := register(t, s, registry.Registration{
 		ClientID: "idle", Secret: "a secret of its own", Name: "Idle", RefreshTokenLifetime: time.Second,
 	})
 	unused := idle.tokens(t, s, browser)

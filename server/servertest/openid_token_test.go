@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
 )
 
@@ -130,7 +130,7 @@ func TestBearerTokensComeInOneWay(t *testing.T) {
 func TestAnAccessTokenEndsWhenItSays(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	brief := register(t, s, openid.NewClient{
+	brief := register(t, s, registry.Registration{
 		ClientID: "brief", Secret: "a secret of its own", Name: "Brief", AccessTokenLifetime: 2 * time.Second,
 	})
 	got := brief.tokens(t, s, servertest.Browser(t))

@@ -237,7 +237,7 @@ func (d deed) try(sc *scene, column int) {
 
 // volatile are the tables and columns that change by themselves.
 var volatile = []string{
-	"events", "event_heads", "mails", "mfa_compliance", "last_activity_at", "last_used_at", "sweep_at", "sweep_after",
+	"events", "event_heads", "keys", "mails", "mfa_compliance", "last_activity_at", "last_used_at", "sweep_at", "sweep_after",
 }
 
 // refusals tries everything that is to change nothing, and sees that it does not.

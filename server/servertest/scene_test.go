@@ -13,8 +13,8 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
-	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/server/token"
 	"authy/storage"
@@ -221,7 +221,7 @@ func (sc *scene) make(name string) string {
 		return id
 	case "client":
 		id := fmt.Sprintf("client-%d", sc.number)
-		return register(sc.t, sc.s, openid.NewClient{ClientID: id, Secret: letters(30), OrganizationID: sc.home(), Name: "Client"}).id
+		return register(sc.t, sc.s, registry.Registration{ClientID: id, Secret: letters(30), OrganizationID: sc.home(), Name: "Client"}).id
 	case "invitation":
 		i, _, err := sc.s.Orgs.Invite(ctx, shell, sc.home(), "colleague@example.com", org.Member)
 		sc.do(err)

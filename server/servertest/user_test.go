@@ -16,8 +16,8 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/config"
-	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/storage"
 	"authy/storage/storagetest"
@@ -121,7 +121,7 @@ func TestClaimsFollowTheProfile(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {
 		logIn(t, s, bob, bobPass).call("PATCH", mePath, fullProfile).succeeded(200, "Profile updated successfully")
-		all := register(t, s, openid.NewClient{
+		all := register(t, s, registry.Registration{
 			ClientID: "says-all", Secret: "a secret of its own", Name: "All", Scopes: []string{"openid", "profile", "phone"},
 		})
 		browser := servertest.Browser(t)

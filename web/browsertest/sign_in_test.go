@@ -12,7 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/demo"
-	"authy/server/openid"
+	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/web/browsertest"
 )
@@ -30,7 +30,7 @@ func portal(t *testing.T, s *servertest.Server) (home string) {
 		t.Fatal(err)
 	}
 	home = "http://" + l.Addr().String()
-	_, err = s.OpenID.CreateClient(t.Context(), audit.Shell(), openid.NewClient{
+	_, err = s.Clients.Create(t.Context(), audit.Shell(), registry.Registration{
 		ClientID: "browser-portal", Secret: "a secret of the portal's", Name: "Browser Portal", RequirePKCE: true,
 		RedirectURIs: []string{home + "/auth/callback"}, PostLogoutRedirectURIs: []string{home + "/"},
 		GrantTypes: []string{"authorization_code", "refresh_token"}, ApplicationType: "web",

@@ -1,4 +1,6 @@
-package openid
+// Package keyring makes and keeps the keys that sign tokens, signs with them and
+// verifies what they signed. It refuses to know what a token says.
+package keyring
 
 import (
 	"context"
@@ -9,6 +11,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,60 +28,79 @@ import (
 // rsaBits is the size of RSA keys (RFC 7518, section 3.3: 2048 at least).
 const rsaBits = 2048
 
-// algorithms are those a new server makes keys for: access tokens are signed
-// with ES256, ID tokens with RS256 unless their client wants otherwise.
+// The algorithms (RFC 7518, section 3.1).
+const (
+	ES256 = "ES256"
+	RS256 = "RS256"
+)
+
+// Algorithms are those that there are keys for: access tokens are signed with
+// ES256, ID tokens with RS256 unless their client wants otherwise.
+var Algorithms = []string{RS256, ES256}
+
 var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.RS256}
 
-// keyring holds the keys in the form they are used in. It is parsed anew when
-// the stored keys change, by whichever node.
-type keyring struct {
+// Ring holds the keys in the form they are used in. It is parsed anew when the
+// stored keys change, by whichever node.
+type Ring struct {
+	db       *storage.DB
 	prepared chan struct{} // closed when every algorithm has a key
 	mu       sync.Mutex
 	version  string
-	set      *keySet
+	set      *Set
 	stored   *storage.Key // the first of the stored keys that set was parsed from
 }
 
-// keySet is an immutable set of keys.
-type keySet struct {
-	signers map[jose.SignatureAlgorithm]map[jose.ContentType]jose.Signer
-	public  map[string]jose.JSONWebKey // by kid
-	jwks    document
+// New returns the keys that db holds. [Ring.Prepare] must be called before
+// anything can be signed.
+func New(db *storage.DB) *Ring { return &Ring{db: db, prepared: make(chan struct{})} }
+
+// Set is an immutable set of keys.
+type Set struct {
+	// JWKS is the document with the public keys (RFC 7517, section 5).
+	JWKS []byte
+
+	signers map[string]map[Type]jose.Signer // by algorithm
+	public  map[string]jose.JSONWebKey      // by kid
 }
 
-// The types of the tokens this provider signs.
+// Type is what a token is for, as its header says: one is never taken for another
+// (RFC 8725, section 3.11).
+type Type jose.ContentType
+
+// The types of the tokens that are signed here.
 const (
-	typeJWT         jose.ContentType = "JWT"
-	typeAccessToken jose.ContentType = "at+jwt" // RFC 9068, section 2.1
+	JWT         Type = "JWT"    // ID tokens and answers
+	AccessToken Type = "at+jwt" // RFC 9068, section 2.1
 )
 
 // Prepare makes the keys that are missing. An RSA key takes a while to find:
 // it is made in the background, and whoever needs it before waits.
-func (p *Provider) Prepare(ctx context.Context) error {
-	keys, err := p.db.Keys(ctx)
+func (r *Ring) Prepare(ctx context.Context) error {
+	keys, err := r.db.Keys(ctx)
 	if err != nil {
 		return fmt.Errorf("read signing keys: %w", err)
 	}
-	missing := map[jose.SignatureAlgorithm]bool{}
-	for _, alg := range algorithms {
+	missing := map[string]bool{}
+	for _, alg := range Algorithms {
 		missing[alg] = true
 	}
 	for _, k := range keys {
 		if k.State == storage.SigningKey {
-			delete(missing, jose.SignatureAlgorithm(k.Algorithm))
+			delete(missing, k.Algorithm)
 		}
 	}
-	if missing[jose.ES256] {
-		if err := p.makeKey(ctx, jose.ES256); err != nil {
+	if missing[ES256] {
+		if err := r.makeKey(ctx, ES256); err != nil {
 			return err
 		}
 	}
-	if !missing[jose.RS256] {
-		close(p.keys.prepared)
+	if !missing[RS256] {
+		close(r.prepared)
 		return nil
 	}
 	go func() {
-		err := p.makeKey(context.WithoutCancel(ctx), jose.RS256)
+		err := r.makeKey(context.WithoutCancel(ctx), RS256)
 		if err != nil && ctx.Err() != nil {
 			return // the server is stopping, and the next start makes the key
 		}
@@ -86,16 +108,16 @@ func (p *Provider) Prepare(ctx context.Context) error {
 			slog.ErrorContext(ctx, "no RSA key could be made: ID tokens cannot be signed; restart authy", "err", err)
 			return
 		}
-		close(p.keys.prepared)
+		close(r.prepared)
 	}()
 	return nil
 }
 
 // Ready says whether tokens can be issued now.
-func (p *Provider) Ready(ctx context.Context) error {
+func (r *Ring) Ready(ctx context.Context) error {
 	select {
-	case <-p.keys.prepared:
-		_, err := p.keySet(ctx)
+	case <-r.prepared:
+		_, err := r.Set(ctx)
 		return err
 	default:
 		return errors.New("the RSA signing key is still being made")
@@ -104,7 +126,7 @@ func (p *Provider) Ready(ctx context.Context) error {
 
 // makeKey makes and stores a key. Another node may have been quicker: then its
 // key stands.
-func (p *Provider) makeKey(ctx context.Context, alg jose.SignatureAlgorithm) error {
+func (r *Ring) makeKey(ctx context.Context, alg string) error {
 	private, err := newPrivate(alg)
 	if err != nil {
 		return fmt.Errorf("make a key for %s: %w", alg, err)
@@ -120,15 +142,15 @@ func (p *Provider) makeKey(ctx context.Context, alg jose.SignatureAlgorithm) err
 	}
 	now := time.Now()
 	k := &storage.Key{
-		ID: base64.RawURLEncoding.EncodeToString(sum), Algorithm: string(alg), State: storage.SigningKey,
+		ID: base64.RawURLEncoding.EncodeToString(sum), Algorithm: alg, State: storage.SigningKey,
 		Private: der, CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
 	}
-	err = p.db.Update(ctx, func(tx *storage.Tx) error {
+	err = r.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := tx.InsertKey(ctx, k); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Server(), now, audit.Event{
-			Action: "key.create", TargetKind: "key", TargetID: k.ID, Details: map[string]string{"algorithm": string(alg)},
+			Action: "key.create", TargetKind: "key", TargetID: k.ID, Details: map[string]string{"algorithm": alg},
 		})
 	})
 	if err != nil && !errors.Is(err, storage.ErrTaken) {
@@ -137,46 +159,46 @@ func (p *Provider) makeKey(ctx context.Context, alg jose.SignatureAlgorithm) err
 	return nil
 }
 
-func newPrivate(alg jose.SignatureAlgorithm) (crypto.Signer, error) {
-	if alg == jose.RS256 {
+func newPrivate(alg string) (crypto.Signer, error) {
+	if alg == RS256 {
 		return rsa.GenerateKey(rand.Reader, rsaBits)
 	}
 	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
 
-// keySet returns the keys as they are now, waiting for those being made.
-func (p *Provider) keySet(ctx context.Context) (*keySet, error) {
+// Set returns the keys as they are now, waiting for those being made.
+func (r *Ring) Set(ctx context.Context) (*Set, error) {
 	select {
-	case <-p.keys.prepared:
+	case <-r.prepared:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	stored, err := p.db.Keys(ctx)
+	stored, err := r.db.Keys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read signing keys: %w", err)
 	}
-	p.keys.mu.Lock()
-	defer p.keys.mu.Unlock()
-	if p.keys.set != nil && p.keys.stored == &stored[0] {
-		return p.keys.set, nil // the cache holds what was parsed
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.set != nil && r.stored == &stored[0] {
+		return r.set, nil // the cache holds what was parsed
 	}
 	var version strings.Builder
 	for _, k := range stored {
 		version.WriteString(k.ID + k.State + " ")
 	}
-	if p.keys.version != version.String() {
-		if p.keys.set, err = parseKeys(stored); err != nil {
+	if r.version != version.String() {
+		if r.set, err = parseKeys(stored); err != nil {
 			return nil, err
 		}
-		p.keys.version = version.String()
+		r.version = version.String()
 	}
-	p.keys.stored = &stored[0]
-	return p.keys.set, nil
+	r.stored = &stored[0]
+	return r.set, nil
 }
 
-func parseKeys(stored []storage.Key) (*keySet, error) {
-	set := &keySet{
-		signers: map[jose.SignatureAlgorithm]map[jose.ContentType]jose.Signer{},
+func parseKeys(stored []storage.Key) (*Set, error) {
+	set := &Set{
+		signers: map[string]map[Type]jose.Signer{},
 		public:  map[string]jose.JSONWebKey{},
 	}
 	var published jose.JSONWebKeySet
@@ -202,22 +224,23 @@ func parseKeys(stored []storage.Key) (*keySet, error) {
 		}
 	}
 	var err error
-	set.jwks, err = newDocument(published)
-	return set, err
+	if set.JWKS, err = json.Marshal(published); err != nil {
+		return nil, fmt.Errorf("encode the public keys: %w", err)
+	}
+	return set, nil
 }
 
 // addSigner makes the signers of a key once, one for each type of token.
-func (s *keySet) addSigner(k storage.Key, private any) error {
-	alg := jose.SignatureAlgorithm(k.Algorithm)
-	s.signers[alg] = map[jose.ContentType]jose.Signer{}
-	for _, kind := range []jose.ContentType{typeJWT, typeAccessToken} {
+func (s *Set) addSigner(k storage.Key, private any) error {
+	s.signers[k.Algorithm] = map[Type]jose.Signer{}
+	for _, kind := range []Type{JWT, AccessToken} {
 		signer, err := jose.NewSigner(
-			jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: private, KeyID: k.ID}},
-			(&jose.SignerOptions{}).WithType(kind))
+			jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: jose.JSONWebKey{Key: private, KeyID: k.ID}},
+			(&jose.SignerOptions{}).WithType(jose.ContentType(kind)))
 		if err != nil {
 			return fmt.Errorf("sign with key %s: %w", k.ID, err)
 		}
-		s.signers[alg][kind] = signer
+		s.signers[k.Algorithm][kind] = signer
 	}
 	return nil
 }

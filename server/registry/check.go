@@ -1,29 +1,43 @@
-package openid
+package registry
 
 import (
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/keyring"
 )
+
+// GrantTypes are the values of grant_type that this server knows.
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
 
 // The most of each that a client has.
 const (
 	maxURIs     = 64
+	maxScopes   = 64
 	maxURI      = 2048                      // bytes
 	maxLifetime = 10 * 365 * 24 * time.Hour // of any token
 )
 
 // normal returns in without what means nothing, and with nothing twice.
-func (in NewClient) normal() NewClient {
+func (in Registration) normal() Registration {
 	in.Name = strings.TrimSpace(in.Name)
 	if in.ApplicationType == "" {
 		in.ApplicationType = "web"
+	}
+	if in.Options.Profile == OAuth21 {
+		in.Options.Profile = ""
+	}
+	if in.IDTokenAlg == "" {
+		in.IDTokenAlg = "RS256" // OpenID Connect Dynamic Client Registration 1.0, section 2
+	}
+	if in.AuthMethod == AuthNone {
+		in.RequirePKCE = true // RFC 9700, section 2.1.1: it has no other proof
 	}
 	for _, list := range []*[]string{
 		&in.RedirectURIs, &in.PostLogoutRedirectURIs, &in.GrantTypes, &in.Scopes, &in.Allowed,
@@ -45,8 +59,12 @@ func unique(words []string) []string {
 }
 
 // checkNew says what is wrong with a registration.
-func (in NewClient) checkNew() error {
-	problems := in.problems(in.Secret == "")
+func (in Registration) checkNew() error {
+	problems := in.problems(in.AuthMethod)
+	if hasSecret(in.AuthMethod) != (in.Secret != "") {
+		problems["token_endpoint_auth_method"] = append(problems["token_endpoint_auth_method"], "Does not fit a client "+
+			map[bool]string{true: "with", false: "without"}[in.Secret != ""]+" a secret.")
+	}
 	if !isClientID(in.ClientID) {
 		problems["client_id"] = []string{"Use 3 to 128 letters, digits and the signs - . _ ~"}
 	}
@@ -56,8 +74,9 @@ func (in NewClient) checkNew() error {
 	return fault.Fields(problems)
 }
 
-// problems says what is wrong with that which can be changed, by field.
-func (in NewClient) problems(public bool) map[string][]string {
+// problems says what is wrong with that which can be changed, by field, for a
+// client that authenticates by method until now.
+func (in Registration) problems(method string) map[string][]string {
 	problems := map[string][]string{}
 	note := func(field, problem string) {
 		if problem != "" {
@@ -65,9 +84,7 @@ func (in NewClient) problems(public bool) map[string][]string {
 		}
 	}
 	note("name", nameProblem(in.Name))
-	if in.ApplicationType != "web" && in.ApplicationType != "native" {
-		note("application_type", "Must be one of: web, native.")
-	}
+	note("application_type", oneOf(in.ApplicationType, "web", "native"))
 	for _, problem := range redirectProblems(in.RedirectURIs) {
 		note("redirect_uris", problem)
 	}
@@ -77,7 +94,16 @@ func (in NewClient) problems(public bool) map[string][]string {
 	for _, problem := range redirectProblems(in.PostLogoutRedirectURIs) {
 		note("post_logout_redirect_uris", problem)
 	}
-	note("grant_types", grantsProblem(in.GrantTypes, public))
+	note("grant_types", grantsProblem(in.GrantTypes, in.AuthMethod == AuthNone))
+	note("token_endpoint_auth_method", authProblem(method, in.AuthMethod))
+	note("id_token_signed_response_alg", algProblem(in.IDTokenAlg))
+	note("profile", oneOf(in.Options.Profile, "", OAuth21, Legacy))
+	if in.Options.Profile != Legacy && !in.RequirePKCE && has(in.GrantTypes, "authorization_code") {
+		note("require_pkce", "Only a client of the profile legacy goes without PKCE.")
+	}
+	if in.Options.Profile != Legacy && in.Options.CodeLifetime != 0 {
+		note("code_lifetime", "Only a client of the profile legacy has codes that last longer.")
+	}
 	note("scopes", scopesProblem(in.Scopes))
 	note("allow", allowedProblem(in.Allowed, in.OrganizationID))
 	for field, lifetime := range map[string]time.Duration{
@@ -94,13 +120,24 @@ func (in NewClient) problems(public bool) map[string][]string {
 	return problems
 }
 
+// oneOf says that value is not one of those there are, or "".
+func oneOf(value string, values ...string) string {
+	if has(values, value) {
+		return ""
+	}
+	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })
+	return "Must be one of: " + strings.Join(values, ", ") + "."
+}
+
+func algProblem(alg string) string { return oneOf(alg, keyring.Algorithms...) }
+
 func nameProblem(name string) string {
 	switch n := utf8.RuneCountInString(name); {
 	case n == 0:
 		return "Missing data for required field."
 	case n > 255:
 		return "Longer than maximum length 255."
-	case !isPlain(name):
+	case !IsPlain(name):
 		return "Not plain text."
 	}
 	return ""
@@ -120,8 +157,8 @@ func lifetimeProblem(lifetime time.Duration) string {
 
 func grantsProblem(types []string, public bool) string {
 	switch {
-	case slices.ContainsFunc(types, func(t string) bool { return !has(grants, t) }):
-		return "Must be one of: " + strings.Join(grants, ", ") + "."
+	case slices.ContainsFunc(types, func(t string) bool { return !has(GrantTypes, t) }):
+		return "Must be one of: " + strings.Join(GrantTypes, ", ") + "."
 	case public && has(types, "client_credentials"):
 		// RFC 6749, section 4.4: confidential clients only.
 		return "A public client cannot have client_credentials."
@@ -157,19 +194,6 @@ func pageProblem(uri string) string {
 	return ""
 }
 
-// redirectProblems says what is wrong with URIs to be registered.
-func redirectProblems(uris []string) (problems []string) {
-	if len(uris) > maxURIs {
-		return []string{"Too many."}
-	}
-	for _, uri := range uris {
-		if problem := redirectProblem(uri); problem != "" {
-			problems = append(problems, shown(uri)+": "+problem)
-		}
-	}
-	return problems
-}
-
 // shown is what a message repeats of a URI.
 func shown(uri string) string { return audit.Cut(strings.ToValidUTF8(uri, "\uFFFD"), 200) }
 
@@ -180,50 +204,9 @@ func isClientID(id string) bool {
 	})
 }
 
-// redirectProblem says why a redirect URI may not be registered, or "".
-func redirectProblem(uri string) string {
-	if len(uri) > maxURI {
-		return "longer than 2048 bytes"
-	}
-	u, err := url.Parse(uri)
-	switch {
-	case err != nil || u.Scheme == "" || !isPort(u.Port()) || strings.ContainsFunc(uri, outsideURI):
-		return "not an absolute URI"
-	case slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about"}, strings.ToLower(u.Scheme)):
-		return "this scheme is dangerous"
-	case strings.Contains(uri, "#"):
-		return "a redirect URI has no fragment (RFC 6749, section 3.1.2)"
-	case u.User != nil:
-		return "a redirect URI names no user"
-	case strings.ContainsAny(strings.Replace(uri, u.Host, "", 1), "*[]{}") || strings.ContainsAny(u.Host, "*{}"):
-		return "patterns are not supported; register each URI"
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() == "":
-		return "the host is missing"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return "plain http is for localhost only"
-	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return "the query cannot be read"
-	}
-	for name := range query {
-		if slices.Contains([]string{"code", "state", "iss", "error"}, name) {
-			return "the query holds " + name + ", which belongs to the answer"
-		}
-	}
-	return ""
+// IsPlain says whether s is text without control characters.
+func IsPlain(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// isPort says whether s is a port, or none.
-func isPort(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 16)
-	return s == "" || err == nil
-}
-
-// outsideURI says whether a URI cannot hold r (RFC 3986, section 2). Any kind
-// of white space would also split one stored URI into two.
-func outsideURI(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }
-
-func isLoopback(host string) bool {
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "127.0.0.1" || host == "::1"
-}
+func has(words []string, word string) bool { return slices.Contains(words, word) }

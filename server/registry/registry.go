@@ -1,4 +1,10 @@
-package openid
+// Package registry keeps the OpenID clients: who registers and changes them, what
+// a registration may say, who may use which. It refuses to know what they ask for
+// at the endpoints: that is server/openid.
+//
+// Read registry.go, then check.go and redirect.go (what a registration may say),
+// secret.go, access.go, list.go.
+package registry
 
 import (
 	"context"
@@ -14,23 +20,48 @@ import (
 	"authy/storage"
 )
 
-// What the registry of clients refuses.
+// What the registry refuses.
 var (
-	ErrClientTaken = fault.New(fault.Conflict, "client_taken", "A client with this client_id exists already.")
-	ErrNoClient    = fault.New(fault.NotFound, "client_not_found", "There is no client with this client_id.")
-	ErrForbidden   = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
-	ErrNoSecret    = fault.New(fault.Conflict, "public_client", "A public client has no secret.")
-	errClientEnded = errors.New("openid: client disabled")
+	ErrTaken     = fault.New(fault.Conflict, "client_taken", "A client with this client_id exists already.")
+	ErrNoClient  = fault.New(fault.NotFound, "client_not_found", "There is no client with this client_id.")
+	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+	ErrNoSecret  = fault.New(fault.Conflict, "public_client", "This client has no secret.")
+	ErrDisabled  = errors.New("registry: client disabled")
 )
+
+// Service is the registry.
+type Service struct{ db *storage.DB }
+
+// New returns the registry that db keeps.
+func New(db *storage.DB) *Service { return &Service{db} }
 
 // Client is a registered client.
 type Client = storage.Client
 
-// NewClient describes a client to be registered, in the words of RFC 7591, and
+// Options is what a client has registered beyond its first fields.
+type Options = storage.ClientOptions
+
+// The profiles of clients. OAuth21, which is kept as "", is code flow with PKCE
+// and exact redirect URIs. Legacy is for those that cannot do what it asks: only
+// they go without PKCE, or have codes that last longer.
+const (
+	OAuth21 = "oauth2.1"
+	Legacy  = "legacy"
+)
+
+// ProfileOf returns the profile of a client.
+func ProfileOf(c *Client) string {
+	if c.Options.Profile == "" {
+		return OAuth21
+	}
+	return c.Options.Profile
+}
+
+// Registration describes a client to be registered, in the words of RFC 7591, and
 // what can be changed of one that is.
-type NewClient struct {
+type Registration struct {
 	ClientID               string // stays as it is
-	Secret                 string // "" makes a public client; see [Provider.RotateSecret]
+	Secret                 string // "" for a client without; see [Service.RotateSecret]
 	OrganizationID         string // stays as it is
 	Name                   string
 	RedirectURIs           []string
@@ -38,7 +69,11 @@ type NewClient struct {
 	GrantTypes             []string
 	Scopes                 []string
 	ApplicationType        string // "web", also if it is "", or "native"
-	RequirePKCE            bool
+	// AuthMethod is how the client authenticates: "" by its secret, in either
+	// way, if it has one; else a token_endpoint_auth_method.
+	AuthMethod  string
+	IDTokenAlg  string // "" for RS256
+	RequirePKCE bool   // others than those of profile [Legacy] always need it
 	// SkipConsent lets the client have what it asks for without asking its
 	// users: for applications of whoever runs the server, who alone sets it.
 	SkipConsent bool
@@ -53,11 +88,12 @@ type NewClient struct {
 	ClientURI            string
 	PolicyURI            string
 	TOSURI               string
+	Options              Options
 }
 
-// ClientDefaults describes a client of which nothing is known yet.
-func ClientDefaults() NewClient {
-	return NewClient{
+// Defaults describes a client of which nothing is known yet.
+func Defaults() Registration {
+	return Registration{
 		GrantTypes:      []string{"authorization_code", "refresh_token"},
 		Scopes:          []string{"openid", "profile", "email", "offline_access"},
 		ApplicationType: "web", RequirePKCE: true, Allowed: []string{AllowEveryone},
@@ -65,65 +101,69 @@ func ClientDefaults() NewClient {
 	}
 }
 
-// CreateClient registers a client as it is described, for an operator.
-// [ErrClientTaken] if its client_id is in use.
-func (p *Provider) CreateClient(ctx context.Context, by audit.Actor, in NewClient) (*Client, error) {
+// Create registers a client as it is described, for an operator.
+// [ErrTaken] if its client_id is in use.
+func (s *Service) Create(ctx context.Context, by audit.Actor, in Registration) (*Client, error) {
 	if by.Kind != audit.Operator {
 		return nil, ErrForbidden
 	}
-	return p.register(ctx, by, in)
+	return s.add(ctx, by, in)
 }
 
-// RegisterClient registers a client and returns it with its secret, which is
+// Register registers a client and returns it with its secret, which is
 // not kept. A client_id that is missing is made, and a secret too, unless the
-// client is public. Those who manage an organization register its clients;
+// client is public or signs with a key. Those who manage an organization register its clients;
 // operators alone choose client_ids, secrets and who skips consent, since
-// client_ids are the whole server's. [ErrClientTaken] if the client_id is in use.
-func (p *Provider) RegisterClient(
-	ctx context.Context, by audit.Actor, in NewClient, public bool,
+// client_ids are the whole server's. [ErrTaken] if the client_id is in use.
+func (s *Service) Register(
+	ctx context.Context, by audit.Actor, in Registration, public bool,
 ) (c *Client, secret string, err error) {
 	if by.Kind != audit.Operator && (in.ClientID != "" || in.Secret != "" || in.SkipConsent) {
 		return nil, "", ErrForbidden
 	}
-	switch {
-	case public && in.Secret != "":
+	if public {
+		in.AuthMethod = AuthNone
+	}
+	switch secret := hasSecret(in.AuthMethod); {
+	case !secret && in.Secret != "":
 		return nil, "", ErrNoSecret
-	case !public && in.Secret == "":
+	case secret && in.Secret == "":
 		in.Secret = newSecret()
 	}
 	if in.ClientID == "" {
 		in.ClientID = strings.ToLower(rand.Text())
 	}
-	if c, err = p.register(ctx, by, in); err != nil {
+	if c, err = s.add(ctx, by, in); err != nil {
 		return nil, "", err
 	}
 	warnOfRelaxations(ctx, c)
 	return c, in.Secret, nil
 }
 
-func (p *Provider) register(ctx context.Context, by audit.Actor, in NewClient) (*Client, error) {
+func (s *Service) add(ctx context.Context, by audit.Actor, in Registration) (*Client, error) {
 	now := time.Now()
 	c := &Client{
 		ID: storage.NewID(), ClientID: in.ClientID, OrganizationID: storage.Ref(in.OrganizationID),
-		ResponseTypes: []string{"code"}, IDTokenAlg: "RS256", CreatedAt: storage.At(now),
+		ResponseTypes: []string{"code"}, CreatedAt: storage.At(now),
 	}
-	if in.Secret != "" {
-		c.SecretHash = p.secretHash(in.Secret)
+	if in.Secret == "" && in.AuthMethod == "" {
+		in.AuthMethod = AuthNone
 	}
 	if len(in.Allowed) == 0 {
 		in.Allowed = []string{AllowEveryone}
 	}
 	in = in.normal()
 	in.writeTo(c, now)
-	err := p.db.Update(ctx, func(tx *storage.Tx) error {
-		if err := p.mayManage(ctx, tx.Reader, by, in.OrganizationID); err != nil {
+	s.keepSecret(c, in.Secret)
+	err := s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := s.mayManage(ctx, tx.Reader, by, in.OrganizationID); err != nil {
 			return err
 		}
 		if err := in.checkNew(); err != nil {
 			return err
 		}
 		if err := tx.InsertClient(ctx, c); errors.Is(err, storage.ErrTaken) {
-			return ErrClientTaken
+			return ErrTaken
 		} else if err != nil {
 			return fmt.Errorf("register client %s: %w", in.ClientID, err)
 		}
@@ -136,12 +176,11 @@ func (p *Provider) register(ctx context.Context, by audit.Actor, in NewClient) (
 }
 
 // writeTo writes what can be changed to the record of a client.
-func (in NewClient) writeTo(c *Client, now time.Time) {
+func (in Registration) writeTo(c *Client, now time.Time) {
 	c.Name, c.ApplicationType, c.IsActive, c.SkipConsent = in.Name, in.ApplicationType, !in.Disabled, in.SkipConsent
 	c.RedirectURIs, c.PostLogoutRedirectURIs = in.RedirectURIs, in.PostLogoutRedirectURIs
 	c.GrantTypes, c.Scopes, c.Allowed = in.GrantTypes, in.Scopes, in.Allowed
-	// RFC 9700, section 2.1.1: a public client has no other proof than PKCE.
-	c.RequirePKCE = in.RequirePKCE || c.SecretHash == ""
+	c.AuthMethod, c.IDTokenAlg, c.RequirePKCE, c.Options = in.AuthMethod, in.IDTokenAlg, in.RequirePKCE, in.Options
 	c.AccessTokenLifetime = storage.Seconds(in.AccessTokenLifetime / time.Second)
 	c.RefreshTokenLifetime = storage.Seconds(in.RefreshTokenLifetime / time.Second)
 	c.IDTokenLifetime = storage.Seconds(in.IDTokenLifetime / time.Second)
@@ -150,16 +189,18 @@ func (in NewClient) writeTo(c *Client, now time.Time) {
 }
 
 // describe is the reverse of writeTo.
-func describe(c *Client) NewClient {
-	return NewClient{
+func describe(c *Client) Registration {
+	return Registration{
 		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
 		RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
 		GrantTypes: c.GrantTypes, Scopes: c.Scopes, ApplicationType: c.ApplicationType,
+		AuthMethod: c.AuthMethod, IDTokenAlg: c.IDTokenAlg,
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent, Disabled: !c.IsActive, Allowed: c.Allowed,
 		AccessTokenLifetime:  c.AccessTokenLifetime.Duration(),
 		RefreshTokenLifetime: c.RefreshTokenLifetime.Duration(),
 		IDTokenLifetime:      c.IDTokenLifetime.Duration(),
 		LogoURI:              c.LogoURI, ClientURI: c.ClientURI, PolicyURI: c.PolicyURI, TOSURI: c.TOSURI,
+		Options: c.Options,
 	}
 }
 
@@ -176,6 +217,9 @@ func relaxations(c *Client) map[string]string {
 	if !c.RequirePKCE {
 		names = append(names, "pkce")
 	}
+	if c.Options.CodeLifetime > 0 {
+		names = append(names, "code_lifetime")
+	}
 	if c.SkipConsent {
 		names = append(names, "consent")
 	}
@@ -191,10 +235,10 @@ func warnOfRelaxations(ctx context.Context, c *Client) {
 	}
 }
 
-// usable is nil for a client that is enabled and whose organization is.
-func (p *Provider) usable(ctx context.Context, r storage.Reader, c *storage.Client) error {
+// Usable is nil for a client that is enabled and whose organization is.
+func (s *Service) Usable(ctx context.Context, r storage.Reader, c *storage.Client) error {
 	if !c.IsActive {
-		return errClientEnded
+		return ErrDisabled
 	}
 	if c.OrganizationID == "" {
 		return nil
@@ -204,19 +248,19 @@ func (p *Provider) usable(ctx context.Context, r storage.Reader, c *storage.Clie
 		return err
 	}
 	if !o.IsActive {
-		return errClientEnded
+		return ErrDisabled
 	}
 	return nil
 }
 
 // Client returns the enabled client with a client_id. [ErrNoClient] if there
 // is none.
-func (p *Provider) Client(ctx context.Context, clientID string) (*storage.Client, error) {
-	c, err := p.db.Client(ctx, clientID)
+func (s *Service) Client(ctx context.Context, clientID string) (*storage.Client, error) {
+	c, err := s.db.Client(ctx, clientID)
 	if err == nil {
-		err = p.usable(ctx, p.db.Reader, c)
+		err = s.Usable(ctx, s.db.Reader, c)
 	}
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, errClientEnded) {
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, ErrDisabled) {
 		return nil, ErrNoClient
 	}
 	if err != nil {

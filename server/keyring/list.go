@@ -1,4 +1,4 @@
-package openid
+package keyring
 
 import (
 	"context"
@@ -11,10 +11,14 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"authy/server/audit"
+	"authy/server/fault"
 )
 
-// KeyInfo is what can be told of a signing key.
-type KeyInfo struct {
+// ErrForbidden is the answer to who does not administer the server.
+var ErrForbidden = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+
+// Info is what can be told of a signing key.
+type Info struct {
 	ID         string // the kid in tokens
 	Algorithm  string // RFC 7518
 	State      string
@@ -23,23 +27,25 @@ type KeyInfo struct {
 	UpdatedAt  time.Time
 }
 
-// Keys returns to who administers the server every signing key, the oldest
+// List returns to who administers the server every signing key, the oldest
 // first, without what is private.
-func (p *Provider) Keys(ctx context.Context, by audit.Actor) ([]KeyInfo, error) {
-	if err := mayAdminister(ctx, p.db.Reader, by); err != nil {
+func (r *Ring) List(ctx context.Context, by audit.Actor) ([]Info, error) {
+	if may, err := by.Administers(ctx, r.db.Reader); err != nil {
 		return nil, err
+	} else if !may {
+		return nil, ErrForbidden
 	}
-	stored, err := p.db.Keys(ctx)
+	stored, err := r.db.Keys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read signing keys: %w", err)
 	}
-	out := make([]KeyInfo, len(stored))
+	out := make([]Info, len(stored))
 	for i, k := range stored {
 		print, err := thumbprint(k.Private)
 		if err != nil {
 			return nil, fmt.Errorf("thumbprint of key %s: %w", k.ID, err)
 		}
-		out[i] = KeyInfo{
+		out[i] = Info{
 			ID: k.ID, Algorithm: k.Algorithm, State: k.State, Thumbprint: print,
 			CreatedAt: k.CreatedAt.Time, UpdatedAt: k.UpdatedAt.Time,
 		}

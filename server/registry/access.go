@@ -1,4 +1,4 @@
-package openid
+package registry
 
 import (
 	"context"
@@ -18,9 +18,6 @@ const (
 	AllowOrganization = "organization" // everyone with a place in it, guests too
 	AllowRole         = "role:"        // and a role: who has just that in the organization
 )
-
-// NotAllowed is what a client is told of a user who may not use it.
-const NotAllowed = "The user may not use the application."
 
 var roles = []string{
 	string(storage.RoleOwner), string(storage.RoleAdmin), string(storage.RoleMember), string(storage.RoleGuest),
@@ -46,12 +43,12 @@ func allowedProblem(allowed []string, orgID string) string {
 	return ""
 }
 
-// errNotAllowed says that a user may not use a client.
-var errNotAllowed = errors.New("openid: not allowed to use the client")
+// ErrNotAllowed says that a user may not use a client.
+var ErrNotAllowed = errors.New("registry: not allowed to use the client")
 
-// mayUse is nil for a user who may use c. It is asked when a code is issued
+// MayUse is nil for a user who may use c. It is asked when a code is issued
 // and redeemed, at each refresh, and whenever a token is presented.
-func (p *Provider) mayUse(ctx context.Context, r storage.Reader, c *Client, userID string) error {
+func (s *Service) MayUse(ctx context.Context, r storage.Reader, c *Client, userID string) error {
 	if has(c.Allowed, AllowEveryone) {
 		return nil
 	}
@@ -62,20 +59,7 @@ func (p *Provider) mayUse(ctx context.Context, r storage.Reader, c *Client, user
 	case role != "" && (has(c.Allowed, AllowOrganization) || has(c.Allowed, AllowRole+string(role))):
 		return nil
 	}
-	return errNotAllowed
-}
-
-// Bars says whether a user may not use the client of a request.
-func (p *Provider) Bars(ctx context.Context, r *Request, userID string) (bool, error) {
-	client, err := p.Client(ctx, r.ClientID)
-	if err != nil {
-		return false, err
-	}
-	err = p.mayUse(ctx, p.db.Reader, client, userID)
-	if errors.Is(err, errNotAllowed) {
-		return true, nil
-	}
-	return false, err
+	return ErrNotAllowed
 }
 
 // roleIn returns the role of a user in an organization, "" for none.
@@ -96,7 +80,7 @@ func roleIn(ctx context.Context, r storage.Reader, orgID, userID string) (storag
 // admins and services, and operators. Every client, of whichever organization or of none
 // (""), is for who administers the server. [org.ErrNoOrg] for who is no member
 // of the organization.
-func (p *Provider) mayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
+func (s *Service) mayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
 	switch {
 	case by.Kind != audit.Operator && by.Kind != audit.User && by.Kind != audit.Service:
 		return ErrForbidden

@@ -1,0 +1,211 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// List returns at most limit clients of an organization with a client_id
+// after the given one, in the order of their client_ids. orgID is "" for every
+// client there is, which operators and administrators of the server see.
+func (s *Service) List(ctx context.Context, by audit.Actor, orgID, after string, limit int) ([]Client, error) {
+	if err := s.mayManage(ctx, s.db.Reader, by, orgID); err != nil {
+		return nil, err
+	}
+	clients, err := s.db.Clients(ctx, orgID, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list clients: %w", err)
+	}
+	return clients, nil
+}
+
+// Search returns to who administers the server at most limit clients
+// whose client_id, or any word of whose name, begins with text, after the place
+// that an earlier page ended with, and where this one ends: "" if there are no
+// more. orgID narrows it to an organization. Without a text it lists them all,
+// by client_id.
+func (s *Service) Search(
+	ctx context.Context, by audit.Actor, orgID, text, after string, limit int,
+) (clients []Client, next string, err error) {
+	if err := mayAdminister(ctx, s.db.Reader, by); err != nil {
+		return nil, "", err
+	}
+	text = strings.TrimSpace(text)
+	from, ok := storage.ParseTermKey(after)
+	if text != "" && !ok {
+		return nil, "", fault.Field("cursor", "Not a cursor of this list.")
+	}
+	key := func(i int) string { return clients[i].ClientID }
+	if text == "" {
+		clients, err = s.db.Clients(ctx, orgID, after, limit+1)
+	} else {
+		var keys []storage.TermKey
+		clients, keys, err = s.db.ClientsFound(ctx, orgID, text, from, limit+1)
+		key = func(i int) string { return keys[i].String() }
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("list clients: %w", err)
+	}
+	if len(clients) > limit {
+		clients, next = clients[:limit], key(limit-1)
+	}
+	return clients, next, nil
+}
+
+// Of returns a client of an organization, enabled or not. orgID is as in
+// [Service.List]. [ErrNoClient] if there is none.
+func (s *Service) Of(ctx context.Context, by audit.Actor, orgID, clientID string) (*Client, error) {
+	if err := s.mayManage(ctx, s.db.Reader, by, orgID); err != nil {
+		return nil, err
+	}
+	return s.find(ctx, s.db.Reader, orgID, clientID)
+}
+
+// managed returns a client that by may change. orgID is "" for who
+// administers the server and knows the client alone.
+func (s *Service) managed(
+	ctx context.Context, r storage.Reader, by audit.Actor, orgID, clientID string,
+) (*Client, error) {
+	if err := s.mayManage(ctx, r, by, orgID); err != nil {
+		return nil, err
+	}
+	return s.find(ctx, r, orgID, clientID)
+}
+
+func (s *Service) find(ctx context.Context, r storage.Reader, orgID, clientID string) (*Client, error) {
+	if !isClientID(clientID) {
+		return nil, ErrNoClient
+	}
+	c, err := r.Client(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && orgID != "" && string(c.OrganizationID) != orgID {
+		return nil, ErrNoClient
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look client %s up: %w", clientID, err)
+	}
+	return c, nil
+}
+
+// Update changes a client of an organization by change, which may be
+// called more than once; it heeds what a registration must. orgID is "" for
+// who administers the server and knows the client alone. It counts from the next request on: who
+// may no longer use the client has no live tokens of it then.
+func (s *Service) Update(
+	ctx context.Context, by audit.Actor, orgID, clientID string, change func(*Registration),
+) (*Client, error) {
+	now := time.Now()
+	var c *Client
+	var changed map[string]string
+	err := s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		if c, err = s.managed(ctx, tx.Reader, by, orgID, clientID); err != nil {
+			return err
+		}
+		before := describe(c)
+		in := before
+		change(&in)
+		in.ClientID, in.OrganizationID = before.ClientID, before.OrganizationID
+		in = in.normal()
+		if err := fault.Fields(in.problems(before.AuthMethod)); err != nil {
+			return err
+		}
+		if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
+			return ErrForbidden
+		}
+		if changed = differences(before, in); len(changed) == 0 {
+			return nil
+		}
+		in.writeTo(c, now)
+		if err := tx.SaveClient(ctx, c); err != nil {
+			return fmt.Errorf("change client %s: %w", clientID, err)
+		}
+		return audit.Record(ctx, tx, by, now, clientEvent("client.updated", c, changed))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(changed) > 0 {
+		warnOfRelaxations(ctx, c)
+	}
+	return c, nil
+}
+
+// differences returns what changed, by field, with what it is now.
+func differences(before, now Registration) map[string]string {
+	old, changed := before.facts(), map[string]string{}
+	for field, value := range now.facts() {
+		if old[field] != value {
+			changed[field] = audit.Cut(value, 512)
+		}
+		delete(old, field)
+	}
+	for field := range old {
+		changed[field] = "" // it is gone
+	}
+	return changed
+}
+
+// facts is what can be changed of a client, as the audit log shows it.
+func (in Registration) facts() map[string]string {
+	facts := map[string]string{
+		"name": in.Name, "application_type": in.ApplicationType,
+		"redirect_uris":                strings.Join(in.RedirectURIs, " "),
+		"post_logout_redirect_uris":    strings.Join(in.PostLogoutRedirectURIs, " "),
+		"grant_types":                  strings.Join(in.GrantTypes, " "),
+		"scopes":                       strings.Join(in.Scopes, " "),
+		"allow":                        strings.Join(in.Allowed, " "),
+		"token_endpoint_auth_method":   in.AuthMethod,
+		"id_token_signed_response_alg": in.IDTokenAlg,
+		"require_pkce":                 strconv.FormatBool(in.RequirePKCE),
+		"skip_consent":                 strconv.FormatBool(in.SkipConsent),
+		"is_active":                    strconv.FormatBool(!in.Disabled),
+		"access_token_lifetime":        in.AccessTokenLifetime.String(),
+		"refresh_token_lifetime":       in.RefreshTokenLifetime.String(),
+		"id_token_lifetime":            in.IDTokenLifetime.String(),
+		"logo_uri":                     in.LogoURI, "client_uri": in.ClientURI, "policy_uri": in.PolicyURI, "tos_uri": in.TOSURI,
+	}
+	maps.Copy(facts, optionFacts(in.Options))
+	return facts
+}
+
+// optionFacts is the part of facts that [Options] holds.
+func optionFacts(o Options) map[string]string {
+	values := map[string]any{}
+	text, err := json.Marshal(o)
+	if err == nil {
+		err = json.Unmarshal(text, &values)
+	}
+	if err != nil {
+		panic("impossible: options are plain JSON: " + err.Error())
+	}
+	facts := map[string]string{}
+	for name, value := range values {
+		facts[name] = fmt.Sprint(value)
+	}
+	return facts
+}
+
+// Delete deletes a client with all that it was granted: its codes and
+// tokens are dead. orgID is as in [Service.Update].
+func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID, clientID string) error {
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		c, err := s.managed(ctx, tx.Reader, by, orgID, clientID)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteClient(ctx, c); err != nil {
+			return fmt.Errorf("delete client %s: %w", clientID, err)
+		}
+		return audit.Record(ctx, tx, by, now, clientEvent("client.deleted", c, nil))
+	})
+}
