@@ -35,7 +35,7 @@ var picture = [][]string{
 	{"server/registry"},
 	{"server/keyring"},
 	{"server/account", "server/activity", "server/org", "server/session"},
-	{"server/audit", "server/mail", "server/config", "server/limit", "server/seen"},
+	{"server/audit", "server/mail", "server/config", "server/limit", "server/outbound", "server/seen"},
 	{"server/fault"},
 	{"storage", "embed"},
 	{"storage/kv"},

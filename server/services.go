@@ -18,6 +18,7 @@ import (
 	"authy/server/mail"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/outbound"
 	"authy/server/registry"
 	"authy/server/session"
 	"authy/server/token"
@@ -40,6 +41,7 @@ type Services struct {
 	Activity *activity.Service
 	Tokens   *token.Service
 	Mail     *mail.Queue
+	Outbound *outbound.Client
 
 	local kv.Store
 }
@@ -101,6 +103,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Tokens = token.New(db, s.Orgs)
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
 	s.Sessions.Within(c.Session.Idle.Duration)
+	s.Outbound = outbound.New(c.Outbound.Allow)
 	s.Keys, s.Clients = keyring.New(db), registry.New(db)
 	s.OpenID, err = openid.New(db, s.Keys, s.Clients, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -138,6 +139,9 @@ func checkSecret(text string) error {
 	return nil
 }
 
+// linkLocal holds the addresses at which clouds tell a machine its secrets.
+var linkLocal = netip.MustParsePrefix("169.254.0.0/16")
+
 // risks returns a sentence for each choice in c that weakens the server.
 func risks(c *Config) []string {
 	var list []string
@@ -151,6 +155,12 @@ func risks(c *Config) []string {
 		if p.Bits() == 0 {
 			list = append(list, "trusted_proxies holds "+p.String()+
 				": anyone can pretend to come from any address.")
+		}
+	}
+	for _, p := range c.Outbound.Allow {
+		if p.Bits() == 0 || p.Overlaps(linkLocal) {
+			list = append(list, "outbound.allow holds "+p.String()+
+				": a client can have authy ask the metadata service of the machine's provider.")
 		}
 	}
 	return append(list, mailRisks(c.Mail)...)

@@ -28,6 +28,7 @@ type Config struct {
 	Registration Registration `toml:"registration"`
 	Mail         Mail         `toml:"mail"`
 	CORS         CORS         `toml:"cors"`
+	Outbound     Outbound     `toml:"outbound"`
 	Server       Server       `toml:"server"`
 }
 
@@ -88,6 +89,12 @@ type OpenID struct {
 	RefreshGrace Duration `toml:"refresh_grace"`
 	// MaxGrantLifetime is from consent to the end of the last refresh token.
 	MaxGrantLifetime Duration `toml:"max_grant_lifetime"`
+}
+
+// Outbound says where this server may go for what clients have named by URL.
+type Outbound struct {
+	// Allow lists ranges that are not public and may be reached all the same.
+	Allow []netip.Prefix `toml:"allow"`
 }
 
 // Registration says whether strangers can make an account for themselves.

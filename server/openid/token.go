@@ -22,18 +22,50 @@ import (
 // accessToken is what an access token says (RFC 9068, section 2.2). Beside its
 // signature and time it is as good as its grant.
 type accessToken struct {
-	Issuer   string `json:"iss"`
-	Subject  string `json:"sub"`
-	Audience string `json:"aud"`
-	Expires  int64  `json:"exp"` // seconds
-	IssuedAt int64  `json:"iat"`
-	AuthTime int64  `json:"auth_time,omitempty"`
-	ID       string `json:"jti"`
-	ClientID string `json:"client_id"`
-	Scope    string `json:"scope"`
-	GrantID  string `json:"grant_id,omitempty"` // "" for a client's own token
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience audience `json:"aud"`
+	Expires  int64    `json:"exp"` // seconds
+	IssuedAt int64    `json:"iat"`
+	AuthTime int64    `json:"auth_time,omitempty"`
+	ID       string   `json:"jti"`
+	ClientID string   `json:"client_id"`
+	Scope    string   `json:"scope"`
+	GrantID  string   `json:"grant_id,omitempty"` // "" for a client's own token
+	// Confirmation binds the token to a key (RFC 7800, section 3.1).
+	Confirmation *confirmation `json:"cnf,omitempty"`
+	// Actor is who acts for the subject (RFC 8693, section 4.1).
+	Actor json.RawMessage `json:"act,omitempty"`
 
 	by *keyring.Set // the keys it was verified with
+}
+
+// confirmation names the key that the holder of a token has to prove
+// (RFC 9449, section 6.1).
+type confirmation struct {
+	JKT string `json:"jkt"` // its thumbprint
+}
+
+// audience is whom a token is for: a text if it is one, as most expect
+// (RFC 7519, section 4.1.3).
+type audience []string
+
+// MarshalJSON implements [json.Marshaler].
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (a *audience) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(a))
 }
 
 // idToken is what is read of an ID token that comes back as a hint.
@@ -144,7 +176,7 @@ type issued struct {
 func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.AccessTokenResponse, error) {
 	lifetime := min(i.client.AccessTokenLifetime.Duration(), i.grant.ExpiresAt.Sub(now))
 	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, &accessToken{
-		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: i.client.ClientID,
+		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: audience{i.client.ClientID},
 		Expires: now.Add(lifetime).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
 		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
 	})
@@ -205,7 +237,7 @@ func (p *Provider) clientToken(ctx context.Context, c *storage.Client, asked []s
 	}
 	now := time.Now()
 	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, &accessToken{
-		Issuer: p.Issuer, Subject: c.ClientID, Audience: c.ClientID,
+		Issuer: p.Issuer, Subject: c.ClientID, Audience: audience{c.ClientID},
 		Expires: now.Add(c.AccessTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),
 		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "),
 	})
