@@ -136,6 +136,47 @@ func changes(ctx context.Context, w *world) []change {
 	}...)
 }
 
+// keyChanges are those of a key, from phase to phase.
+func keyChanges(ctx context.Context, k *storage.Key) []change {
+	state := func(db *storage.DB) (any, error) {
+		keys, err := db.Keys(ctx)
+		if err != nil || len(keys) == 0 {
+			return "gone", err
+		}
+		return fmt.Sprint(keys[0].State, keys[0].Longest), nil
+	}
+	did := func(did bool, err error) error {
+		if err == nil && !did {
+			return errors.New("nothing was changed")
+		}
+		return err
+	}
+	at := []string{storage.KeysKey}
+	return []change{
+		{"UseKey", at, state, func(tx *storage.Tx) error { return did(tx.UseKey(ctx, k.ID, noon)) }, "signing0"},
+		{"StretchKey", at, state, func(tx *storage.Tx) error { return tx.StretchKey(ctx, k.ID, 7) }, "signing7"},
+		{"RetireKey", at, state, func(tx *storage.Tx) error { return did(tx.RetireKey(ctx, k.ID, noon, noon)) }, "retired7"},
+		{"DeleteKey", at, state, func(tx *storage.Tx) error { return did(tx.DeleteKey(ctx, k.ID)) }, "gone"},
+	}
+}
+
+func TestEveryPhaseOfAKeyReachesTheCache(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		k := newKey("RS256", storage.PublishedKey)
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertKey(ctx, k) })
+		for _, c := range keyChanges(t.Context(), k) {
+			if _, err := c.read(db); err != nil {
+				t.Fatal(err)
+			}
+			update(t, db, func(_ context.Context, tx *storage.Tx) error { return c.do(tx) })
+			if got, err := c.read(db); got != c.want || err != nil {
+				t.Errorf("after %s: %v, %v, want %v", c.what, got, err, c.want)
+			}
+		}
+	})
+}
+
 // credentialChanges are those of passwords and API tokens.
 func credentialChanges(ctx context.Context, w *world) []change {
 	return []change{

@@ -154,7 +154,7 @@ func statements(t testing.TB, db *storage.DB) map[string][]storage.Statement {
 var small = []string{"meta", "keys", "key", "event_heads", "event_head", "linked"}
 
 // partial are the indexes that hold few rows.
-var partial = []string{"events_failed", "events_unlinked", "users_admin", "users_admins"}
+var partial = []string{"events_failed", "events_unlinked", "users_admin", "users_admins", "keys_signing", "keys_published"}
 
 // judge returns what makes a plan slow on a large table, "" if nothing does: rows
 // that are read and thrown away, or sorted to return the first of them. leads has

@@ -68,7 +68,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e := &postgresEngine{
 		pool: pool, config: config, bun: bun.NewDB(pool, pgdialect.New()), cache: hot,
-		seals: secret{o.Secret}, node: rand.Text(), cancel: cancel,
+		seals: newSecret(o.Secret), node: rand.Text(), cancel: cancel,
 	}
 	e.done.Go(func() { e.listen(listening) })
 	return newDB(e, e.bun, pgConn{pool}, hot, o.Secret), nil

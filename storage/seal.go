@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -17,13 +18,22 @@ const sealVersion = "v1."
 
 // secret derives what it needs from the server's secret key, each use under a
 // key of its own (RFC 5869).
-type secret struct{ key []byte }
+type secret struct {
+	key     []byte
+	derived *sync.Map // the keys that were derived, by purpose: there are few
+}
+
+func newSecret(key []byte) secret { return secret{key, new(sync.Map)} }
 
 func (s secret) derive(purpose string) []byte {
+	if key, known := s.derived.Load(purpose); known {
+		return key.([]byte)
+	}
 	key, err := hkdf.Key(sha256.New, s.key, nil, "authy/"+purpose, chacha20poly1305.KeySize)
 	if err != nil {
 		panic("impossible: HKDF refuses 32 bytes: " + err.Error())
 	}
+	s.derived.Store(purpose, key)
 	return key
 }
 

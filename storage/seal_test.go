@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var testSecret = secret{[]byte("a secret key of thirty-two bytes")}
+var testSecret = newSecret([]byte("a secret key of thirty-two bytes"))
 
 func TestASealedValueOpensAgain(t *testing.T) {
 	t.Parallel()
@@ -40,7 +40,7 @@ func TestASealedValueOpensNowhereElse(t *testing.T) {
 			t.Errorf("open(%q) of another cell = %q, want an error", place, got)
 		}
 	}
-	other := secret{[]byte("another secret key of 32 bytes !")}
+	other := newSecret([]byte("another secret key of 32 bytes !"))
 	if _, err := other.open("keys.private.1", sealed); !errors.Is(err, ErrSecretKey) {
 		t.Errorf("open with another key: %v, want ErrSecretKey", err)
 	}
@@ -75,7 +75,7 @@ func TestADamagedSealedValueIsRefused(t *testing.T) {
 
 func TestMACsDifferByPurposeMessageAndKey(t *testing.T) {
 	t.Parallel()
-	other := secret{[]byte("another secret key of 32 bytes !")}
+	other := newSecret([]byte("another secret key of 32 bytes !"))
 	macs := map[string][]byte{
 		"the same":        testSecret.MAC("a", "message"),
 		"another purpose": testSecret.MAC("b", "message"),
@@ -88,5 +88,30 @@ func TestMACsDifferByPurposeMessageAndKey(t *testing.T) {
 		if equal != (name == "the same") || len(mac) != 32 {
 			t.Errorf("%s: MAC = %x, equal %v", name, mac, equal)
 		}
+	}
+}
+
+// A key is derived once for each purpose, and no two purposes share one.
+func TestAKeyIsDerivedOnceForEachPurpose(t *testing.T) {
+	t.Parallel()
+	s := newSecret(testSecret.key)
+	one, again, other := s.derive("one"), s.derive("one"), s.derive("other")
+	if &one[0] != &again[0] {
+		t.Error("the second use derived the key again")
+	}
+	if string(one) == string(other) || string(one) != string(testSecret.derive("one")) {
+		t.Error("keys depend on more or less than secret and purpose")
+	}
+}
+
+func BenchmarkMAC(b *testing.B) {
+	for b.Loop() {
+		testSecret.MAC("client secret", "a secret with about as many letters as those that are made")
+	}
+}
+
+func BenchmarkMACDerivingEachTime(b *testing.B) {
+	for b.Loop() {
+		newSecret(testSecret.key).MAC("client secret", "a secret with about as many letters as those that are made")
 	}
 }

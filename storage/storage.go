@@ -94,7 +94,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 }
 
 func newDB(e engine, b *bun.DB, c conn, hot *cache, key []byte) *DB {
-	s := secret{key}
+	s := newSecret(key)
 	return &DB{
 		Reader: Reader{bun: b, conn: c, cache: hot, seals: s},
 		secret: s, cache: hot, engine: e, close: sync.OnceValue(e.close),

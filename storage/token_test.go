@@ -119,6 +119,7 @@ func TestKeysAreKeptWholeAndSealed(t *testing.T) {
 		older, newer := newKey("RS256", storage.SigningKey), newKey("ES256", storage.RetiredKey)
 		older.Private = []byte("\x00\xff binary")
 		newer.CreatedAt = storage.At(noon.Add(time.Millisecond))
+		newer.SignsAt, newer.EndsAt, newer.Longest = storage.At(noon), storage.At(noon.Add(time.Hour)), 3600
 		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 			return first(tx.InsertKey(ctx, newer), tx.InsertKey(ctx, older))
 		})
@@ -201,6 +202,61 @@ func TestAnIllegibleHeaderDoesNotStopAnEvent(t *testing.T) {
 			events, err := db.Events(t.Context(), 1)
 			if err != nil || events[0].UserAgent != c.want {
 				t.Errorf("an event from %q has %q, %v, want %q", c.sent, events[0].UserAgent, err, c.want)
+			}
+		}
+	})
+}
+
+// A key goes from phase to phase, each once, in their order.
+func TestAKeyChangesItsPhaseOnce(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		k := newKey("ES256", storage.PublishedKey)
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertKey(ctx, k) })
+		use := func(ctx context.Context, tx *storage.Tx) (bool, error) { return tx.UseKey(ctx, k.ID, noon) }
+		retire := func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.RetireKey(ctx, k.ID, noon, noon.Add(time.Hour))
+		}
+		remove := func(ctx context.Context, tx *storage.Tx) (bool, error) { return tx.DeleteKey(ctx, k.ID) }
+		for i, c := range []struct {
+			do   func(ctx context.Context, tx *storage.Tx) (bool, error)
+			want bool
+		}{
+			{retire, false},
+			{use, true},
+			{use, false},
+			{remove, false},
+			{retire, true},
+			{retire, false},
+			{use, false},
+			{remove, true},
+			{remove, false},
+		} {
+			update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+				got, err := c.do(ctx, tx)
+				if got != c.want {
+					t.Errorf("change %d: %v, want %v", i, got, c.want)
+				}
+				return err
+			})
+		}
+	})
+}
+
+func TestTheLongestTokenIsThatOfAnyClient(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		for i, c := range []struct{ access, id, want storage.Seconds }{{5, 4, 5}, {1, 9, 9}, {3, 3, 9}, {12, 1, 12}} {
+			client := newClient()
+			client.AccessTokenLifetime, client.IDTokenLifetime, client.RefreshTokenLifetime = c.access, c.id, 1000
+			if i == 0 {
+				if got, err := db.LongestToken(t.Context()); got != 0 || err != nil {
+					t.Errorf("LongestToken() = %d, %v without clients, want 0", got, err)
+				}
+			}
+			update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertClient(ctx, client) })
+			if got, err := db.LongestToken(t.Context()); got != c.want || err != nil {
+				t.Errorf("LongestToken() = %d, %v, want %d", got, err, c.want)
 			}
 		}
 	})

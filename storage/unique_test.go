@@ -60,6 +60,9 @@ func duplicates(w *world, signing *storage.Key, event *storage.Event) []insertio
 		{"signing key", func(c ctx, t tx) error {
 			return t.InsertKey(c, newKey(signing.Algorithm, storage.SigningKey))
 		}},
+		{"published key", func(c ctx, t tx) error {
+			return first(t.InsertKey(c, newKey("PS256", storage.PublishedKey)), t.InsertKey(c, newKey("PS256", storage.PublishedKey)))
+		}},
 		{"event", func(c ctx, t tx) error { return t.InsertEvent(c, event) }},
 	}
 }

@@ -50,7 +50,7 @@ type job struct {
 
 func newWriter(held *sql.Conn, c *sqliteConn, b *bun.DB, hot *cache, key []byte) *writer {
 	w := &writer{
-		held: held, conn: c, bun: b, cache: hot, seals: secret{key},
+		held: held, conn: c, bun: b, cache: hot, seals: newSecret(key),
 		jobs: make(chan *job, batchLimit), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go w.run()

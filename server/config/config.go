@@ -25,6 +25,7 @@ type Config struct {
 	Log          Log          `toml:"log"`
 	Session      Session      `toml:"session"`
 	OpenID       OpenID       `toml:"openid"`
+	Keys         Keys         `toml:"keys"`
 	Registration Registration `toml:"registration"`
 	Mail         Mail         `toml:"mail"`
 	CORS         CORS         `toml:"cors"`
@@ -136,6 +137,7 @@ func Defaults() *Config {
 			RefreshGrace:     Duration{10 * time.Second},
 			MaxGrantLifetime: Duration{365 * 24 * time.Hour},
 		},
+		Keys:         defaultKeys(),
 		Registration: Registration{Enabled: true},
 		Mail:         Mail{Port: 587, TLS: STARTTLS, Timeout: Duration{30 * time.Second}},
 		Server:       Server{ShutdownGrace: Duration{20 * time.Second}},

@@ -2,16 +2,12 @@ package keyring
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/storage"
 )
 
 // ErrForbidden is the answer to who does not administer the server.
@@ -21,52 +17,50 @@ var ErrForbidden = fault.New(fault.Forbidden, "forbidden", "You may not do this.
 type Info struct {
 	ID         string // the kid in tokens
 	Algorithm  string // RFC 7518
-	State      string
+	State      string // published, signing or retired
 	Thumbprint string // of the public key: RFC 7638, SHA-256
+	SignsAt    time.Time
+	EndsAt     time.Time // when a retired one goes; zero for others
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
+}
+
+func infoOf(k *storage.Key, print string) Info {
+	return Info{
+		ID: k.ID, Algorithm: k.Algorithm, State: k.State, Thumbprint: print,
+		SignsAt: k.SignsAt.Time, EndsAt: k.EndsAt.Time, CreatedAt: k.CreatedAt.Time, UpdatedAt: k.UpdatedAt.Time,
+	}
 }
 
 // List returns to who administers the server every signing key, the oldest
 // first, without what is private.
 func (r *Ring) List(ctx context.Context, by audit.Actor) ([]Info, error) {
-	if may, err := by.Administers(ctx, r.db.Reader); err != nil {
+	if err := mayAdminister(ctx, r.db.Reader, by); err != nil {
 		return nil, err
-	} else if !may {
-		return nil, ErrForbidden
 	}
 	stored, err := r.db.Keys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read signing keys: %w", err)
 	}
 	out := make([]Info, len(stored))
-	for i, k := range stored {
-		print, err := thumbprint(k.Private)
+	for i := range stored {
+		private, err := parsePrivate(stored[i].Private)
 		if err != nil {
-			return nil, fmt.Errorf("thumbprint of key %s: %w", k.ID, err)
+			return nil, fmt.Errorf("parse key %s: %w", stored[i].ID, err)
 		}
-		out[i] = Info{
-			ID: k.ID, Algorithm: k.Algorithm, State: k.State, Thumbprint: print,
-			CreatedAt: k.CreatedAt.Time, UpdatedAt: k.UpdatedAt.Time,
+		print, err := thumbprint(private)
+		if err != nil {
+			return nil, fmt.Errorf("thumbprint of key %s: %w", stored[i].ID, err)
 		}
+		out[i] = infoOf(&stored[i], print)
 	}
 	return out, nil
 }
 
-// thumbprint returns that of the public half of a private key in PKCS #8.
-func thumbprint(der []byte) (string, error) {
-	private, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return "", err
+func mayAdminister(ctx context.Context, r storage.Reader, by audit.Actor) error {
+	may, err := by.Administers(ctx, r)
+	if err == nil && !may {
+		return ErrForbidden
 	}
-	signer, ok := private.(crypto.Signer)
-	if !ok {
-		return "", fmt.Errorf("%T cannot sign", private)
-	}
-	public := jose.JSONWebKey{Key: signer.Public()}
-	sum, err := public.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(sum), nil
+	return err
 }

@@ -1,11 +1,8 @@
 package keyring
 
 import (
-	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -52,26 +49,4 @@ func isCanonical(token string) bool {
 		}
 	}
 	return true
-}
-
-// Sign signs claims, which are encoded as JSON, as a token of a type, with the
-// key that signs for an algorithm.
-func (r *Ring) Sign(ctx context.Context, alg string, kind Type, claims any) (string, error) {
-	set, err := r.Set(ctx)
-	if err != nil {
-		return "", err
-	}
-	signer := set.signers[alg][kind]
-	if signer == nil {
-		return "", fmt.Errorf("sign a token: there is no key for %s", alg)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", fmt.Errorf("encode the claims of a token: %w", err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("sign a token: %w", err)
-	}
-	return signed.CompactSerialize()
 }

@@ -125,7 +125,7 @@ type publicKeys struct {
 
 // ServeKeys answers with the keys that tokens can be verified with.
 func (p *Provider) ServeKeys(w http.ResponseWriter, r *http.Request) {
-	set, err := p.keys.Set(r.Context())
+	set, err := p.keys.Complete(r.Context())
 	if err != nil {
 		writeInternal(w, r, err)
 		return

@@ -312,12 +312,12 @@ func TestKeysAreListedWithoutWhatIsPrivate(t *testing.T) {
 	acmePortal.tokens(t, s, servertest.Browser(t)) // by when there are keys
 	o := p.call("GET", "/api/v1/admin/keys", nil).succeeded(200, "Keys retrieved successfully")
 	keys, _ := o.at("keys").([]any)
-	if len(keys) != 2 {
+	if len(keys) != 4 {
 		t.Fatalf("%s", o.Raw)
 	}
 	for _, k := range keys {
 		key, _ := k.(map[string]any)
-		if len(key) != 6 || key["state"] != "signing" || key["thumbprint"] != key["id"] {
+		if len(key) != 8 || key["state"] != "signing" || key["thumbprint"] != key["id"] {
 			t.Errorf("key %v", key)
 		}
 	}

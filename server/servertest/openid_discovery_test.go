@@ -36,7 +36,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"response_modes_supported":                      {"query"},
 		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials"},
 		"subject_types_supported":                       {"public"},
-		"id_token_signing_alg_values_supported":         {"RS256", "ES256"},
+		"id_token_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
 		"token_endpoint_auth_methods_supported":         {"none", "client_secret_basic", "client_secret_post"},
 		"revocation_endpoint_auth_methods_supported":    {"none", "client_secret_basic", "client_secret_post"},
 		"introspection_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post"},
@@ -99,8 +99,8 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 		signedBy(t, s, browser, alg)
 		tried++
 	}
-	if tried != 7 {
-		t.Errorf("%d values were tried, want 7", tried)
+	if tried != 9 {
+		t.Errorf("%d values were tried, want 9", tried)
 	}
 	checkClaims(t, s, ad, got)
 	for endpoint, path := range map[string]string{"token": tokenPath, "revocation": revokePath, "introspection": introspectPath} {

@@ -194,6 +194,8 @@ var adminDeeds = []deed{
 	{"GET /admin/sessions", "", 200, administrator},
 	{"DELETE /admin/sessions/{session}", "", 200, administrator},
 	{"GET /admin/keys", "", 200, administrator},
+	{"POST /admin/keys/rotate", `{"algorithm":"ES256"}`, 200, administrator},
+	{"DELETE /admin/keys/none", "", 404, administrator},
 	{"GET /admin/audit", "", 200, administrator},
 	{"GET /admin/audit/export", "", 200, administrator},
 }

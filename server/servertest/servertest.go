@@ -72,6 +72,7 @@ func Start(t testing.TB, o Options) *Server {
 			t.Fatal(err)
 		}
 	}
+	storagetest.LendKeys(t, services.DB)
 	run(t, services, l)
 	return &Server{Services: services, URL: c.PublicURL}
 }
