@@ -37,6 +37,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
+	handle(http.MethodGet, openid.MetadataPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
 	handle(http.MethodGet, openid.JWKSPath, http.HandlerFunc(s.OpenID.ServeKeys))
 	handle(http.MethodGet, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
 	handle(http.MethodPost, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))

@@ -23,6 +23,7 @@ const (
 	orgKey       = "org:"
 	keysKey      = "keys:"
 	revokedKey   = "revoked:"
+	accessKey    = "access:"
 	apiTokenKey  = "api-token:"
 	passwordKey  = "password-changed:"
 )

@@ -68,6 +68,8 @@ func TestUsersAreKeptWhole(t *testing.T) {
 		full.Profile = storage.Profile{
 			GivenName: odd, FamilyName: "Builder", Nickname: "bob", PreferredUsername: "b.builder", Website: "https://bob.example.com/",
 			Gender: "male", Birthdate: "1980-02-29", PhoneNumber: "+4930123456", Locale: "de-CH", Zoneinfo: "Europe/Zurich",
+			MiddleName: odd, ProfileURL: "https://bob.example.com/me",
+			Address: storage.Address{StreetAddress: odd, Locality: "Zürich", Region: "ZH", PostalCode: "8001", Country: "Schweiz"},
 		}
 		for _, u := range []*storage.User{full, bare} {
 			insert := func(ctx context.Context, tx *storage.Tx) error { return tx.InsertUser(ctx, u) }

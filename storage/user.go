@@ -52,6 +52,18 @@ type Profile struct {
 	PhoneNumber       string // E.164
 	Locale            string // BCP 47
 	Zoneinfo          string // of the IANA database
+	MiddleName        string
+	ProfileURL        string `bun:"profile_url"` // of a page about them
+	Address
+}
+
+// Address is where a user lives (OpenID Connect Core 1.0, section 5.1.1).
+type Address struct {
+	StreetAddress string
+	Locality      string
+	Region        string
+	PostalCode    string
+	Country       string
 }
 
 // User returns the user with an id.

@@ -37,12 +37,12 @@ func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
 	}
 	host, source := target(q.Request.RedirectURI)
 	page := consentPage{Flow: flow, Client: *clientOf(q), RedirectHost: host, Email: q.Identity.User.Email}
-	for _, name := range q.Request.Scopes {
+	for _, name := range q.Request.Asked() {
 		s := openid.Describe(name)
 		page.Scopes = append(page.Scopes, scopeView{
 			Name: s.Name, Title: s.Title, Detail: s.Detail,
 			// What is new stands out only where something is known already.
-			New: contains(q.Missing, name) && len(q.Missing) < len(q.Request.Scopes),
+			New: contains(q.Missing, name) && len(q.Missing) < len(q.Request.Asked()),
 		})
 	}
 	wb.pages.render(w, r, http.StatusOK, "consent", wb.view(r, "Allow access", page), source)

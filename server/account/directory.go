@@ -90,6 +90,8 @@ type Correction struct {
 	FullName      *string
 	Admin         *bool
 	EmailVerified *bool
+	// Profile is what [Service.ChangeProfile] takes.
+	Profile map[string]string
 }
 
 // Correct changes a user on behalf of an administrator. [ErrLastAdmin] if no
@@ -107,6 +109,9 @@ func (s *Service) Correct(
 			return nil, err
 		}
 		in.FullName = &name
+	}
+	if in.Profile, err = parseProfile(in.Profile); err != nil {
+		return nil, err
 	}
 	now := time.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
@@ -137,8 +142,12 @@ func (s *Service) Correct(
 // audit log shows it: of a name only that it did.
 func (c Correction) writeTo(u *storage.User, now time.Time) map[string]string {
 	changed := map[string]string{}
+	fields := apply(u, c.Profile)
 	if c.FullName != nil && *c.FullName != u.FullName {
-		u.FullName, changed["fields"] = *c.FullName, "full_name"
+		u.FullName, fields = *c.FullName, append(fields, "full_name")
+	}
+	if len(fields) > 0 {
+		changed["fields"] = strings.Join(fields, " ")
 	}
 	if c.Admin != nil && *c.Admin != u.IsAdmin {
 		u.IsAdmin, changed["is_admin"] = *c.Admin, strconv.FormatBool(*c.Admin)

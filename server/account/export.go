@@ -56,6 +56,13 @@ type ExportUser struct {
 	PhoneNumber       string     `json:"phone_number"`
 	Locale            string     `json:"locale"`
 	Zoneinfo          string     `json:"zoneinfo"`
+	MiddleName        string     `json:"middle_name"`
+	ProfileURL        string     `json:"profile_url"`
+	StreetAddress     string     `json:"street_address"`
+	Locality          string     `json:"locality"`
+	Region            string     `json:"region"`
+	PostalCode        string     `json:"postal_code"`
+	Country           string     `json:"country"`
 	Status            string     `json:"status"`
 	Admin             bool       `json:"admin"`
 	CreatedAt         time.Time  `json:"created_at"`
@@ -202,7 +209,9 @@ func (e *exporter) user(ctx context.Context) error {
 		ID: u.ID, Email: u.Email, EmailVerifiedAt: moment(u.EmailVerifiedAt), FullName: u.FullName, AvatarURL: u.AvatarURL,
 		GivenName: u.GivenName, FamilyName: u.FamilyName, Nickname: u.Nickname, PreferredUsername: u.PreferredUsername,
 		Website: u.Website, Gender: u.Gender, Birthdate: u.Birthdate, PhoneNumber: u.PhoneNumber, Locale: u.Locale,
-		Zoneinfo: u.Zoneinfo, Status: string(u.Status), Admin: u.IsAdmin, CreatedAt: u.CreatedAt.Time, UpdatedAt: u.UpdatedAt.Time,
+		Zoneinfo: u.Zoneinfo, MiddleName: u.MiddleName, ProfileURL: u.ProfileURL, StreetAddress: u.StreetAddress,
+		Locality: u.Locality, Region: u.Region, PostalCode: u.PostalCode, Country: u.Country,
+		Status: string(u.Status), Admin: u.IsAdmin, CreatedAt: u.CreatedAt.Time, UpdatedAt: u.UpdatedAt.Time,
 		LastLoginAt: moment(u.LastLoginAt), LastLoginIP: u.LastLoginIP, SignedOutAt: moment(u.SignedOutAt),
 	}
 	return nil

@@ -45,6 +45,13 @@ var profileFields = map[string]profileField{
 	"phone_number":       {phoneNumber, func(u *storage.User) *string { return &u.PhoneNumber }},
 	"locale":             {locale, func(u *storage.User) *string { return &u.Locale }},
 	"zoneinfo":           {zone, func(u *storage.User) *string { return &u.Zoneinfo }},
+	"middle_name":        {words(maxName), func(u *storage.User) *string { return &u.MiddleName }},
+	"profile_url":        {webAddress, func(u *storage.User) *string { return &u.ProfileURL }},
+	"street_address":     {words(maxName), func(u *storage.User) *string { return &u.StreetAddress }},
+	"locality":           {words(maxName), func(u *storage.User) *string { return &u.Locality }},
+	"region":             {words(maxName), func(u *storage.User) *string { return &u.Region }},
+	"postal_code":        {words(maxShort), func(u *storage.User) *string { return &u.PostalCode }},
+	"country":            {words(maxName), func(u *storage.User) *string { return &u.Country }},
 }
 
 // ChangeProfile sets what a user says of themselves: texts by the names of

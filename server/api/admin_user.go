@@ -112,12 +112,14 @@ type correctUserIn struct {
 		FullName      clearable `json:"full_name,omitempty"`
 		IsAdmin       *bool     `json:"is_admin,omitempty" doc:"Whether they administer the server; somebody always does"`
 		EmailVerified *bool     `json:"email_verified,omitempty" doc:"Whether the address is known to be theirs"`
+		ProfileFields
 	}
 }
 
 func (a *API) correctUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *correctUserIn) (*adminUserOut, error) {
 	return adminUserOutOf(a.Accounts.Correct(ctx, by, in.ID, account.Correction{
 		FullName: in.Body.FullName.text, Admin: in.Body.IsAdmin, EmailVerified: in.Body.EmailVerified,
+		Profile: in.Body.texts(),
 	}))
 }
 

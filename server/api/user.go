@@ -41,6 +41,13 @@ type profile struct {
 	PhoneNumber       *string    `json:"phone_number" nullable:"true" example:"+41446681800" doc:"Not verified"`
 	Locale            *string    `json:"locale" nullable:"true" example:"de-CH"`
 	Zoneinfo          *string    `json:"zoneinfo" nullable:"true" example:"Europe/Zurich"`
+	MiddleName        *string    `json:"middle_name" nullable:"true"`
+	ProfileURL        *string    `json:"profile_url" nullable:"true"`
+	StreetAddress     *string    `json:"street_address" nullable:"true"`
+	Locality          *string    `json:"locality" nullable:"true"`
+	Region            *string    `json:"region" nullable:"true"`
+	PostalCode        *string    `json:"postal_code" nullable:"true"`
+	Country           *string    `json:"country" nullable:"true"`
 	Status            string     `json:"status" enum:"active,inactive,suspended,pending,compliance_suspended"`
 	LastLoginAt       *time.Time `json:"last_login_at" nullable:"true"`
 }
@@ -56,7 +63,10 @@ func profileOf(u *account.User) *profileOut {
 		GivenName: orNull(u.GivenName), FamilyName: orNull(u.FamilyName), Nickname: orNull(u.Nickname),
 		PreferredUsername: orNull(u.PreferredUsername), Website: orNull(u.Website), Gender: orNull(u.Gender),
 		Birthdate: orNull(u.Birthdate), PhoneNumber: orNull(u.PhoneNumber), Locale: orNull(u.Locale),
-		Zoneinfo: orNull(u.Zoneinfo), Status: string(u.Status), LastLoginAt: timeOrNull(u.LastLoginAt.Time),
+		Zoneinfo: orNull(u.Zoneinfo), MiddleName: orNull(u.MiddleName), ProfileURL: orNull(u.ProfileURL),
+		StreetAddress: orNull(u.StreetAddress), Locality: orNull(u.Locality), Region: orNull(u.Region),
+		PostalCode: orNull(u.PostalCode), Country: orNull(u.Country),
+		Status: string(u.Status), LastLoginAt: timeOrNull(u.LastLoginAt.Time),
 	}}
 }
 
@@ -67,28 +77,43 @@ func (a *API) profile(_ context.Context, id *session.Identity, _ audit.Actor, _ 
 // profileIn are the changes to a profile. What is left out stays, null clears.
 type profileIn struct {
 	Body struct {
-		FullName          patch `json:"full_name" required:"false"`
-		AvatarURL         patch `json:"avatar_url" required:"false" doc:"http or https"`
-		GivenName         patch `json:"given_name" required:"false"`
-		FamilyName        patch `json:"family_name" required:"false"`
-		Nickname          patch `json:"nickname" required:"false"`
-		PreferredUsername patch `json:"preferred_username" required:"false"`
-		Website           patch `json:"website" required:"false" doc:"http or https"`
-		Gender            patch `json:"gender" required:"false"`
-		Birthdate         patch `json:"birthdate" required:"false" doc:"YYYY-MM-DD, YYYY, or 0000-MM-DD"`
-		PhoneNumber       patch `json:"phone_number" required:"false" doc:"With its country: +41 44 668 18 00"`
-		Locale            patch `json:"locale" required:"false" doc:"A language tag, such as de-CH"`
-		Zoneinfo          patch `json:"zoneinfo" required:"false" doc:"A time zone, such as Europe/Zurich"`
+		FullName patch `json:"full_name" required:"false"`
+		ProfileFields
 	}
 }
 
+// ProfileFields are the changes to what a user says of themselves beside their
+// name.
+type ProfileFields struct {
+	AvatarURL         patch `json:"avatar_url" required:"false" doc:"http or https"`
+	GivenName         patch `json:"given_name" required:"false"`
+	FamilyName        patch `json:"family_name" required:"false"`
+	Nickname          patch `json:"nickname" required:"false"`
+	PreferredUsername patch `json:"preferred_username" required:"false"`
+	Website           patch `json:"website" required:"false" doc:"http or https"`
+	Gender            patch `json:"gender" required:"false"`
+	Birthdate         patch `json:"birthdate" required:"false" doc:"YYYY-MM-DD, YYYY, or 0000-MM-DD"`
+	PhoneNumber       patch `json:"phone_number" required:"false" doc:"With its country: +41 44 668 18 00"`
+	Locale            patch `json:"locale" required:"false" doc:"A language tag, such as de-CH"`
+	Zoneinfo          patch `json:"zoneinfo" required:"false" doc:"A time zone, such as Europe/Zurich"`
+	MiddleName        patch `json:"middle_name" required:"false"`
+	ProfileURL        patch `json:"profile_url" required:"false" doc:"A page about the user: http or https"`
+	StreetAddress     patch `json:"street_address" required:"false"`
+	Locality          patch `json:"locality" required:"false" doc:"The city"`
+	Region            patch `json:"region" required:"false" doc:"The state, province or prefecture"`
+	PostalCode        patch `json:"postal_code" required:"false"`
+	Country           patch `json:"country" required:"false"`
+}
+
 // texts are the fields that were sent, by name.
-func (in *profileIn) texts() map[string]string {
-	b, texts := in.Body, map[string]string{}
+func (f *ProfileFields) texts() map[string]string {
+	texts := map[string]string{}
 	for name, p := range map[string]patch{
-		"full_name": b.FullName, "avatar_url": b.AvatarURL, "given_name": b.GivenName, "family_name": b.FamilyName,
-		"nickname": b.Nickname, "preferred_username": b.PreferredUsername, "website": b.Website, "gender": b.Gender,
-		"birthdate": b.Birthdate, "phone_number": b.PhoneNumber, "locale": b.Locale, "zoneinfo": b.Zoneinfo,
+		"avatar_url": f.AvatarURL, "given_name": f.GivenName, "family_name": f.FamilyName,
+		"nickname": f.Nickname, "preferred_username": f.PreferredUsername, "website": f.Website, "gender": f.Gender,
+		"birthdate": f.Birthdate, "phone_number": f.PhoneNumber, "locale": f.Locale, "zoneinfo": f.Zoneinfo,
+		"middle_name": f.MiddleName, "profile_url": f.ProfileURL, "street_address": f.StreetAddress,
+		"locality": f.Locality, "region": f.Region, "postal_code": f.PostalCode, "country": f.Country,
 	} {
 		if p.sent {
 			texts[name] = p.text
@@ -98,7 +123,11 @@ func (in *profileIn) texts() map[string]string {
 }
 
 func (a *API) changeProfile(ctx context.Context, id *session.Identity, by audit.Actor, in *profileIn) (*profileOut, error) {
-	user, err := a.Accounts.ChangeProfile(ctx, by, id.User.ID, in.texts())
+	texts := in.Body.texts()
+	if name := in.Body.FullName; name.sent {
+		texts["full_name"] = name.text
+	}
+	user, err := a.Accounts.ChangeProfile(ctx, by, id.User.ID, texts)
 	if err != nil {
 		return nil, err
 	}

@@ -102,6 +102,10 @@ func (s *Service) standpoint(
 	if id == nil {
 		return at, nil
 	}
+	var err error
+	if at.subject, err = s.openid.SubjectOf(ctx, request, id.User.ID); err != nil {
+		return at, err
+	}
 	missing, err := s.openid.MissingConsent(ctx, request, id.User.ID)
 	if err != nil {
 		return at, err

@@ -370,7 +370,7 @@ func (s *Service) Logout(
 	if err != nil || id == nil {
 		return step, err
 	}
-	if named := request.SessionID == id.Session.ID && request.Subject == id.User.ID; !named && !confirmed {
+	if named := request.SessionID == id.Session.ID && request.Subject == s.openid.Subject(request.Client, id.User.ID); !named && !confirmed {
 		step.Ask = true
 		return step, nil
 	}

@@ -24,6 +24,7 @@ const (
 type standpoint struct {
 	request *openid.Request
 	id      *session.Identity // nil when nobody is signed in
+	subject string            // as whom the client knows them
 	now     time.Time
 	// proved says that the session was proved within the flow; false when there
 	// is no flow yet.
@@ -89,5 +90,5 @@ func (at standpoint) needsSignIn() bool {
 // anotherUser says whether the client asked for a user who is not this one
 // (OpenID Connect Core 1.0, section 3.1.2.1, id_token_hint).
 func (at standpoint) anotherUser() bool {
-	return at.request.HintSubject != "" && at.id != nil && at.request.HintSubject != at.id.User.ID
+	return at.request.HintSubject != "" && at.id != nil && at.request.HintSubject != at.subject
 }

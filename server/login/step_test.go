@@ -36,6 +36,7 @@ func (s stand) point() standpoint {
 		at.request.MaxAge = &age
 	}
 	if s.signedIn {
+		at.subject = "same"
 		at.id = &session.Identity{
 			User:    &storage.User{ID: "same"},
 			Session: &storage.Session{ID: "session", AuthenticatedAt: storage.At(now.Add(-time.Hour))},

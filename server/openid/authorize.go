@@ -31,11 +31,11 @@ func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string
 	known, err := p.db.Consent(ctx, userID, client.ID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return r.Scopes, nil
+		return r.Asked(), nil
 	case err != nil:
 		return nil, fmt.Errorf("consent of %s to %s: %w", userID, r.ClientID, err)
 	}
-	missing := slices.DeleteFunc(slices.Clone(r.Scopes), func(s string) bool { return has(known.Scopes, s) })
+	missing := slices.DeleteFunc(slices.Clone(r.Asked()), func(s string) bool { return has(known.Scopes, s) })
 	if len(missing) == 0 {
 		return nil, nil
 	}
@@ -70,11 +70,16 @@ func (p *Provider) Issue(
 			return "", err
 		}
 	}
+	claims, err := r.Claims.kept()
+	if err != nil {
+		return "", fmt.Errorf("keep the claims that %s asks for: %w", r.ClientID, err)
+	}
 	grant := &storage.Grant{
 		ID: storage.NewID(), UserID: s.UserID, ClientID: client.ID,
 		SessionID: storage.Ref(s.ID), Scopes: r.Scopes, Methods: s.Methods,
 		AuthenticatedAt: s.AuthenticatedAt, CreatedAt: storage.At(now),
 		ExpiresAt: storage.At(now.Add(p.grantLifetime(client, r.Scopes))),
+		Details:   storage.GrantDetails{Claims: claims, Resources: r.Resources},
 	}
 	if err := tx.InsertGrant(ctx, grant); err != nil {
 		return "", fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
@@ -129,7 +134,7 @@ func (p *Provider) remember(
 	if err != nil {
 		return fmt.Errorf("remember consent of %s: %w", userID, err)
 	}
-	for _, scope := range r.Scopes {
+	for _, scope := range r.Asked() {
 		if !has(consent.Scopes, scope) {
 			consent.Scopes = append(consent.Scopes, scope)
 		}
@@ -140,7 +145,7 @@ func (p *Provider) remember(
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "consent.given", TargetKind: "client", TargetID: r.ClientID,
-		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Scopes, " ")},
+		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Asked(), " ")},
 	})
 }
 

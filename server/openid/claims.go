@@ -2,41 +2,52 @@ package openid
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
+	"slices"
 	"strings"
-	"time"
 
-	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"golang.org/x/text/language"
 
-	"authy/server/keyring"
 	"authy/storage"
 )
 
-// scopeTitles names the scopes that speak of a user.
-var scopeTitles = map[string]Scope{
-	"openid":         {Title: "Know who you are", Detail: "An identifier of your account, and nothing else."},
-	"profile":        {Title: "Your name and picture", Detail: "And what else your profile says, such as a nickname, birthday or language."},
-	"email":          {Title: "Your e-mail address", Detail: "And whether it has been verified."},
-	"phone":          {Title: "Your phone number", Detail: "If your profile has one."},
-	"offline_access": {Title: "Stay connected", Detail: "Also while you are not using the app, until you take it back."},
-	"roles":          {Title: "Your organizations and roles", Detail: "Which organizations you belong to, and as what."},
+// claims is what the provider says of a user, in an ID token and at userinfo
+// (OpenID Connect Core 1.0, section 5.1). What a user has not said is left out.
+type claims struct {
+	Subject string `json:"sub"`
+
+	Name              string `json:"name,omitempty"`
+	GivenName         string `json:"given_name,omitempty"`
+	FamilyName        string `json:"family_name,omitempty"`
+	MiddleName        string `json:"middle_name,omitempty"`
+	Nickname          string `json:"nickname,omitempty"`
+	PreferredUsername string `json:"preferred_username,omitempty"`
+	Profile           string `json:"profile,omitempty"`
+	Picture           string `json:"picture,omitempty"`
+	Website           string `json:"website,omitempty"`
+	Gender            string `json:"gender,omitempty"`
+	Birthdate         string `json:"birthdate,omitempty"`
+	Zoneinfo          string `json:"zoneinfo,omitempty"`
+	Locale            string `json:"locale,omitempty"`
+	UpdatedAt         int64  `json:"updated_at,omitempty"` // seconds
+
+	Email         string `json:"email,omitempty"`
+	EmailVerified *bool  `json:"email_verified,omitempty"`
+
+	PhoneNumber         string `json:"phone_number,omitempty"`
+	PhoneNumberVerified *bool  `json:"phone_number_verified,omitempty"`
+
+	Address *address `json:"address,omitempty"`
+
+	memberships
 }
 
-// Scope is a scope in words for the person who is asked.
-type Scope struct{ Name, Title, Detail string }
-
-// Describe returns a scope in words.
-func Describe(name string) Scope {
-	s, known := scopeTitles[name]
-	if !known {
-		s = Scope{Title: "Use " + name, Detail: "A permission of the app's own."}
-	}
-	s.Name = name
-	return s
+// memberships is what a user is in organizations; nil is left out, none is not.
+type memberships struct {
+	// Groups are the slugs of the user's organizations, each also with their
+	// role after a colon.
+	Groups []string     `json:"groups,omitzero"`
+	Roles  []membership `json:"roles,omitzero"`
 }
 
 // membership is a place in an organization, as the roles claim lists it.
@@ -45,158 +56,162 @@ type membership struct {
 	Role           string `json:"role"`
 }
 
-// userinfo returns what scopes say of a user
+// address is the claim of OpenID Connect Core 1.0, section 5.1.1.
+type address struct {
+	Formatted     string `json:"formatted"`
+	StreetAddress string `json:"street_address,omitempty"`
+	Locality      string `json:"locality,omitempty"`
+	Region        string `json:"region,omitempty"`
+	PostalCode    string `json:"postal_code,omitempty"`
+	Country       string `json:"country,omitempty"`
+}
+
+// userClaim is a claim with the scope that it belongs to
 // (OpenID Connect Core 1.0, section 5.4).
-func (p *Provider) userinfo(ctx context.Context, userID string, scopes []string) (*oidc.UserInfo, error) {
+type userClaim struct {
+	name, scope string
+	copy        func(to, from *claims)
+}
+
+// userClaims are the claims about users beside sub.
+var userClaims = []userClaim{
+	{"name", "profile", func(to, from *claims) { to.Name = from.Name }},
+	{"given_name", "profile", func(to, from *claims) { to.GivenName = from.GivenName }},
+	{"family_name", "profile", func(to, from *claims) { to.FamilyName = from.FamilyName }},
+	{"middle_name", "profile", func(to, from *claims) { to.MiddleName = from.MiddleName }},
+	{"nickname", "profile", func(to, from *claims) { to.Nickname = from.Nickname }},
+	{"preferred_username", "profile", func(to, from *claims) { to.PreferredUsername = from.PreferredUsername }},
+	{"profile", "profile", func(to, from *claims) { to.Profile = from.Profile }},
+	{"picture", "profile", func(to, from *claims) { to.Picture = from.Picture }},
+	{"website", "profile", func(to, from *claims) { to.Website = from.Website }},
+	{"gender", "profile", func(to, from *claims) { to.Gender = from.Gender }},
+	{"birthdate", "profile", func(to, from *claims) { to.Birthdate = from.Birthdate }},
+	{"zoneinfo", "profile", func(to, from *claims) { to.Zoneinfo = from.Zoneinfo }},
+	{"locale", "profile", func(to, from *claims) { to.Locale = from.Locale }},
+	{"updated_at", "profile", func(to, from *claims) { to.UpdatedAt = from.UpdatedAt }},
+	{"email", "email", func(to, from *claims) { to.Email = from.Email }},
+	{"email_verified", "email", func(to, from *claims) { to.EmailVerified = from.EmailVerified }},
+	{"phone_number", "phone", func(to, from *claims) { to.PhoneNumber = from.PhoneNumber }},
+	{"phone_number_verified", "phone", func(to, from *claims) { to.PhoneNumberVerified = from.PhoneNumberVerified }},
+	{"address", "address", func(to, from *claims) { to.Address = from.Address }},
+	{"groups", "groups", func(to, from *claims) { to.Groups = from.Groups }},
+	{"roles", "roles", func(to, from *claims) { to.Roles = from.Roles }},
+}
+
+// findClaim returns the claim about users with a name, nil if there is none.
+func findClaim(name string) *userClaim {
+	i := slices.IndexFunc(userClaims, func(c userClaim) bool { return c.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &userClaims[i]
+}
+
+// claims returns what scopes say of a user to a client, and the claims that it
+// was granted one by one (OpenID Connect Core 1.0, sections 5.4 and 5.5).
+func (p *Provider) claims(
+	ctx context.Context, client *storage.Client, userID string, scopes, asked []string,
+) (*claims, error) {
 	user, err := p.db.User(ctx, userID)
 	if err != nil {
 		return nil, fmt.Errorf("claims of %s: %w", userID, err)
 	}
-	info := &oidc.UserInfo{Subject: user.ID}
-	if has(scopes, "profile") {
-		info.UserInfoProfile = profileClaims(user)
+	out := &claims{Subject: p.Subject(client, userID)}
+	if err := p.fill(ctx, out, user, scopes); err != nil || len(asked) == 0 {
+		return out, err
 	}
-	if has(scopes, "email") {
-		info.Email, info.EmailVerified = user.Email, oidc.Bool(!user.EmailVerifiedAt.IsZero())
+	var all claims
+	if err := p.fill(ctx, &all, user, scopesOf(asked)); err != nil {
+		return nil, err
 	}
-	if has(scopes, "phone") && user.PhoneNumber != "" {
-		info.PhoneNumber = user.PhoneNumber
-		info.AppendClaims("phone_number_verified", false) // nobody has called it
-	}
-	if has(scopes, "roles") {
-		members, err := p.db.Memberships(ctx, userID)
-		if err != nil {
-			return nil, fmt.Errorf("claims of %s: %w", userID, err)
+	for _, name := range asked {
+		if claim := findClaim(name); claim != nil {
+			claim.copy(out, &all)
 		}
-		roles := make([]membership, len(members))
-		for i, m := range members {
-			roles[i] = membership{m.OrganizationID, string(m.Role)}
-		}
-		info.AppendClaims("roles", roles)
 	}
-	return info, nil
+	return out, nil
 }
 
-// profileClaims are the claims of the scope profile. What a user has not said
-// is left out.
-func profileClaims(u *storage.User) oidc.UserInfoProfile {
-	claims := oidc.UserInfoProfile{
-		Name: u.FullName, GivenName: u.GivenName, FamilyName: u.FamilyName, Nickname: u.Nickname,
-		PreferredUsername: u.PreferredUsername, Picture: u.AvatarURL, Website: u.Website,
-		Gender: oidc.Gender(u.Gender), Birthdate: u.Birthdate, Zoneinfo: u.Zoneinfo,
-		UpdatedAt: oidc.FromTime(u.UpdatedAt.Time),
+// fill writes what scopes say of a user to c.
+func (p *Provider) fill(ctx context.Context, c *claims, user *storage.User, scopes []string) (err error) {
+	for _, scope := range scopes {
+		switch scope {
+		case "profile":
+			c.fillProfile(user)
+		case "email":
+			verified := !user.EmailVerifiedAt.IsZero()
+			c.Email, c.EmailVerified = user.Email, &verified
+		case "phone":
+			if user.PhoneNumber != "" {
+				c.PhoneNumber, c.PhoneNumberVerified = user.PhoneNumber, new(bool) // nobody has called it
+			}
+		case "address":
+			c.Address = addressOf(user.Address)
+		}
 	}
+	c.memberships, err = p.memberships(ctx, user.ID, scopes)
+	return err
+}
+
+func (c *claims) fillProfile(u *storage.User) {
+	c.Name, c.GivenName, c.FamilyName, c.MiddleName = u.FullName, u.GivenName, u.FamilyName, u.MiddleName
+	c.Nickname, c.PreferredUsername = u.Nickname, u.PreferredUsername
+	c.Profile, c.Picture, c.Website = u.ProfileURL, u.AvatarURL, u.Website
+	c.Gender, c.Birthdate, c.Zoneinfo, c.UpdatedAt = u.Gender, u.Birthdate, u.Zoneinfo, u.UpdatedAt.Unix()
 	if tag, err := language.Parse(u.Locale); err == nil {
-		claims.Locale = oidc.NewLocale(tag)
+		c.Locale = tag.String()
 	}
-	return claims
 }
 
-// ServeUserinfo answers with the claims of an access token's user
-// (OpenID Connect Core 1.0, section 5.3).
-func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
-	token, refused := bearer(w, r)
-	if refused != nil {
-		writeBearer(w, refused)
-		return
+// addressOf returns the claim about an address, nil if it says nothing.
+func addressOf(a storage.Address) *address {
+	if a == (storage.Address{}) {
+		return nil
 	}
-	claims, grant, err := p.parseAccessToken(r.Context(), token, time.Now())
-	switch {
-	case errors.Is(err, keyring.ErrToken):
-		writeBearer(w, &problem{http.StatusUnauthorized, "invalid_token", "the access token is not valid or has ended"})
-		return
-	case err != nil:
-		writeInternal(w, r, err)
-		return
+	var lines []string
+	for _, line := range []string{
+		a.StreetAddress, strings.TrimSpace(a.PostalCode + " " + a.Locality), a.Region, a.Country,
+	} {
+		if line != "" {
+			lines = append(lines, line)
+		}
 	}
-	scopes := strings.Fields(claims.Scope)
-	if grant == nil || !has(scopes, "openid") {
-		writeBearer(w, &problem{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid"})
-		return
+	return &address{
+		Formatted: strings.Join(lines, "\n"), StreetAddress: a.StreetAddress, Locality: a.Locality,
+		Region: a.Region, PostalCode: a.PostalCode, Country: a.Country,
 	}
-	info, err := p.userinfo(r.Context(), grant.UserID, scopes)
-	if err != nil {
-		writeInternal(w, r, err)
-		return
-	}
-	writeUserinfo(w, r, info)
 }
 
-func writeUserinfo(w http.ResponseWriter, r *http.Request, info *oidc.UserInfo) {
-	body, err := json.Marshal(info)
+// memberships returns what the scopes groups and roles say of a user.
+func (p *Provider) memberships(ctx context.Context, userID string, scopes []string) (out memberships, err error) {
+	groups, roles := has(scopes, "groups"), has(scopes, "roles")
+	if !groups && !roles {
+		return out, nil
+	}
+	members, err := p.db.Memberships(ctx, userID)
 	if err != nil {
-		writeInternal(w, r, fmt.Errorf("encode claims: %w", err))
-		return
+		return out, fmt.Errorf("organizations of %s: %w", userID, err)
 	}
-	h := w.Header()
-	h["Content-Type"] = jsonType
-	h.Set("Cache-Control", "no-store")
-	w.Write(body) //nolint:errcheck // the client has gone
-}
-
-// introspection is the answer of RFC 7662, section 2.2.
-type introspection struct {
-	Active    bool     `json:"active"`
-	Scope     string   `json:"scope,omitempty"`
-	ClientID  string   `json:"client_id,omitempty"`
-	Username  string   `json:"username,omitempty"`
-	TokenType string   `json:"token_type,omitempty"`
-	Expires   int64    `json:"exp,omitempty"` // seconds since 1970
-	IssuedAt  int64    `json:"iat,omitempty"`
-	Subject   string   `json:"sub,omitempty"`
-	Audience  audience `json:"aud,omitempty"`
-	Issuer    string   `json:"iss,omitempty"`
-	ID        string   `json:"jti,omitempty"`
-}
-
-// introspect tells c about a token of its own; about any other it says no more
-// than that it is not active.
-func (p *Provider) introspect(ctx context.Context, c *storage.Client, token string) (*introspection, error) {
-	now := time.Now()
-	claims, _, err := p.parseAccessToken(ctx, token, now)
-	if errors.Is(err, keyring.ErrToken) {
-		return p.introspectRefresh(ctx, c, token, now)
+	if groups {
+		out.Groups = make([]string, 0, 2*len(members))
 	}
-	if err != nil {
-		return nil, err
+	if roles {
+		out.Roles = make([]membership, 0, len(members))
 	}
-	if claims.ClientID != c.ClientID {
-		return &introspection{}, nil
+	for _, m := range members {
+		if roles {
+			out.Roles = append(out.Roles, membership{m.OrganizationID, string(m.Role)})
+		}
+		if !groups {
+			continue
+		}
+		o, err := p.db.Organization(ctx, m.OrganizationID)
+		if err != nil {
+			return out, fmt.Errorf("organizations of %s: %w", userID, err)
+		}
+		if o.IsActive {
+			out.Groups = append(out.Groups, o.Slug, o.Slug+":"+string(m.Role))
+		}
 	}
-	return &introspection{
-		Active: true, Scope: claims.Scope, ClientID: claims.ClientID, TokenType: oidc.BearerToken,
-		Expires: claims.Expires, IssuedAt: claims.IssuedAt, Subject: claims.Subject, Audience: claims.Audience,
-		Issuer: claims.Issuer, ID: claims.ID,
-	}, nil
-}
-
-func (p *Provider) introspectRefresh(
-	ctx context.Context, c *storage.Client, token string, now time.Time,
-) (*introspection, error) {
-	known, err := p.db.RefreshToken(ctx, storage.Hash(token))
-	if errors.Is(err, storage.ErrNotFound) {
-		return &introspection{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("introspect a refresh token: %w", err)
-	}
-	grant, err := p.db.Grant(ctx, known.GrantID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return &introspection{}, nil // deleted between the two reads
-	}
-	if err != nil {
-		return nil, fmt.Errorf("introspect a refresh token: %w", err)
-	}
-	if grant.ClientID != c.ID || !known.UsedAt.IsZero() || !now.Before(known.ExpiresAt.Time) {
-		return &introspection{}, nil
-	}
-	if err := p.live(ctx, p.db.Reader, grant, now); errors.Is(err, errEnded) {
-		return &introspection{}, nil
-	} else if err != nil {
-		return nil, err
-	}
-	return &introspection{
-		Active: true, Scope: grant.Scopes.String(), ClientID: c.ClientID, TokenType: "refresh_token",
-		Expires: known.ExpiresAt.Unix(), IssuedAt: known.CreatedAt.Unix(), Subject: grant.UserID, Issuer: p.Issuer,
-	}, nil
+	return out, nil
 }

@@ -17,7 +17,10 @@ import (
 )
 
 // redemption is what a client sends to redeem a code.
-type redemption struct{ code, redirectURI, verifier string }
+type redemption struct {
+	code, redirectURI, verifier string
+	resources                   []string
+}
 
 // redeem gives an authenticated client the tokens of a code
 // (RFC 6749, section 4.1.3). The code is used up by the attempt, also by one
@@ -42,7 +45,13 @@ func (p *Provider) exchange(
 	var refused error
 	err := p.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		out = issued{client: c}
-		refused, err = decide(tx, by, now, &out)
+		if refused, err = decide(tx, by, now, &out); err != nil || refused != nil || !c.Options.OpaqueTokens {
+			return err
+		}
+		says, err := p.accessClaims(ctx, now, out)
+		if err == nil {
+			out.access, err = p.addAccessToken(ctx, tx, now, out.grant.ID, "", says)
+		}
 		return err
 	})
 	if err != nil {
@@ -94,6 +103,9 @@ func (p *Provider) redeemIn(
 		return nil, err
 	}
 	out.grant, out.scopes, out.nonce = grant, grant.Scopes, code.Nonce
+	if out.resources, refused = p.narrow(out.client, grant, in.resources); refused != nil {
+		return refused, nil
+	}
 	if has(grant.Scopes, "offline_access") && has(out.client.GrantTypes, "refresh_token") {
 		if out.refresh, err = p.firstRefreshToken(ctx, tx, now, out.client, grant); err != nil {
 			return nil, err

@@ -69,18 +69,16 @@ type metadata struct {
 	ResponseTypes            []string `json:"response_types_supported"`
 	ResponseModes            []string `json:"response_modes_supported"`
 	GrantTypes               []string `json:"grant_types_supported"`
-	SubjectTypes             []string `json:"subject_types_supported"`
 	IDTokenAlgs              []string `json:"id_token_signing_alg_values_supported"`
 	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
 	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
 	ChallengeMethods         []string `json:"code_challenge_methods_supported"`
-	Claims                   []string `json:"claims_supported"`
 	Prompts                  []string `json:"prompt_values_supported"`
-	ClaimsParameter          bool     `json:"claims_parameter_supported"`
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
 	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
+	claimsMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -95,22 +93,16 @@ func (p *Provider) metadata() metadata {
 		RevocationEndpoint:    p.Issuer + RevocationPath,
 		IntrospectionEndpoint: p.Issuer + IntrospectionPath,
 		EndSessionEndpoint:    p.Issuer + EndSessionPath,
-		Scopes:                []string{"openid", "profile", "email", "phone", "offline_access", "roles"},
+		Scopes:                scopeNames(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
 		GrantTypes:            registry.GrantTypes,
-		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           keyring.Algorithms,
 		TokenAuthMethods:      secretOrNone, RevocationAuthMethods: secretOrNone, IntrospectionAuthMethods: secret,
-		ChallengeMethods: []string{"S256"},
-		Claims: []string{
-			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "azp", "sid", "amr",
-			"name", "given_name", "family_name", "nickname", "preferred_username", "picture", "website", "gender",
-			"birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified",
-			"phone_number", "phone_number_verified", "roles",
-		},
+		ChallengeMethods:     []string{"S256"},
 		Prompts:              prompts,
 		ResponseIssParameter: true,
+		claimsMetadata:       newClaimsMetadata(),
 	}
 }
 

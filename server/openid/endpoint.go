@@ -55,6 +55,10 @@ type problem struct {
 	code, text string
 }
 
+// repeatable are the parameters that may appear more than once (RFC 8707,
+// section 2; RFC 8693, section 2.1).
+var repeatable = []string{"resource", "audience"}
+
 // readForm parses a form from the body and nowhere else.
 func readForm(w http.ResponseWriter, r *http.Request) *problem {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -76,12 +80,12 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	for name, values := range form {
 		switch {
-		case len(values) > 1:
+		case len(values) > 1 && !has(repeatable, name):
 			return &problem{
 				http.StatusBadRequest, "invalid_request",
 				"the parameter " + audit.Cut(name, 64) + " appears more than once",
 			}
-		case !registry.IsPlain(values[0]):
+		case slices.ContainsFunc(values, func(v string) bool { return !registry.IsPlain(v) }):
 			return &problem{
 				http.StatusBadRequest, "invalid_request",
 				"the parameter " + audit.Cut(name, 64) + " is not plain text",

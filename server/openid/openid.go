@@ -30,6 +30,7 @@ import (
 // Paths of the endpoints, below the issuer.
 const (
 	DiscoveryPath     = "/.well-known/openid-configuration"
+	MetadataPath      = "/.well-known/oauth-authorization-server" // RFC 8414, section 3
 	AuthorizePath     = "/oidc/authorize"
 	TokenPath         = "/oidc/token"
 	UserinfoPath      = "/oidc/userinfo"

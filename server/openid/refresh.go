@@ -43,16 +43,16 @@ func (p *Provider) addRefreshToken(
 // rotate gives an authenticated client new tokens for a refresh token
 // (RFC 6749, section 6; RFC 9700, section 4.14).
 func (p *Provider) rotate(
-	ctx context.Context, c *storage.Client, token string, asked []string,
+	ctx context.Context, c *storage.Client, token string, asked, resources []string,
 ) (*oidc.AccessTokenResponse, error) {
 	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
-		return p.rotateIn(ctx, tx, by, now, token, asked, out)
+		return p.rotateIn(ctx, tx, by, now, token, asked, resources, out)
 	})
 }
 
 func (p *Provider) rotateIn(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
-	token string, asked []string, out *issued,
+	token string, asked, resources []string, out *issued,
 ) (refused, err error) {
 	known, err := tx.RefreshToken(ctx, storage.Hash(token))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -81,6 +81,9 @@ func (p *Provider) rotateIn(
 			}
 		}
 		out.scopes = asked
+	}
+	if out.resources, refused = p.narrow(out.client, grant, resources); refused != nil {
+		return refused, nil
 	}
 	switch {
 	case known.UsedAt.IsZero() && !now.Before(known.ExpiresAt.Time):

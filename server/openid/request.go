@@ -27,8 +27,12 @@ type Request struct {
 	// seconds; nil for any.
 	MaxAge    *int64 `json:"max_age,omitempty"`
 	LoginHint string `json:"login_hint,omitempty"`
-	// HintSubject is the user whom id_token_hint names: a hint, not a proof.
+	// HintSubject is the user whom id_token_hint or claims names, as the client
+	// knows them ([Provider.Subject]): a hint, not a proof.
 	HintSubject string `json:"hint_subject,omitempty"`
+	// Claims are what is asked for one by one, Resources what the tokens are for.
+	Claims    ClaimsRequest `json:"claims,omitzero"`
+	Resources []string      `json:"resources,omitempty"`
 }
 
 // Has says whether the request has a prompt value.
@@ -69,6 +73,7 @@ func (p *Provider) ParseRequest(ctx context.Context, form url.Values) (*Request,
 	}
 	for _, check := range []func(context.Context, *storage.Client, *Request, url.Values) *Refusal{
 		p.checkForm, p.checkResponse, p.checkScope, p.checkPKCE, p.checkPrompt, p.checkHints,
+		p.checkClaims, p.checkResources,
 	} {
 		if refusal := check(ctx, client, r, form); refusal != nil {
 			refusal.back, refusal.issuer = r, p.Issuer
@@ -115,7 +120,7 @@ func (p *Provider) checkForm(_ context.Context, _ *storage.Client, _ *Request, f
 		if len(form[name]) > 1 {
 			return refuse("invalid_request", name, "The parameter "+name+" appears more than once.")
 		}
-		if name != "id_token_hint" && name != "request" && !isText(form.Get(name)) {
+		if name != "id_token_hint" && name != "request" && name != "claims" && !isText(form.Get(name)) {
 			return refuse("invalid_request", name, "The parameter "+name+" is too long or not plain text.")
 		}
 	}

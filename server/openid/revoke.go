@@ -15,6 +15,9 @@ import (
 // whole grant with it, an access token only itself. Tokens of others, unknown
 // and dead ones are left as they are.
 func (p *Provider) revoke(ctx context.Context, c *storage.Client, token string) error {
+	if len(token) > keyring.MaxToken {
+		return nil
+	}
 	now := time.Now()
 	by := actor(ctx).AsClient(c.ClientID)
 	claims, _, err := p.parseAccessToken(ctx, token, now)
@@ -29,10 +32,7 @@ func (p *Provider) revoke(ctx context.Context, c *storage.Client, token string) 
 			Action: "token.revoked", TargetKind: "client", TargetID: c.ClientID, OrgID: string(c.OrganizationID),
 		}
 		if claims != nil {
-			err := tx.InsertRevokedToken(ctx, &storage.RevokedToken{
-				ID: claims.ID, ExpiresAt: storage.At(time.Unix(claims.Expires, 0)),
-			})
-			if err != nil {
+			if err := revokeAccess(ctx, tx, token, claims, now); err != nil {
 				return fmt.Errorf("revoke an access token: %w", err)
 			}
 			return audit.Record(ctx, tx, by, now, event)
@@ -42,6 +42,17 @@ func (p *Provider) revoke(ctx context.Context, c *storage.Client, token string) 
 			return err
 		}
 		return audit.Record(ctx, tx, by, now, event)
+	})
+}
+
+// revokeAccess ends an access token and nothing else.
+func revokeAccess(ctx context.Context, tx *storage.Tx, token string, says *accessToken, now time.Time) error {
+	if says.ID == "" {
+		_, err := tx.EndAccessToken(ctx, storage.Hash(token), now)
+		return err
+	}
+	return tx.InsertRevokedToken(ctx, &storage.RevokedToken{
+		ID: says.ID, ExpiresAt: storage.At(time.Unix(says.Expires, 0)),
 	})
 }
 

@@ -134,19 +134,20 @@ var errClientAuth = op.NewStatusError(
 func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
 	return respond(s.p.redeem(ctx, registered(r.Client), redemption{
 		code: r.Data.Code, redirectURI: r.Data.RedirectURI, verifier: r.Data.CodeVerifier,
+		resources: r.PostForm["resource"],
 	}))(ctx)
 }
 
 // RefreshToken rotates a refresh token.
 func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
-	return respond(s.p.rotate(ctx, registered(r.Client), r.Data.RefreshToken, words(r.Data.Scopes)))(ctx)
+	return respond(s.p.rotate(ctx, registered(r.Client), r.Data.RefreshToken, words(r.Data.Scopes), r.PostForm["resource"]))(ctx)
 }
 
 // ClientCredentialsExchange gives a client a token of its own.
 func (s *server) ClientCredentialsExchange(
 	ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest],
 ) (*op.Response, error) {
-	return respond(s.p.clientToken(ctx, registered(r.Client), words(r.Data.Scope)))(ctx)
+	return respond(s.p.clientToken(ctx, registered(r.Client), words(r.Data.Scope), r.PostForm["resource"]))(ctx)
 }
 
 // words leaves the empty scopes out that the library makes of an empty

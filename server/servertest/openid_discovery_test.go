@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/oauth2"
 
 	"authy/server/audit"
 	"authy/server/registry"
@@ -31,11 +33,14 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 	s := servertest.New(t)
 	ad := advertised(raw(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil).fields)
 	lists := map[string][]string{
-		"scopes_supported":                              {"openid", "profile", "email", "phone", "offline_access", "roles"},
+		"scopes_supported":                              {"openid", "profile", "email", "phone", "address", "offline_access", "groups", "roles"},
 		"response_types_supported":                      {"code"},
 		"response_modes_supported":                      {"query"},
 		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials"},
-		"subject_types_supported":                       {"public"},
+		"subject_types_supported":                       {"public", "pairwise"},
+		"claim_types_supported":                         {"normal"},
+		"userinfo_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
+		"ui_locales_supported":                          {"en"},
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
 		"token_endpoint_auth_methods_supported":         {"none", "client_secret_basic", "client_secret_post"},
 		"revocation_endpoint_auth_methods_supported":    {"none", "client_secret_basic", "client_secret_post"},
@@ -99,8 +104,16 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 		signedBy(t, s, browser, alg)
 		tried++
 	}
-	if tried != 9 {
-		t.Errorf("%d values were tried, want 9", tried)
+	for _, alg := range ad.list("userinfo_signing_alg_values_supported") {
+		userinfoSignedBy(t, s, browser, alg)
+		tried++
+	}
+	for _, kind := range ad.list("subject_types_supported") {
+		knows(t, s, browser, kind)
+		tried++
+	}
+	if tried != 11 {
+		t.Errorf("%d values were tried, want 11", tried)
 	}
 	checkClaims(t, s, ad, got)
 	for endpoint, path := range map[string]string{"token": tokenPath, "revocation": revokePath, "introspection": introspectPath} {
@@ -119,6 +132,8 @@ var fullProfile = map[string]string{
 	"full_name": "Bob A. Builder", "avatar_url": "https://img.example.com/bob.png", "given_name": "Bob", "family_name": "Builder",
 	"nickname": "Bobby", "preferred_username": "bob.builder", "website": "https://bob.example.com/", "gender": "male",
 	"birthdate": "1980-02-29", "phone_number": "+41446681800", "locale": "de-CH", "zoneinfo": "Europe/Zurich",
+	"middle_name": "A.", "profile_url": "https://bob.example.com/me", "street_address": "Bahnhofstrasse 1",
+	"locality": "Zürich", "region": "ZH", "postal_code": "8001", "country": "Schweiz",
 }
 
 // saysEverything fills bob's profile in.
@@ -150,6 +165,44 @@ func signedBy(t *testing.T, s *servertest.Server, browser *http.Client, alg stri
 	a := register(t, s, registry.Registration{ClientID: "wants-" + alg, Name: alg, IDTokenAlg: alg})
 	if header, _ := claimsOf(t, a.tokens(t, s, browser).ID); header["alg"] != alg {
 		t.Errorf("ID token signed by %v, want %s", header["alg"], alg)
+	}
+}
+
+// userinfoSignedBy gets userinfo for a client that wants it signed by alg.
+func userinfoSignedBy(t *testing.T, s *servertest.Server, browser *http.Client, alg string) {
+	t.Helper()
+	a := register(t, s, registry.Registration{
+		ClientID: "wants-userinfo-" + alg, Name: alg, Options: registry.Options{UserinfoAlg: alg},
+	})
+	got := a.tokens(t, s, browser)
+	r := userinfo(t, s, got.Access)
+	if kind := r.header.Get("Content-Type"); kind != "application/jwt" {
+		t.Errorf("userinfo signed by %s is %s", alg, kind)
+	}
+	header, payload := claimsOf(t, r.body)
+	if header["alg"] != alg || payload["iss"] != s.URL || payload["aud"] != a.id || payload["sub"] != userID(t, s, bob) {
+		t.Errorf("userinfo signed by %v says %v", header["alg"], payload)
+	}
+	set, _ := keysOf(t, s)
+	signed, err := jose.ParseSignedCompact(r.body, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signed.Verify(set); err != nil {
+		t.Errorf("userinfo signed by %s: %v", alg, err)
+	}
+	// It has no exp: it is no ID token.
+	page := servertest.Get(t, browser, authorizeURL(s, a.request(oauth2.GenerateVerifier(), "id_token_hint", r.body)))
+	refusedThere(t, s, page, a, "invalid_request")
+}
+
+// knows gets the subject of bob to a client of a subject type.
+func knows(t *testing.T, s *servertest.Server, browser *http.Client, kind string) {
+	t.Helper()
+	a := register(t, s, registry.Registration{ClientID: "knows-" + kind, Name: kind, Options: registry.Options{SubjectType: kind}})
+	_, payload := claimsOf(t, a.tokens(t, s, browser).ID)
+	if public := payload["sub"] == userID(t, s, bob); public != (kind == "public") {
+		t.Errorf("the subject to a client of type %s is %v", kind, payload["sub"])
 	}
 }
 

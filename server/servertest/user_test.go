@@ -43,7 +43,7 @@ func TestAProfileIsChangedAndCleared(t *testing.T) {
 	engines(t, func(t *testing.T, s *servertest.Server) {
 		p := logIn(t, s, bob, bobPass)
 		before := p.call("GET", mePath, nil).succeeded(200, "User profile retrieved successfully").user()
-		if len(before) != 19 || before["email"] != bob || before["locale"] != nil {
+		if len(before) != 26 || before["email"] != bob || before["locale"] != nil {
 			t.Errorf("%d fields in %v", len(before), before)
 		}
 		tr := newTrail(t, s)
@@ -122,14 +122,19 @@ func TestClaimsFollowTheProfile(t *testing.T) {
 	engines(t, func(t *testing.T, s *servertest.Server) {
 		logIn(t, s, bob, bobPass).call("PATCH", mePath, fullProfile).succeeded(200, "Profile updated successfully")
 		all := register(t, s, registry.Registration{
-			ClientID: "says-all", Secret: "a secret of its own", Name: "All", Scopes: []string{"openid", "profile", "phone"},
+			ClientID: "says-all", Secret: "a secret of its own", Name: "All", Scopes: []string{"openid", "profile", "phone", "address"},
 		})
 		browser := servertest.Browser(t)
-		got := all.tokens(t, s, browser, "scope", "openid profile phone")
+		got := all.tokens(t, s, browser, "scope", "openid profile phone address")
 		_, claims := claimsOf(t, got.ID)
 		for source, fields := range map[string]map[string]any{"userinfo": userinfo(t, s, got.Access).fields, "the ID token": claims} {
+			address, _ := fields["address"].(map[string]any)
+			if want := "Bahnhofstrasse 1\n8001 Zürich\nZH\nSchweiz"; address["formatted"] != want {
+				t.Errorf("%s: formatted = %q, want %q", source, address["formatted"], want)
+			}
+			maps.Copy(fields, address)
 			for name, want := range fullProfile {
-				if claim := (map[string]string{"full_name": "name", "avatar_url": "picture"})[name]; claim != "" {
+				if claim := (map[string]string{"full_name": "name", "avatar_url": "picture", "profile_url": "profile"})[name]; claim != "" {
 					name = claim
 				}
 				if fields[name] != want {
