@@ -72,6 +72,8 @@ type Type jose.ContentType
 const (
 	JWT         Type = "JWT"    // ID tokens and answers
 	AccessToken Type = "at+jwt" // RFC 9068, section 2.1
+	// Logout is that of OpenID Connect Back-Channel Logout 1.0, section 2.4.
+	Logout Type = "logout+jwt"
 )
 
 // Prepare makes the keys that are missing. An RSA key takes a while to find:
@@ -233,7 +235,7 @@ func parseKeys(stored []storage.Key) (*Set, error) {
 // addSigner makes the signers of a key once, one for each type of token.
 func (s *Set) addSigner(k storage.Key, private any) error {
 	s.signers[k.Algorithm] = map[Type]jose.Signer{}
-	for _, kind := range []Type{JWT, AccessToken} {
+	for _, kind := range []Type{JWT, AccessToken, Logout} {
 		signer, err := jose.NewSigner(
 			jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: jose.JSONWebKey{Key: private, KeyID: k.ID}},
 			(&jose.SignerOptions{}).WithType(jose.ContentType(kind)))
