@@ -27,7 +27,7 @@ heeds them at once, and without one.`,
 		Example: `  authy session list --user bob@example.com
   authy session revoke --user bob@example.com`,
 	}
-	c.AddCommand(a.listSessionsCommand(), a.revokeSessionCommand())
+	c.AddCommand(a.listSessionsCommand(), a.revokeSessionCommand(), a.logoutsCommand())
 	return c
 }
 

@@ -35,7 +35,7 @@ var picture = [][]string{
 	{"server/registry"},
 	{"server/keyring"},
 	{"server/account", "server/activity", "server/org", "server/session"},
-	{"server/audit", "server/mail", "server/config", "server/limit", "server/outbound", "server/seen"},
+	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/seen"},
 	{"server/fault"},
 	{"storage", "embed"},
 	{"storage/kv"},
@@ -45,6 +45,8 @@ var picture = [][]string{
 var sanctioned = map[string][]string{
 	// The relay and the sender; what was given up is recorded.
 	"server/mail": {"server/config", "server/audit"},
+	// What an application was told is recorded; it is asked from here.
+	"server/logout": {"server/audit", "server/outbound"},
 }
 
 // demo is the demonstration relying party: it stands for somebody else's program, so it imports

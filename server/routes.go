@@ -32,7 +32,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	handle(http.MethodGet, "/api/ready", ready)
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
-		Activity: s.Activity, Tokens: s.Tokens,
+		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts,
 		Version: version, Issuer: s.Config.PublicURL,
 	})
 
@@ -48,7 +48,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
-		Tokens: s.Tokens,
+		Tokens: s.Tokens, Logouts: s.Logouts,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"authy/server/keyring"
 	"authy/server/limit"
 	"authy/server/login"
+	"authy/server/logout"
 	"authy/server/mail"
 	"authy/server/openid"
 	"authy/server/org"
@@ -42,6 +43,7 @@ type Services struct {
 	Tokens   *token.Service
 	Mail     *mail.Queue
 	Outbound *outbound.Client
+	Logouts  *logout.Service
 
 	local kv.Store
 }
@@ -116,9 +118,10 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	if err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
+	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
-		Orgs: s.Orgs, Clients: s.Clients,
+		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts,
 		Party: account.RelyingPartyOf(c.PublicURL),
 	})
 	return s, nil

@@ -27,6 +27,7 @@ var expired = []struct {
 	{"refresh_tokens", "hash", 0, nil},
 	{"grants", "id", 0, (*Tx).changeGrants},
 	{"api_tokens", "id", 0, (*Tx).changeAPITokens},
+	{"logouts", "id", 0, nil},
 	{"sessions", "id", keepEnded, (*Tx).changeSessions},
 }
 

@@ -297,8 +297,12 @@ func TestSessionsAreKeptWhole(t *testing.T) {
 		insert := func(ctx context.Context, tx *storage.Tx) error { return tx.InsertSession(ctx, s) }
 		save := func(ctx context.Context, tx *storage.Tx) error {
 			s.RevokedAt, s.RevokedReason = storage.At(noon.Add(time.Hour)), odd
-			s.TokenHash = storage.Hash(s.TokenHash)
-			return tx.SaveSession(ctx, s)
+			s.UpdatedAt, s.TokenHash = s.RevokedAt, storage.Hash(s.TokenHash)
+			if err := tx.SaveSession(ctx, s); err != nil {
+				return err
+			}
+			_, err := tx.RevokeSession(ctx, s.ID, odd, s.RevokedAt.Time)
+			return err
 		}
 		byID := func(ctx context.Context, r storage.Reader) (any, error) { return r.Session(ctx, s.ID) }
 		byToken := func(ctx context.Context, r storage.Reader) (any, error) {
@@ -323,8 +327,8 @@ func TestLiveSessionsAreNeitherRevokedNorExpired(t *testing.T) {
 			for _, s := range []*storage.Session{early, late, revoked, expired, foreign} {
 				err = first(err, tx.InsertSession(ctx, s))
 			}
-			revoked.RevokedAt = storage.At(noon)
-			return first(err, tx.SaveSession(ctx, revoked))
+			_, ended := tx.RevokeSession(ctx, revoked.ID, "ended", noon)
+			return first(err, ended)
 		})
 		got, err := db.LiveSessions(t.Context(), user.ID, noon, "", 10)
 		if diff := cmp.Diff([]storage.Session{*late, *early}, got, asKept); diff != "" || err != nil {

@@ -137,12 +137,19 @@ func (tx *Tx) InsertSession(ctx context.Context, s *Session) error {
 	return insert(ctx, tx, s)
 }
 
-// SaveSession writes every column of s.
+// SaveSession writes every column of s but when it was ended, which is for
+// [Tx.RevokeSession].
 func (tx *Tx) SaveSession(ctx context.Context, s *Session) error {
 	if err := tx.changeSessions(ctx, "id = ?", s.ID); err != nil {
 		return err
 	}
-	return save(ctx, tx, s)
+	return save(ctx, tx, s, "revoked_at")
+}
+
+// RevokeSession ends a session; it says whether the session was live until now.
+func (tx *Tx) RevokeSession(ctx context.Context, id, reason string, now time.Time) (bool, error) {
+	n, err := tx.revokeSessions(ctx, reason, now, "id = ? AND revoked_at IS NULL", id)
+	return n > 0, err
 }
 
 // RevokeSessions ends the live sessions of a user except one (which may be
@@ -150,13 +157,16 @@ func (tx *Tx) SaveSession(ctx context.Context, s *Session) error {
 func (tx *Tx) RevokeSessions(
 	ctx context.Context, userID, except, reason string, now time.Time,
 ) (int64, error) {
-	const where = "user_id = ? AND id <> ? AND revoked_at IS NULL"
-	if err := tx.changeSessions(ctx, where, userID, except); err != nil {
+	return tx.revokeSessions(ctx, reason, now, "user_id = ? AND id <> ? AND revoked_at IS NULL", userID, except)
+}
+
+func (tx *Tx) revokeSessions(ctx context.Context, reason string, now time.Time, where string, args ...any) (int64, error) {
+	if err := tx.changeSessions(ctx, where, args...); err != nil {
 		return 0, err
 	}
 	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*Session)(nil)).
 		Set("revoked_at = ?", At(now)).Set("updated_at = ?", At(now)).
-		Set("revoked_reason = ?", reason).Where(where, userID, except).Exec(ctx)
+		Set("revoked_reason = ?", reason).Where(where, args...).Exec(ctx)
 	if err != nil {
 		return 0, translate(err)
 	}

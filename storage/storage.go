@@ -170,9 +170,10 @@ func insert[T any](ctx context.Context, tx *Tx, record *T) error {
 	return translate(err)
 }
 
-// save writes every column of a record that exists; [ErrNotFound] if it does not.
-func save[T any](ctx context.Context, tx *Tx, record *T) error {
-	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model(record).WherePK().Exec(ctx)
+// save writes every column of a record that exists but some; [ErrNotFound] if it
+// does not exist.
+func save[T any](ctx context.Context, tx *Tx, record *T, but ...string) error {
+	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model(record).ExcludeColumn(but...).WherePK().Exec(ctx)
 	if err != nil {
 		return translate(err)
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -188,13 +189,26 @@ func (tx *Tx) InsertUser(ctx context.Context, u *User) error {
 	return tx.index(ctx, userTerms, u.ID, u.Email, u.FullName)
 }
 
-// SaveUser writes every column of u; [ErrTaken] says that the address is in use.
+// SaveUser writes every column of u but the one that says since when they are
+// signed out everywhere, which is for [Tx.RevokeUser]; [ErrTaken] says that the
+// address is in use.
 func (tx *Tx) SaveUser(ctx context.Context, u *User) error {
 	tx.change(userKey, u.ID)
 	if err := tx.reindex(ctx, userTerms, u.ID, u.Email, u.FullName); err != nil {
 		return err
 	}
-	return save(ctx, tx, u)
+	return save(ctx, tx, u, "signed_out_at")
+}
+
+// RevokeUser ends every session and grant of a user that began up to at.
+func (tx *Tx) RevokeUser(ctx context.Context, id string, at time.Time) error {
+	tx.change(userKey, id)
+	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*User)(nil)).
+		Set("signed_out_at = ?", At(at)).Where("id = ?", id).Exec(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	return one(res)
 }
 
 // DeleteUser deletes a user with everything that is theirs.

@@ -148,7 +148,8 @@ func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountP
 		}
 		page.Apps = append(page.Apps, view)
 	}
-	return nil
+	page.Left, err = wb.left(r, id.User.ID)
+	return err
 }
 
 // endSession ends one of the person's own sessions.

@@ -68,36 +68,3 @@ func (wb *Web) consent(w http.ResponseWriter, r *http.Request) error {
 	wb.follow(w, r, next)
 	return nil
 }
-
-// endSessionAtClient answers a client's logout request
-// (OpenID Connect RP-Initiated Logout 1.0, section 2).
-func (wb *Web) endSessionAtClient(w http.ResponseWriter, r *http.Request) error {
-	form := r.URL.Query()
-	if r.Method == http.MethodPost {
-		form = r.PostForm
-	}
-	// Only this server's own page can confirm.
-	confirmed := r.Method == http.MethodPost && form.Get("confirm") == "yes" && wb.cross.Check(r) == nil
-	step, err := wb.Login.Logout(r.Context(), actor(r), wb.browser(r), form, confirmed)
-	if err != nil {
-		return err
-	}
-	if step.Ask {
-		page := signOutPage{
-			State: form.Get("state"), PostLogoutRedirectURI: form.Get("post_logout_redirect_uri"),
-			ClientID: form.Get("client_id"), IDTokenHint: form.Get("id_token_hint"),
-		}
-		if step.Client != nil {
-			page.Client = &clientView{Name: step.Client.Name, URI: step.Client.ClientURI}
-		}
-		_, source := target(step.RedirectURL)
-		wb.pages.render(w, r, http.StatusOK, "sign_out", wb.view(r, "Sign out", page), source)
-		return nil
-	}
-	wb.clearCookie(w, sessionCookie)
-	if step.RedirectURL == "" {
-		step.RedirectURL = "/signed-out"
-	}
-	redirect(w, r, step.RedirectURL)
-	return nil
-}

@@ -134,6 +134,21 @@ type signOutPage struct {
 	IDTokenHint           string
 }
 
+// signedOutPage is the data of page "signed_out", which has the browser tell the applications of a
+// session that it has ended, and then leads on.
+type signedOutPage struct {
+	Apps   []leftView
+	Frames []string     // what the browser loads for applications; it sees nothing of it
+	Onward template.URL // where it goes afterwards, registered by the application; "" stays here
+	Client *clientView  // who asked; nil when it is not known
+}
+
+// leftView is an application that was told of the end of a session, or is to be.
+type leftView struct {
+	Name, State string
+	At          time.Time // when the session ended
+}
+
 // accountPage is the data of page "account".
 type accountPage struct {
 	FullName, Email string
@@ -142,6 +157,7 @@ type accountPage struct {
 	Sessions        []sessionView
 	MoreSessions    bool // than are shown
 	Apps            []appView
+	Left            []leftView
 	Tokens          tokensPart
 	Demands         []demandView
 	Security        securityView
@@ -221,17 +237,25 @@ func (p *pages) render(
 	w http.ResponseWriter, r *http.Request, status int, name string, v view,
 	extraFormTargets ...string,
 ) {
+	p.renderFramed(w, r, status, name, v, nil, extraFormTargets...)
+}
+
+// renderFramed is render for a page that holds frames of other origins.
+func (p *pages) renderFramed(
+	w http.ResponseWriter, r *http.Request, status int, name string, v view, frames []string,
+	extraFormTargets ...string,
+) {
 	body, err := p.execute(name, v)
 	if err != nil {
 		slog.ErrorContext(r.Context(), "page not rendered",
 			"page", name, "request_id", v.RequestID, "err", err)
-		status, body, extraFormTargets = http.StatusInternalServerError, p.apology(v), nil
+		status, body, extraFormTargets, frames = http.StatusInternalServerError, p.apology(v), nil, nil
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", p.referrer)
-	h.Set("Content-Security-Policy", contentPolicy(extraFormTargets))
+	h.Set("Content-Security-Policy", contentPolicy(extraFormTargets, frames...))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a reader who left needs no page
 }
@@ -269,19 +293,28 @@ func (p *pages) apology(failed view) []byte {
 	return body
 }
 
-// contentPolicy is the Content-Security-Policy of every page: nothing inline, nothing foreign,
-// in no frame. A target that could end the directive is left out, so that the form fails and not
-// the policy.
-func contentPolicy(formTargets []string) string {
-	var targets strings.Builder
-	for _, target := range formTargets {
-		if target != "" && !strings.ContainsFunc(target, endsSource) {
-			targets.WriteString(" " + target)
-		}
+// contentPolicy is the Content-Security-Policy of every page: nothing inline, nothing foreign but
+// the frames of some origins, in no frame. A source that could end the directive is left out, so
+// that the form or frame fails and not the policy.
+func contentPolicy(formTargets []string, frames ...string) string {
+	framed := sources(frames)
+	if framed != "" {
+		framed = "; frame-src" + framed
 	}
 	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-		"connect-src 'self'; font-src 'self'; form-action 'self'" + targets.String() +
+		"connect-src 'self'; font-src 'self'; form-action 'self'" + sources(formTargets) + framed +
 		"; frame-ancestors 'none'; base-uri 'none'"
+}
+
+// sources are what a directive of a Content-Security-Policy can name, each after a space.
+func sources(from []string) string {
+	var list strings.Builder
+	for _, source := range from {
+		if source != "" && !strings.ContainsFunc(source, endsSource) {
+			list.WriteString(" " + source)
+		}
+	}
+	return list.String()
 }
 
 // endsSource reports whether c cannot be part of a source in a Content-Security-Policy.

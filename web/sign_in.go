@@ -105,22 +105,3 @@ func (wb *Web) signIn(w http.ResponseWriter, r *http.Request) error {
 	wb.follow(w, r, next)
 	return nil
 }
-
-// signOut ends the browser's session.
-func (wb *Web) signOut(w http.ResponseWriter, r *http.Request) error {
-	if err := wb.Login.SignOut(r.Context(), actor(r), wb.browser(r)); err != nil {
-		return err
-	}
-	wb.clearCookie(w, sessionCookie)
-	redirect(w, r, "/signed-out")
-	return nil
-}
-
-func (wb *Web) showSignedOut(w http.ResponseWriter, r *http.Request) error {
-	wb.pages.render(w, r, http.StatusOK, "message", wb.view(r, "Signed out", messagePage{
-		Heading: "You are signed out",
-		Text:    []string{"Apps you used may still be open. Close them, or the browser, if others use this device."},
-		Link:    "/sign-in", LinkText: "Sign in again",
-	}))
-	return nil
-}

@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
+	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
@@ -27,6 +28,7 @@ type Config struct {
 	Orgs     *org.Service
 	OpenID   *openid.Provider
 	Tokens   *token.Service
+	Logouts  *logout.Service
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.

@@ -111,3 +111,11 @@ if (able) {
   }
   for (const text of document.querySelectorAll("[data-without-passkeys]")) text.hidden = true;
 }
+
+// The page that signs out of applications goes on when their frames have loaded, or after a while.
+const onward = document.getElementById("onward");
+if (onward) {
+  const go = () => location.replace(onward.href);
+  addEventListener("load", go);
+  setTimeout(go, 3000);
+}

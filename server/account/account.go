@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/logout"
 	"authy/server/mail"
 	"authy/storage"
 )
@@ -189,35 +190,39 @@ func (s *Service) Show(ctx context.Context, by audit.Actor, emailOrID string) (*
 
 // Suspend stops a user from signing in and ends everything they have open.
 func (s *Service) Suspend(ctx context.Context, by audit.Actor, userID string) error {
-	return s.change(ctx, by, userID, "user.suspend", func(u *storage.User, now time.Time) {
-		u.Status, u.SignedOutAt = storage.Suspended, storage.At(now)
+	return s.change(ctx, by, userID, "user.suspend", func(tx *storage.Tx, u *storage.User, now time.Time) error {
+		u.Status = storage.Suspended
+		return logout.Everywhere(ctx, tx, now, u)
 	})
 }
 
 // Activate lets a suspended user sign in again.
 func (s *Service) Activate(ctx context.Context, by audit.Actor, userID string) error {
-	return s.change(ctx, by, userID, "user.activate", func(u *storage.User, _ time.Time) {
+	return s.change(ctx, by, userID, "user.activate", func(_ *storage.Tx, u *storage.User, _ time.Time) error {
 		u.Status = storage.Active
+		return nil
 	})
 }
 
 // Unlock forgives the attempts to sign in as a user that failed, from wherever.
 func (s *Service) Unlock(ctx context.Context, by audit.Actor, userID string) error {
-	return s.change(ctx, by, userID, "user.unlock", func(u *storage.User, now time.Time) {
+	return s.change(ctx, by, userID, "user.unlock", func(_ *storage.Tx, u *storage.User, now time.Time) error {
 		u.UnlockedAt = storage.At(now)
+		return nil
 	})
 }
 
 // SignOut ends every session and grant of a user.
 func (s *Service) SignOut(ctx context.Context, by audit.Actor, userID string) error {
-	return s.change(ctx, by, userID, "session.revoke_all", func(u *storage.User, now time.Time) {
-		u.SignedOutAt = storage.At(now)
+	return s.change(ctx, by, userID, "session.revoke_all", func(tx *storage.Tx, u *storage.User, now time.Time) error {
+		return logout.Everywhere(ctx, tx, now, u)
 	})
 }
 
 // change applies what an operator or administrator does to a user.
 func (s *Service) change(
-	ctx context.Context, by audit.Actor, userID, action string, apply func(*storage.User, time.Time),
+	ctx context.Context, by audit.Actor, userID, action string,
+	apply func(tx *storage.Tx, u *storage.User, now time.Time) error,
 ) error {
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return err
@@ -233,7 +238,9 @@ func (s *Service) change(
 				return err
 			}
 		}
-		apply(user, now)
+		if err := apply(tx, user, now); err != nil {
+			return err
+		}
 		user.UpdatedAt = storage.At(now)
 		if err := tx.SaveUser(ctx, user); err != nil {
 			return fmt.Errorf("%s of %s: %w", action, userID, err)
@@ -288,8 +295,8 @@ func (s *Service) removeIn(ctx context.Context, tx *storage.Tx, by audit.Actor, 
 	if alone {
 		return ErrLastOwner
 	}
-	if err := tx.DeleteUser(ctx, userID); err != nil {
-		return fmt.Errorf("delete user %s: %w", userID, err)
+	if err := logout.Delete(ctx, tx, now, userID); err != nil {
+		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{Action: "user.delete", TargetKind: "user", TargetID: userID})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/logout"
 	"authy/storage"
 )
 
@@ -58,10 +59,19 @@ func (s *Service) reset(
 		if err != nil {
 			return err
 		}
-		user.SignedOutAt, user.UpdatedAt = storage.At(now), storage.At(now)
-		if err := tx.SaveUser(ctx, user); err != nil {
-			return fmt.Errorf("sign %s out: %w", userID, err)
+		if err := signOut(ctx, tx, now, user); err != nil {
+			return err
 		}
 		return remove(tx, now)
 	})
+}
+
+// signOut ends every session and grant of a user, and keeps what else of the
+// record was changed.
+func signOut(ctx context.Context, tx *storage.Tx, now time.Time, user *storage.User) error {
+	user.UpdatedAt = storage.At(now)
+	if err := tx.SaveUser(ctx, user); err != nil {
+		return fmt.Errorf("sign %s out: %w", user.ID, err)
+	}
+	return logout.Everywhere(ctx, tx, now, user)
 }

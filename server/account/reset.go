@@ -146,9 +146,8 @@ func (s *Service) Reset(
 // replaceAll sets a user's password and ends all that was opened by another:
 // sessions, grants and links.
 func (s *Service) replaceAll(ctx context.Context, tx *storage.Tx, now time.Time, user *storage.User, hash string) error {
-	user.SignedOutAt, user.UpdatedAt = storage.At(now), storage.At(now)
-	if err := tx.SaveUser(ctx, user); err != nil {
-		return fmt.Errorf("sign %s out: %w", user.ID, err)
+	if err := signOut(ctx, tx, now, user); err != nil {
+		return err
 	}
 	return keepPassword(ctx, tx, now, user.ID, hash)
 }

@@ -24,6 +24,7 @@ import (
 	"authy/server/fault"
 	"authy/server/keyring"
 	"authy/server/login"
+	"authy/server/logout"
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/server/session"
@@ -43,6 +44,7 @@ type Config struct {
 	Clients  *registry.Service
 	Activity *activity.Service
 	Tokens   *token.Service
+	Logouts  *logout.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -91,6 +93,7 @@ func (a *API) routes() {
 	a.adminOrgRoutes()
 	a.adminClientRoutes()
 	a.adminSessionRoutes()
+	a.logoutRoutes()
 	a.adminKeyRoutes()
 	a.userRoutes()
 	a.orgRoutes()

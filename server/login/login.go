@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/registry"
@@ -50,6 +50,8 @@ type Config struct {
 	// Orgs keeps the records of who meets what their organizations ask.
 	Orgs    *org.Service
 	Clients *registry.Service
+	// Logouts tells applications that a session has ended.
+	Logouts *logout.Service
 	// Party is the server as the authenticators of passkeys know it.
 	Party account.RelyingParty
 }
@@ -334,45 +336,4 @@ func (s *Service) Identify(ctx context.Context, b Browser) (*session.Identity, e
 		return nil, nil
 	}
 	return id, err
-}
-
-// SignOut ends the session of a browser, if it has one.
-func (s *Service) SignOut(ctx context.Context, by audit.Actor, b Browser) error {
-	id, err := s.Identify(ctx, b)
-	if err != nil || id == nil {
-		return err
-	}
-	return s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", "User logout")
-}
-
-// LogoutStep is what a client's logout request comes to.
-type LogoutStep struct {
-	// Ask says that the person must confirm; Client is who asks, if known.
-	Ask    bool
-	Client *storage.Client
-	// RedirectURL is where the browser goes, "" for the page here.
-	RedirectURL string
-}
-
-// Logout answers a client's logout request
-// (OpenID Connect RP-Initiated Logout 1.0). A hint that names the session of
-// this very browser ends it; anything else ends it only when confirmed, since
-// a link alone proves nothing.
-func (s *Service) Logout(
-	ctx context.Context, by audit.Actor, b Browser, form url.Values, confirmed bool,
-) (*LogoutStep, error) {
-	request, err := s.openid.ParseLogout(ctx, form)
-	if err != nil {
-		return nil, err
-	}
-	step := &LogoutStep{Client: request.Client, RedirectURL: request.RedirectURL}
-	id, err := s.Identify(ctx, b)
-	if err != nil || id == nil {
-		return step, err
-	}
-	if named := request.SessionID == id.Session.ID && request.Subject == s.openid.Subject(request.Client, id.User.ID); !named && !confirmed {
-		step.Ask = true
-		return step, nil
-	}
-	return step, s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", "RP-initiated logout")
 }

@@ -84,6 +84,9 @@ func (p *Provider) Issue(
 	if err := tx.InsertGrant(ctx, grant); err != nil {
 		return "", fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
 	}
+	if err := p.visit(ctx, tx, now, client, s.ID, p.Subject(client, s.UserID)); err != nil {
+		return "", err
+	}
 	code := rand.Text()
 	err = tx.InsertCode(ctx, &storage.Code{
 		Hash: storage.Hash(code), GrantID: grant.ID, RedirectURI: r.RedirectURI,

@@ -57,6 +57,7 @@ func (d *document) serve(w http.ResponseWriter, r *http.Request) {
 // metadata is the provider's configuration: exactly what works
 // (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207, section 3).
 type metadata struct {
+	logoutMetadata
 	Issuer                   string   `json:"issuer"`
 	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
 	TokenEndpoint            string   `json:"token_endpoint"`
@@ -64,7 +65,6 @@ type metadata struct {
 	JWKSURI                  string   `json:"jwks_uri"`
 	RevocationEndpoint       string   `json:"revocation_endpoint"`
 	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
-	EndSessionEndpoint       string   `json:"end_session_endpoint"`
 	Scopes                   []string `json:"scopes_supported"`
 	ResponseTypes            []string `json:"response_types_supported"`
 	ResponseModes            []string `json:"response_modes_supported"`
@@ -85,6 +85,7 @@ func (p *Provider) metadata() metadata {
 	secret := []string{"client_secret_basic", "client_secret_post"}
 	secretOrNone := append([]string{"none"}, secret...)
 	return metadata{
+		logoutMetadata:        p.logoutMetadata(),
 		Issuer:                p.Issuer,
 		AuthorizationEndpoint: p.Issuer + AuthorizePath,
 		TokenEndpoint:         p.Issuer + TokenPath,
@@ -92,7 +93,6 @@ func (p *Provider) metadata() metadata {
 		JWKSURI:               p.Issuer + JWKSPath,
 		RevocationEndpoint:    p.Issuer + RevocationPath,
 		IntrospectionEndpoint: p.Issuer + IntrospectionPath,
-		EndSessionEndpoint:    p.Issuer + EndSessionPath,
 		Scopes:                scopeNames(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},

@@ -17,17 +17,24 @@ import (
 type Logout struct {
 	// Client is who asks, nil if that is not known.
 	Client *storage.Client
-	// Subject and SessionID are whom the hint names; it may be old and proves
+	// Subject and SessionID are whom the hint names, as the client knows them, and
+	// the session that it is from, "" if it does not say; it may be old and proves
 	// nothing about this browser.
 	Subject, SessionID string
 	// RedirectURL is where the browser goes afterwards, with state; "" stays here.
 	RedirectURL string
 }
 
+// logoutParameters are those of section 2. logout_hint and ui_locales are taken
+// and make no difference: one browser has one session, and the pages one language.
+var logoutParameters = []string{
+	"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales",
+}
+
 // ParseLogout checks a logout request. A [*Refusal] is shown here: nothing is
 // ended and nobody redirected. Any other error is internal.
 func (p *Provider) ParseLogout(ctx context.Context, form url.Values) (*Logout, error) {
-	for _, name := range []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"} {
+	for _, name := range logoutParameters {
 		if len(form[name]) > 1 || name != "id_token_hint" && !isText(form.Get(name)) {
 			return nil, refuse("invalid_request", name, "The parameter "+name+" appears more than once, is too long or not plain text.")
 		}

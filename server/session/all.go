@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/logout"
 	"authy/storage"
 )
 
@@ -110,9 +111,9 @@ func (s *Service) RevokeAll(ctx context.Context, by audit.Actor, userID string) 
 		} else if err != nil {
 			return fmt.Errorf("look user %s up: %w", userID, err)
 		}
-		ended, err = tx.RevokeSessions(ctx, userID, "", "Revoked by an administrator", now)
+		ended, err = logout.Sessions(ctx, tx, now, userID, "", "Revoked by an administrator")
 		if err != nil {
-			return fmt.Errorf("end the sessions of %s: %w", userID, err)
+			return err
 		}
 		return audit.Record(ctx, tx, by, now, audit.Event{
 			Action: "session.revoke_all", TargetKind: "user", TargetID: userID, Reason: "sessions",

@@ -16,6 +16,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/logout"
 	"authy/server/seen"
 	"authy/storage"
 )
@@ -281,13 +282,8 @@ func (s *Service) EndIn(
 func (s *Service) end(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, session *storage.Session, action, reason string,
 ) error {
-	if !session.RevokedAt.IsZero() {
-		return nil
-	}
-	session.RevokedAt, session.UpdatedAt = storage.At(now), storage.At(now)
-	session.RevokedReason = reason
-	if err := tx.SaveSession(ctx, session); err != nil {
-		return fmt.Errorf("end session %s: %w", session.ID, err)
+	if ended, err := logout.Session(ctx, tx, now, session, reason); err != nil || !ended {
+		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: action, TargetKind: "session", TargetID: session.ID, Reason: reason,
@@ -310,9 +306,9 @@ func (s *Service) EndOthers(ctx context.Context, by audit.Actor, id *Identity) (
 func (s *Service) EndOthersIn(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, id *Identity, reason string,
 ) (int64, error) {
-	ended, err := tx.RevokeSessions(ctx, id.User.ID, id.Session.ID, reason, now)
+	ended, err := logout.Sessions(ctx, tx, now, id.User.ID, id.Session.ID, reason)
 	if err != nil {
-		return 0, fmt.Errorf("end the other sessions of %s: %w", id.User.ID, err)
+		return 0, err
 	}
 	return ended, audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "session.revoke_others", TargetKind: "user", TargetID: id.User.ID,

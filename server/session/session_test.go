@@ -234,6 +234,9 @@ func (b bench) changeUser(change func(u *storage.User)) {
 			return err
 		}
 		change(u)
+		if err := tx.RevokeUser(b.t.Context(), b.user.ID, u.SignedOutAt.Time); err != nil {
+			return err
+		}
 		return tx.SaveUser(b.t.Context(), u)
 	})
 }

@@ -114,7 +114,7 @@ func (s Size) fillings() []filling {
 		end: strconv.FormatInt(time.Now().Add(24*time.Hour).UnixMilli(), 10) + " + i",
 	}
 	orgs := max(1, s.Users/100)
-	return append(append(s.people(c, orgs), s.applications(c)...), s.events(orgs))
+	return append(append(append(s.people(c, orgs), s.applications(c)...), s.logouts(c)...), s.events(orgs))
 }
 
 // cells are SQL for when something happened and when it ends.
@@ -206,6 +206,19 @@ func (s Size) applications(c cells) []filling {
 }
 
 // within is SQL for the numbers from 1 to n, over and over.
+// logouts are the clients that sessions went to, and what was told to some.
+func (s Size) logouts(c cells) []filling {
+	return []filling{
+		{"visits", "session_id, client_id, subject, created_at", row(idOf(3, "i"), idOf(4, "1 + i % 10"), "'bob'", c.now), s.Sessions},
+		{
+			"logouts", "id, client_id, user_id, subject, session_id, uri, state, attempts, last_error, created_at, next_at, expires_at",
+			row(idOf(9, "i"), idOf(4, "1 + i"), idOf(1, within(s.Users)), "'bob'", idOf(3, "i"), "'https://rp.example.com/logout'",
+				"CASE WHEN i % 10 = 0 THEN 'retrying' ELSE 'delivered' END", "1", "''", c.now,
+				"CASE WHEN i % 10 = 0 THEN "+c.now+" END", c.end), min(s.Sessions, clients-1),
+		},
+	}
+}
+
 func within(n int) string { return fmt.Sprintf("(i - 1) %% %d + 1", n) }
 
 // row is SQL for the values of a row.

@@ -1,0 +1,84 @@
+package login
+
+import (
+	"context"
+	"net/url"
+
+	"authy/server/audit"
+	"authy/server/logout"
+	"authy/server/openid"
+	"authy/server/session"
+	"authy/storage"
+)
+
+// SignedOut is what became of the applications of a session that has ended.
+type SignedOut struct {
+	// Frames are what the browser has to load for them.
+	Frames []openid.Frame
+	// Receipts are for those that were told from here.
+	Receipts []logout.Receipt
+}
+
+// SignOut ends the session of a browser, if it has one.
+func (s *Service) SignOut(ctx context.Context, by audit.Actor, b Browser) (SignedOut, error) {
+	id, err := s.Identify(ctx, b)
+	if err != nil || id == nil {
+		return SignedOut{}, err
+	}
+	return s.signOut(ctx, by, id, "User logout")
+}
+
+// signOut ends a session and waits a little for its applications.
+func (s *Service) signOut(ctx context.Context, by audit.Actor, id *session.Identity, reason string) (out SignedOut, err error) {
+	if out.Frames, err = s.openid.Frames(ctx, id.Session.ID); err != nil {
+		return out, err
+	}
+	if err := s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", reason); err != nil {
+		return out, err
+	}
+	out.Receipts, err = s.Logouts.Await(ctx, id.Session.ID)
+	return out, err
+}
+
+// LogoutStep is what a client's logout request comes to.
+type LogoutStep struct {
+	// Ask says that the person must confirm; Client is who asks, if known.
+	Ask    bool
+	Client *storage.Client
+	// RedirectURL is where the browser goes, "" for the page here.
+	RedirectURL string
+	SignedOut
+}
+
+// Logout answers a client's logout request
+// (OpenID Connect RP-Initiated Logout 1.0). A hint that was issued in the
+// session of this very browser ends it; anything else ends it only when
+// confirmed, since a link alone proves nothing.
+func (s *Service) Logout(
+	ctx context.Context, by audit.Actor, b Browser, form url.Values, confirmed bool,
+) (*LogoutStep, error) {
+	request, err := s.openid.ParseLogout(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	step := &LogoutStep{Client: request.Client, RedirectURL: request.RedirectURL}
+	id, err := s.Identify(ctx, b)
+	if err != nil || id == nil {
+		return step, err
+	}
+	if !s.names(request, id) && !confirmed {
+		step.Ask = true
+		return step, nil
+	}
+	step.SignedOut, err = s.signOut(ctx, by, id, "RP-initiated logout")
+	return step, err
+}
+
+// names says whether a hint was issued in the session of id. ID tokens that do
+// not name their session name its user alone.
+func (s *Service) names(request *openid.Logout, id *session.Identity) bool {
+	if request.SessionID != "" || request.Client == nil {
+		return request.SessionID == id.Session.ID
+	}
+	return request.Subject != "" && request.Subject == s.openid.Subject(request.Client, id.User.ID)
+}

@@ -1,0 +1,106 @@
+// Package logout ends sessions, and tells the applications of a session that it
+// has ended (OpenID Connect Back-Channel Logout 1.0). Whatever ends a session
+// does it here: what an application is to be told is a row that is written in
+// the same transaction, and a job tells it, again and again until the
+// application has understood or a day has passed. An application may be told
+// twice, when the server ends between its yes and our note of it; none is
+// forgotten. The package refuses to know who may end what, and what a logout
+// token says.
+//
+// Read logout.go (what ends), sender.go (how applications hear of it),
+// receipt.go (what became of it).
+package logout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"authy/storage"
+)
+
+const (
+	// kept is how long a receipt is kept.
+	kept = 30 * 24 * time.Hour
+	// giveUp is how long an application is tried.
+	giveUp = 24 * time.Hour
+)
+
+// Session ends a session in tx; it says whether the session was live until now.
+func Session(ctx context.Context, tx *storage.Tx, now time.Time, s *storage.Session, reason string) (bool, error) {
+	ended, err := tx.RevokeSession(ctx, s.ID, reason, now)
+	if err != nil {
+		return false, fmt.Errorf("end session %s: %w", s.ID, err)
+	}
+	left, err := tx.TakeVisits(ctx, s.ID)
+	if err != nil {
+		return false, fmt.Errorf("end session %s: %w", s.ID, err)
+	}
+	return ended, tell(ctx, tx, now, s.UserID, left)
+}
+
+// Sessions ends the sessions of a user in tx, except one (which may be ""), and
+// returns how many there were.
+func Sessions(
+	ctx context.Context, tx *storage.Tx, now time.Time, userID, except, reason string,
+) (int64, error) {
+	ended, err := tx.RevokeSessions(ctx, userID, except, reason, now)
+	if err != nil {
+		return 0, fmt.Errorf("end the sessions of %s: %w", userID, err)
+	}
+	return ended, leave(ctx, tx, now, userID, except)
+}
+
+// Everywhere ends every session and grant of a user in tx, and notes that in
+// their record.
+func Everywhere(ctx context.Context, tx *storage.Tx, now time.Time, user *storage.User) error {
+	if err := tx.RevokeUser(ctx, user.ID, now); err != nil {
+		return fmt.Errorf("sign %s out: %w", user.ID, err)
+	}
+	user.SignedOutAt = storage.At(now)
+	return leave(ctx, tx, now, user.ID, "")
+}
+
+// Delete deletes a user in tx with everything that is theirs.
+func Delete(ctx context.Context, tx *storage.Tx, now time.Time, userID string) error {
+	if err := leave(ctx, tx, now, userID, ""); err != nil {
+		return err
+	}
+	if err := tx.DeleteUser(ctx, userID); err != nil {
+		return fmt.Errorf("delete user %s: %w", userID, err)
+	}
+	return nil
+}
+
+// leave has the applications of a user's sessions told, but for one session.
+func leave(ctx context.Context, tx *storage.Tx, now time.Time, userID, except string) error {
+	left, err := tx.TakeVisitsOf(ctx, userID, except)
+	if err != nil {
+		return fmt.Errorf("end the sessions of %s: %w", userID, err)
+	}
+	return tell(ctx, tx, now, userID, left)
+}
+
+// tell queues what the applications that were left are to be told, those that
+// want to hear by back channel.
+func tell(ctx context.Context, tx *storage.Tx, now time.Time, userID string, left []storage.Visit) error {
+	for _, v := range left {
+		client, err := tx.ClientByRow(ctx, v.ClientID)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && client.Options.BackChannelURI == "" {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("tell client %s of a logout: %w", v.ClientID, err)
+		}
+		err = tx.InsertLogout(ctx, &storage.Logout{
+			ID: storage.NewID(), ClientID: v.ClientID, UserID: userID, Subject: v.Subject, SessionID: v.SessionID,
+			URI: client.Options.BackChannelURI, State: storage.LogoutSent,
+			CreatedAt: storage.At(now), NextAt: storage.At(now), ExpiresAt: storage.At(now.Add(kept)),
+		})
+		if err != nil {
+			return fmt.Errorf("tell client %s of a logout: %w", client.ClientID, err)
+		}
+	}
+	return nil
+}
