@@ -95,6 +95,7 @@ func profileClaims(u *storage.User) oidc.UserInfoProfile {
 // ServeUserinfo answers with the claims of an access token's user
 // (OpenID Connect Core 1.0, section 5.3).
 func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
+	p.offerNonce(w.Header(), r.Header)
 	token, refused := bearer(w, r)
 	if refused != nil {
 		writeBearer(w, refused)
@@ -107,6 +108,10 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	case err != nil:
 		writeInternal(w, r, err)
+		return
+	}
+	if err := p.checkPresented(r, token, claims); err != nil {
+		refusePresented(w, r, err)
 		return
 	}
 	scopes := strings.Fields(claims.Scope)
@@ -147,6 +152,9 @@ type introspection struct {
 	Audience  audience `json:"aud,omitempty"`
 	Issuer    string   `json:"iss,omitempty"`
 	ID        string   `json:"jti,omitempty"`
+
+	Confirmation *confirmation   `json:"cnf,omitempty"` // RFC 9449, section 6.2
+	Actor        json.RawMessage `json:"act,omitempty"` // RFC 8693, section 4.1
 }
 
 // introspect tells c about a token of its own; about any other it says no more
@@ -163,11 +171,15 @@ func (p *Provider) introspect(ctx context.Context, c *storage.Client, token stri
 	if claims.ClientID != c.ClientID {
 		return &introspection{}, nil
 	}
-	return &introspection{
+	answer := &introspection{
 		Active: true, Scope: claims.Scope, ClientID: claims.ClientID, TokenType: oidc.BearerToken,
 		Expires: claims.Expires, IssuedAt: claims.IssuedAt, Subject: claims.Subject, Audience: claims.Audience,
-		Issuer: claims.Issuer, ID: claims.ID,
-	}, nil
+		Issuer: claims.Issuer, ID: claims.ID, Confirmation: claims.Confirmation, Actor: claims.Actor,
+	}
+	if claims.Confirmation != nil {
+		answer.TokenType = proofToken
+	}
+	return answer, nil
 }
 
 func (p *Provider) introspectRefresh(

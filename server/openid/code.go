@@ -17,7 +17,10 @@ import (
 )
 
 // redemption is what a client sends to redeem a code.
-type redemption struct{ code, redirectURI, verifier string }
+type redemption struct {
+	code, redirectURI, verifier string
+	key                         string // the thumbprint of the key that it proves
+}
 
 // redeem gives an authenticated client the tokens of a code
 // (RFC 6749, section 4.1.3). The code is used up by the attempt, also by one
@@ -93,7 +96,12 @@ func (p *Provider) redeemIn(
 	} else if err != nil {
 		return nil, err
 	}
-	out.grant, out.scopes, out.nonce = grant, grant.Scopes, code.Nonce
+	out.grant, out.scopes, out.nonce, out.jkt = grant, grant.Scopes, code.Nonce, in.key
+	if fits, err := p.bind(ctx, tx, out, true); err != nil {
+		return nil, err
+	} else if !fits {
+		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "key_mismatch")
+	}
 	if has(grant.Scopes, "offline_access") && has(out.client.GrantTypes, "refresh_token") {
 		if out.refresh, err = p.firstRefreshToken(ctx, tx, now, out.client, grant); err != nil {
 			return nil, err

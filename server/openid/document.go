@@ -81,6 +81,8 @@ type metadata struct {
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
 	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
+	dpopMetadata
+	deviceMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -111,6 +113,8 @@ func (p *Provider) metadata() metadata {
 		},
 		Prompts:              prompts,
 		ResponseIssParameter: true,
+		dpopMetadata:         newDPoPMetadata(),
+		deviceMetadata:       deviceMetadata{p.Issuer + DeviceAuthorizationPath},
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/storage"
+	"authy/storage/kv"
 )
 
 // Paths of the endpoints, below the issuer.
@@ -37,6 +38,8 @@ const (
 	RevocationPath    = "/oidc/revoke"
 	IntrospectionPath = "/oidc/introspect"
 	EndSessionPath    = "/oidc/end_session"
+
+	DeviceAuthorizationPath = "/oidc/device_authorization"
 )
 
 // Config says how the provider behaves.
@@ -50,6 +53,9 @@ type Config struct {
 	RefreshGrace time.Duration
 	// MaxGrantLifetime ends every chain of refresh tokens, however active.
 	MaxGrantLifetime time.Duration
+	// Shared remembers what was used once and Local does while it is away; the one
+	// is of all nodes, the other of this process.
+	Shared, Local kv.Store
 	// Limits slows down guessing of client secrets; nil does not.
 	Limits *limit.Limits
 }
@@ -61,6 +67,7 @@ type Provider struct {
 	keys      *keyring.Ring
 	clients   *registry.Service
 	jwks      atomic.Pointer[publicKeys]
+	replays   replays
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
@@ -74,7 +81,7 @@ const verifiedTokens = 10_000
 // tokens can be issued.
 func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config) (*Provider, error) {
 	p := &Provider{
-		Config: c, db: db, keys: keys, clients: clients,
+		Config: c, db: db, keys: keys, clients: clients, replays: replays{c.Shared, c.Local, time.Now()},
 		verified: otter.Must(&otter.Options[[32]byte, *accessToken]{MaximumSize: verifiedTokens}),
 	}
 	var err error
@@ -82,9 +89,11 @@ func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config
 		return nil, err
 	}
 	p.endpoints = op.RegisterServer(&server{p: p}, op.Endpoints{
-		Token:         op.NewEndpoint(TokenPath),
-		Introspection: op.NewEndpoint(IntrospectionPath),
-		Revocation:    op.NewEndpoint(RevocationPath),
+		Token: op.NewEndpoint(TokenPath),
+
+		DeviceAuthorization: op.NewEndpoint(DeviceAuthorizationPath),
+		Introspection:       op.NewEndpoint(IntrospectionPath),
+		Revocation:          op.NewEndpoint(RevocationPath),
 	}, op.WithServerCORSOptions(nil))
 	return p, nil
 }

@@ -169,6 +169,8 @@ type issued struct {
 	scopes  []string
 	nonce   string
 	refresh string
+	jkt     string          // the thumbprint of the key that was proved, "" for none
+	actor   json.RawMessage // who acts for the user, nil for themselves
 }
 
 // tokens signs the tokens of a grant and makes the token response
@@ -179,12 +181,13 @@ func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.A
 		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: audience{i.client.ClientID},
 		Expires: now.Add(lifetime).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
 		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
+		Confirmation: confirmed(i.jkt), Actor: i.actor,
 	})
 	if err != nil {
 		return nil, err
 	}
 	response := &oidc.AccessTokenResponse{
-		AccessToken: access, TokenType: oidc.BearerToken, RefreshToken: i.refresh,
+		AccessToken: access, TokenType: tokenType(i.jkt), RefreshToken: i.refresh,
 		ExpiresIn: uint64(max(lifetime/time.Second, 0)), Scope: i.scopes,
 	}
 	if has(i.scopes, "openid") {
@@ -220,7 +223,9 @@ func (p *Provider) idToken(ctx context.Context, now time.Time, i issued, access 
 
 // clientToken gives a client a token of its own (RFC 6749, section 4.4): for
 // the scopes of its APIs, never for those that speak of a user.
-func (p *Provider) clientToken(ctx context.Context, c *storage.Client, asked []string) (*oidc.AccessTokenResponse, error) {
+func (p *Provider) clientToken(
+	ctx context.Context, c *storage.Client, jkt string, asked []string,
+) (*oidc.AccessTokenResponse, error) {
 	var scopes []string
 	for _, scope := range c.Scopes {
 		if _, personal := scopeTitles[scope]; !personal && (len(asked) == 0 || has(asked, scope)) {
@@ -239,7 +244,7 @@ func (p *Provider) clientToken(ctx context.Context, c *storage.Client, asked []s
 	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, &accessToken{
 		Issuer: p.Issuer, Subject: c.ClientID, Audience: audience{c.ClientID},
 		Expires: now.Add(c.AccessTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),
-		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "),
+		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "), Confirmation: confirmed(jkt),
 	})
 	if err != nil {
 		return nil, err
@@ -252,7 +257,7 @@ func (p *Provider) clientToken(ctx context.Context, c *storage.Client, asked []s
 		})
 	})
 	return &oidc.AccessTokenResponse{
-		AccessToken: access, TokenType: oidc.BearerToken, Scope: scopes, ExpiresIn: uint64(max(c.AccessTokenLifetime, 0)),
+		AccessToken: access, TokenType: tokenType(jkt), Scope: scopes, ExpiresIn: uint64(max(c.AccessTokenLifetime, 0)),
 	}, err
 }
 

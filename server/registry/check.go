@@ -14,7 +14,10 @@ import (
 )
 
 // GrantTypes are the values of grant_type that this server knows.
-var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", DeviceCode}
+
+// DeviceCode is the grant of RFC 8628.
+const DeviceCode = "urn:ietf:params:oauth:grant-type:device_code"
 
 // The most of each that a client has.
 const (

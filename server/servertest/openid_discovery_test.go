@@ -34,7 +34,8 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"scopes_supported":                              {"openid", "profile", "email", "phone", "offline_access", "roles"},
 		"response_types_supported":                      {"code"},
 		"response_modes_supported":                      {"query"},
-		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials"},
+		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials", deviceGrant},
+		"dpop_signing_alg_values_supported":             {"ES256", "EdDSA", "PS256", "RS256"},
 		"subject_types_supported":                       {"public"},
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256"},
 		"token_endpoint_auth_methods_supported":         {"none", "client_secret_basic", "client_secret_post"},
@@ -99,8 +100,13 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 		signedBy(t, s, browser, alg)
 		tried++
 	}
-	if tried != 7 {
-		t.Errorf("%d values were tried, want 7", tried)
+	for _, alg := range ad.list("dpop_signing_alg_values_supported") {
+		boundBy(t, s, all, alg)
+		tried++
+	}
+	deviceSignsIn(t, s, all, browser)
+	if tried != 11 {
+		t.Errorf("%d values were tried, want 11", tried)
 	}
 	checkClaims(t, s, ad, got)
 	for endpoint, path := range map[string]string{"token": tokenPath, "revocation": revokePath, "introspection": introspectPath} {
