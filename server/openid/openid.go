@@ -129,7 +129,10 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 	} else if limited {
 		return errEnded // until a second factor is set up
 	}
-	return p.sessionLive(ctx, r, g)
+	if err := p.sessionLive(ctx, r, g); err != nil {
+		return err
+	}
+	return p.parentLive(ctx, r, g, now)
 }
 
 // sessionLive is nil unless the session of g was ended. Tokens that were

@@ -171,6 +171,7 @@ type issued struct {
 	refresh string
 	jkt     string          // the thumbprint of the key that was proved, "" for none
 	actor   json.RawMessage // who acts for the user, nil for themselves
+	bare    bool            // no ID token comes with it
 }
 
 // tokens signs the tokens of a grant and makes the token response
@@ -178,7 +179,7 @@ type issued struct {
 func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.AccessTokenResponse, error) {
 	lifetime := min(i.client.AccessTokenLifetime.Duration(), i.grant.ExpiresAt.Sub(now))
 	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, &accessToken{
-		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: audience{i.client.ClientID},
+		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: i.audience(),
 		Expires: now.Add(lifetime).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
 		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
 		Confirmation: confirmed(i.jkt), Actor: i.actor,
@@ -190,7 +191,7 @@ func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.A
 		AccessToken: access, TokenType: tokenType(i.jkt), RefreshToken: i.refresh,
 		ExpiresIn: uint64(max(lifetime/time.Second, 0)), Scope: i.scopes,
 	}
-	if has(i.scopes, "openid") {
+	if has(i.scopes, "openid") && !i.bare {
 		response.IDToken, err = p.idToken(ctx, now, i, access)
 	}
 	return response, err

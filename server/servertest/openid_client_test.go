@@ -129,7 +129,6 @@ func TestGrantsThatDoNotExistAreRefused(t *testing.T) {
 	live := dashboard.tokens(t, s, servertest.Browser(t))
 	for _, grant := range []string{
 		"password", "implicit", "Authorization_Code", "urn:ietf:params:oauth:grant-type:jwt-bearer",
-		"urn:ietf:params:oauth:grant-type:token-exchange",
 		"urn:ietf:params:oauth:grant-type:saml2-bearer", "authorization_code ", "x",
 	} {
 		t.Run("CO-21 "+grant, func(t *testing.T) {

@@ -34,7 +34,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"scopes_supported":                              {"openid", "profile", "email", "phone", "offline_access", "roles"},
 		"response_types_supported":                      {"code"},
 		"response_modes_supported":                      {"query"},
-		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials", deviceGrant},
+		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials", deviceGrant, exchangeGrant},
 		"dpop_signing_alg_values_supported":             {"ES256", "EdDSA", "PS256", "RS256"},
 		"subject_types_supported":                       {"public"},
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256"},
@@ -76,7 +76,7 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 	tried := 0
 	all := register(t, s, registry.Registration{
 		ClientID: "all-scopes", Secret: "a secret of its own", Name: "All", Scopes: append(ad.list("scopes_supported"), "api"),
-		GrantTypes: ad.list("grant_types_supported"),
+		GrantTypes: ad.list("grant_types_supported"), Options: registry.Options{Exchange: []string{registry.Impersonation}},
 	})
 	saysEverything(t, s)
 	scope := strings.Join(ad.list("scopes_supported"), " ")
@@ -105,6 +105,7 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 		tried++
 	}
 	deviceSignsIn(t, s, all, browser)
+	all.exchange(t, s, got.Access).tokens(t)
 	if tried != 11 {
 		t.Errorf("%d values were tried, want 11", tried)
 	}
