@@ -48,6 +48,8 @@ profile, email and offline_access.`,
   authy client create --id wiki --name Wiki --org acme-corp --allow role:owner,role:admin \
       --redirect-uri https://wiki.example.com/callback --secret-stdin < secret
   authy client create --name 'Phone App' --public --native --redirect-uri com.example.app:/callback
+  authy client create --name Gateway --grant urn:ietf:params:oauth:grant-type:token-exchange \
+      --exchange delegation --exchange-for portal --scope openid,api:read
   authy client create --name Robot --grant client_credentials --scope api:read`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) (err error) {

@@ -20,6 +20,7 @@ type clientFlags struct {
 	access, refresh, id                time.Duration
 	logoURI, clientURI, policy, tosURI string
 	profile                            string
+	exchange, exchangeFor              []string
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
@@ -29,7 +30,7 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.StringArrayVar(&f.logouts, "post-logout-redirect-uri", nil,
 		"`URI` that a browser may be sent to after sign-out; repeat for more")
 	flags.StringSliceVar(&f.scopes, "scope", d.Scopes, "`SCOPE`s that it may ask for")
-	flags.StringSliceVar(&f.grants, "grant", d.GrantTypes, "`GRANT`s: authorization_code, refresh_token, client_credentials")
+	flags.StringSliceVar(&f.grants, "grant", d.GrantTypes, "`GRANT`s: authorization_code, refresh_token, client_credentials,\n"+registry.DeviceCode+",\n"+registry.TokenExchange)
 	flags.StringSliceVar(&f.allow, "allow", d.Allowed,
 		"`WHO` may use it: everyone, organization, or roles such as role:owner,role:admin")
 	flags.BoolVar(&f.native, "native", false, "it runs on its users' devices and chooses loopback ports by itself")
@@ -39,6 +40,8 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.DurationVar(&f.access, "access-token-lifetime", d.AccessTokenLifetime, "`HOW LONG` access tokens last")
 	flags.DurationVar(&f.refresh, "refresh-token-lifetime", d.RefreshTokenLifetime, "`HOW LONG` refresh tokens last unused")
 	flags.DurationVar(&f.id, "id-token-lifetime", d.IDTokenLifetime, "`HOW LONG` ID tokens last")
+	flags.StringSliceVar(&f.exchange, "exchange", nil, "`HOW` it may exchange tokens: impersonation, delegation or both")
+	flags.StringSliceVar(&f.exchangeFor, "exchange-for", nil, "`CLIENT_ID`s whose tokens it may exchange beside its own")
 	flags.StringVar(&f.logoURI, "logo-uri", "", "`URL` of its logo")
 	flags.StringVar(&f.clientURI, "client-uri", "", "`URL` of its home page")
 	flags.StringVar(&f.policy, "policy-uri", "", "`URL` of what it says about data")
@@ -62,6 +65,8 @@ func (f *clientFlags) writeTo(c *cobra.Command, in *registry.Registration) (give
 		"access-token-lifetime":    func() { in.AccessTokenLifetime = f.access },
 		"refresh-token-lifetime":   func() { in.RefreshTokenLifetime = f.refresh },
 		"id-token-lifetime":        func() { in.IDTokenLifetime = f.id },
+		"exchange":                 func() { in.Options.Exchange = valuesOf(f.exchange) },
+		"exchange-for":             func() { in.Options.ExchangeFor = valuesOf(f.exchangeFor) },
 		"logo-uri":                 func() { in.LogoURI = f.logoURI },
 		"client-uri":               func() { in.ClientURI = f.clientURI },
 		"policy-uri":               func() { in.PolicyURI = f.policy },

@@ -33,6 +33,8 @@ type clientOut struct {
 	OldSecretExpiresAt     *time.Time `json:"old_secret_expires_at"`
 	CreatedAt              *time.Time `json:"created_at"`
 	UpdatedAt              *time.Time `json:"updated_at"`
+	Exchange               []string   `json:"exchange"`
+	ExchangeFor            []string   `json:"exchange_for"`
 	// Secret is there only when it was made up.
 	Secret string `json:"client_secret,omitempty"`
 }
@@ -51,6 +53,7 @@ func clientOutOf(c *registry.Client) clientOut {
 		LogoURI:              c.LogoURI, ClientURI: c.ClientURI, PolicyURI: c.PolicyURI, TOSURI: c.TOSURI,
 		OldSecretExpiresAt: instantOrNull(c.OldSecretExpiresAt.Time),
 		CreatedAt:          instantOrNull(c.CreatedAt.Time), UpdatedAt: instantOrNull(c.UpdatedAt.Time),
+		Exchange: list(c.Options.Exchange), ExchangeFor: list(c.Options.ExchangeFor),
 	}
 }
 
@@ -72,6 +75,8 @@ func (a *app) printClient(client *registry.Client, asJSON bool) error {
 		{"Redirect URIs", strings.Join(c.RedirectURIs, " ")},
 		{"After sign-out", strings.Join(c.PostLogoutRedirectURIs, " ")},
 		{"Grants", strings.Join(c.GrantTypes, " ")},
+		{"Exchanges tokens", strings.Join(c.Exchange, " ")},
+		{"Exchanges tokens of", strings.Join(c.ExchangeFor, " ")},
 		{"Scopes", strings.Join(c.Scopes, " ")},
 		{"Access tokens last", client.AccessTokenLifetime.Duration().String()},
 		{"Refresh tokens last", client.RefreshTokenLifetime.Duration().String()},

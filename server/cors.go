@@ -11,8 +11,8 @@ import (
 // What a page of another origin may send, and read of the answer.
 const (
 	corsMethods = "GET, POST, PUT, PATCH, DELETE"
-	corsHeaders = "Authorization, Content-Type, X-Request-ID"
-	corsExposed = "X-Request-ID, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate"
+	corsHeaders = "Authorization, Content-Type, X-Request-ID, DPoP"
+	corsExposed = "X-Request-ID, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, DPoP-Nonce"
 	corsMaxAge  = "3600" // seconds
 )
 
@@ -51,5 +51,6 @@ func allowOrigins(origins []string) func(w http.ResponseWriter, r *http.Request)
 func isForPrograms(path string) bool {
 	return isAPI(path) || slices.Contains([]string{
 		openid.TokenPath, openid.UserinfoPath, openid.RevocationPath, openid.IntrospectionPath,
+		openid.DeviceAuthorizationPath,
 	}, strings.TrimSuffix(path, "/"))
 }

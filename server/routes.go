@@ -41,7 +41,9 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	handle(http.MethodGet, openid.JWKSPath, http.HandlerFunc(s.OpenID.ServeKeys))
 	handle(http.MethodGet, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
 	handle(http.MethodPost, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
-	for _, path := range []string{openid.TokenPath, openid.RevocationPath, openid.IntrospectionPath} {
+	for _, path := range []string{
+		openid.TokenPath, openid.RevocationPath, openid.IntrospectionPath, openid.DeviceAuthorizationPath,
+	} {
 		handle(http.MethodPost, path, http.HandlerFunc(s.OpenID.ServeClient))
 	}
 

@@ -111,6 +111,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.OpenID, err = openid.New(db, s.Keys, s.Clients, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
 		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,
+		Shared: s.Store, Local: local,
 		// Each node counts for itself: asking another machine would cost more
 		// than the rest of a token call.
 		Limits: s.limits(local),

@@ -65,6 +65,8 @@ type ClientOptions struct {
 	OpaqueTokens  bool     `json:"opaque_tokens,omitempty"` // access tokens are not JWTs
 	DPoPTokens    bool     `json:"dpop_tokens,omitempty"`   // access tokens must be bound to a key
 	Resources     []string `json:"resources,omitempty"`     // that its tokens may be for
+	Exchange      []string `json:"exchange,omitempty"`      // how it may exchange tokens
+	ExchangeFor   []string `json:"exchange_for,omitempty"`  // whose tokens beside its own
 	CodeLifetime  Seconds  `json:"code_lifetime,omitempty"` // 0 for the server's
 	DefaultMaxAge *Seconds `json:"default_max_age,omitempty"`
 	DefaultACR    []string `json:"default_acr,omitempty"`

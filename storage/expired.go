@@ -10,6 +10,10 @@ import (
 // nothing can be done with it.
 const keepEnded = 30 * 24 * time.Hour
 
+// keepDevice is how long a device code stays, so that its device is told that it has
+// expired.
+const keepDevice = time.Hour
+
 // expired lists what time alone makes useless: a table, its key, and the rows,
 // by the time before which they ended.
 var expired = []struct {
@@ -21,6 +25,7 @@ var expired = []struct {
 	{"first_factors", "hash", 0, nil},
 	{"flows", "id", 0, nil},
 	{"links", "hash", 0, nil},
+	{"device_codes", "hash", keepDevice, nil},
 	{"invitations", "id", 0, nil},
 	{"revoked_tokens", "id", 0, nil},
 	{"access_tokens", "hash", 0, nil}, // cached ones know when they end

@@ -16,6 +16,9 @@ import (
 // keepEnded is how long an ended session is kept.
 const keepEnded = 30 * 24 * time.Hour
 
+// keepDevice is how long a device code is kept.
+const keepDevice = time.Hour
+
 // insertEnding adds one of everything that time ends, with the id or hash name; it ends at, or for
 // what is kept a while longer, so long before, that deletion is due at the same moment.
 func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at time.Time) error {
@@ -32,8 +35,10 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	grant.ExpiresAt, session.ExpiresAt = storage.At(at), storage.At(at.Add(-keepEnded))
 	token := newAPIToken(nil, w.org)
 	token.ID, token.ExpiresAt = name, storage.At(at)
+	device := newDeviceCode(w.client)
+	device.Hash, device.ExpiresAt = name, storage.At(at.Add(-keepDevice))
 	return first(
-		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
+		tx.InsertDeviceCode(ctx, device), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 	)
@@ -46,6 +51,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
 		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
+		"device_codes": "hash",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -76,6 +82,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
 			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
+			"device_codes": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

@@ -145,6 +145,10 @@ type world struct {
 	service  *storage.APIToken    // of the organization, made by the user
 	passkey  *storage.Passkey
 	ceremony *storage.Ceremony
+	device   *storage.DeviceCode // that waits
+	refused  *storage.DeviceCode // as well
+	polled   *storage.DeviceCode // as well
+	allowed  *storage.DeviceCode // by the grant
 }
 
 func newTOTP(user *storage.User) *storage.TOTP {
@@ -175,6 +179,14 @@ func newCeremony(u *storage.User) *storage.Ceremony {
 	}
 }
 
+func newDeviceCode(client *storage.Client) *storage.DeviceCode {
+	return &storage.DeviceCode{
+		Hash: storage.Hash(storage.NewID()), UserCode: storage.NewID(), ClientID: client.ID, Scopes: storage.Words{"openid"},
+		IPAddress: "2001:db8::7", Pause: 5000, CreatedAt: storage.At(noon), PolledAt: storage.At(noon.Add(-5 * time.Second)),
+		ExpiresAt: storage.At(noon.Add(10 * time.Minute)),
+	}
+}
+
 func newWorld(t testing.TB, db *storage.DB) *world {
 	t.Helper()
 	w := &world{user: newUser(), org: newOrg(), client: newClient(), flow: newFlow(), link: newLink()}
@@ -188,6 +200,9 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 	w.token, w.service = newAPIToken(w.user, nil), newAPIToken(nil, w.org)
 	w.service.CreatedByID = storage.Ref(w.user.ID)
 	w.passkey, w.ceremony = newPasskey(w.user), newCeremony(w.user)
+	w.device, w.allowed = newDeviceCode(w.client), newDeviceCode(w.client)
+	w.refused, w.polled = newDeviceCode(w.client), newDeviceCode(w.client)
+	w.allowed.GrantID = storage.Ref(w.grant.ID)
 	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -202,6 +217,8 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 			tx.SaveRecoveryCodes(ctx, w.user.ID, false, []storage.RecoveryCode{
 				{Hash: "recovery code", CreatedAt: storage.At(noon)},
 			}),
+			tx.InsertDeviceCode(ctx, w.device), tx.InsertDeviceCode(ctx, w.allowed),
+			tx.InsertDeviceCode(ctx, w.refused), tx.InsertDeviceCode(ctx, w.polled),
 			tx.InsertPasskey(ctx, w.passkey), tx.InsertCeremony(ctx, w.ceremony),
 			tx.SavePassword(ctx, &storage.Password{
 				UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon),

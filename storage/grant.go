@@ -33,6 +33,10 @@ type GrantDetails struct {
 	Resources []string `json:"resources,omitempty"`
 	JKT       string   `json:"jkt,omitempty"`   // the thumbprint of the key it is bound to
 	Actor     string   `json:"actor,omitempty"` // who acts for the user: the act claim, JSON
+	// Parent is the grant whose token this one was exchanged for, Token the id of
+	// that token; both end it.
+	Parent string `json:"parent,omitempty"`
+	Token  string `json:"token,omitempty"`
 }
 
 // Value implements [driver.Valuer].
@@ -55,6 +59,13 @@ func (tx *Tx) InsertGrant(ctx context.Context, g *Grant) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '', ?)`,
 		g.ID, g.UserID, g.ClientID, g.SessionID, g.Scopes.String(), g.Methods.String(),
 		g.AuthenticatedAt.UnixMilli(), g.CreatedAt.UnixMilli(), g.ExpiresAt.UnixMilli(), g.Details)
+	return translate(err)
+}
+
+// SaveGrantDetails writes the details of g.
+func (tx *Tx) SaveGrantDetails(ctx context.Context, g *Grant) error {
+	tx.change(grantKey, g.ID)
+	_, err := tx.conn.hot(ctx, "UPDATE grants SET details = ? WHERE id = ?", g.Details, g.ID)
 	return translate(err)
 }
 

@@ -52,6 +52,18 @@ func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (boo
 			p.SignCount, p.LastUsedAt = p.SignCount+1, storage.At(noon)
 			return tx.UsePasskey(ctx, &p)
 		},
+		"UseDeviceDecision, allow": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseDeviceDecision(ctx, w.device.Hash, w.grant.ID, noon)
+		},
+		"UseDeviceDecision, deny": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseDeviceDecision(ctx, w.refused.Hash, "", noon)
+		},
+		"UseDeviceCode": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseDeviceCode(ctx, w.allowed.Hash, noon)
+		},
+		"UseDevicePoll": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseDevicePoll(ctx, w.polled.Hash, noon, time.Second)
+		},
 		"RevokeGrant": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			return tx.RevokeGrant(ctx, w.grant.ID, "test", noon)
 		},

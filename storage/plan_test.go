@@ -32,6 +32,8 @@ func oneOfEach(t testing.TB, db *storage.DB) []any {
 	factor.Hash, event.ID, event.ActorID = same, same, same
 	recovery := storage.RecoveryCode{UserID: same, Hash: same, CreatedAt: storage.At(noon)}
 	consent := &storage.Consent{UserID: same, ClientID: same, CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon)}
+	device := newDeviceCode(client)
+	device.Hash, device.UserCode = same, same
 	revoked := &storage.RevokedToken{ID: same, ExpiresAt: storage.At(noon)}
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -41,11 +43,12 @@ func oneOfEach(t testing.TB, db *storage.DB) []any {
 			tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertFirstFactor(ctx, factor),
 			tx.SaveTOTP(ctx, totp), tx.SaveRecoveryCodes(ctx, same, false, []storage.RecoveryCode{recovery}),
 			tx.SaveConsent(ctx, consent), tx.InsertRevokedToken(ctx, revoked), tx.InsertEvent(ctx, event),
+			tx.InsertDeviceCode(ctx, device),
 		)
 	})
 	return []any{
 		user, org, client, member, session, grant, code, refresh, invitation, flow, link, factor, totp, consent,
-		revoked, event,
+		revoked, event, device,
 		[]storage.Event{*event},
 		[]storage.RecoveryCode{recovery},
 		t.Context(), 10, int64(10), noon,

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -193,7 +194,7 @@ func rows(t *testing.T, db *storage.DB) map[string]string {
 	counts := map[string]string{}
 	for _, table := range []string{
 		"users", "passwords", "organizations", "members", "sessions", "clients", "consents", "grants",
-		"codes", "refresh_tokens", "flows", "links",
+		"codes", "refresh_tokens", "flows", "links", "device_codes",
 	} {
 		if n := count(t, db, table); n != "0" {
 			counts[table] = n
@@ -209,14 +210,14 @@ func TestWhatBelongsToSomethingGoesWithIt(t *testing.T) {
 		all := map[string]string{
 			"users": "1", "passwords": "1", "organizations": "1", "members": "1", "sessions": "1",
 			"clients": "1", "consents": "1", "grants": "1", "codes": "1", "refresh_tokens": "1",
-			"flows": "1", "links": "1",
+			"flows": "1", "links": "1", "device_codes": "4",
 		}
 		for _, c := range []struct {
 			what      string
 			delete    func(w *world) string // a statement, "" if the owner is deleted by DeleteUser
 			remaining map[string]string
 		}{
-			{"user", nil, map[string]string{"organizations": "2", "clients": "2"}},
+			{"user", nil, map[string]string{"organizations": "2", "clients": "2", "device_codes": "7"}},
 			{
 				"client", func(w *world) string { return "DELETE FROM clients WHERE id = '" + w.client.ID + "'" },
 				map[string]string{
@@ -233,6 +234,7 @@ func TestWhatBelongsToSomethingGoesWithIt(t *testing.T) {
 				map[string]string{
 					"users": "2", "passwords": "2", "organizations": "2", "members": "2", "clients": "2",
 					"consents": "2", "grants": "2", "codes": "2", "refresh_tokens": "2", "links": "2",
+					"device_codes": "8",
 				},
 			},
 		} {
@@ -245,12 +247,8 @@ func TestWhatBelongsToSomethingGoesWithIt(t *testing.T) {
 				execute(t, db, c.delete(w))
 			}
 			want := map[string]string{}
-			for table := range all {
-				want[table] = "1"
-			}
-			for table, n := range c.remaining {
-				want[table] = n
-			}
+			maps.Copy(want, all)
+			maps.Copy(want, c.remaining)
 			if diff := cmp.Diff(want, rows(t, db)); diff != "" {
 				t.Errorf("after a %s was deleted (-want +got):\n%s", c.what, diff)
 			}

@@ -35,6 +35,10 @@ func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, r, "/sign-in?flow="+flow)
 		return nil
 	}
+	if q.Request.Device != nil {
+		wb.renderDeviceAllow(w, r, flow, q)
+		return nil
+	}
 	host, source := target(q.Request.RedirectURI)
 	page := consentPage{Flow: flow, Client: *clientOf(q), RedirectHost: host, Email: q.Identity.User.Email}
 	for _, name := range q.Request.Asked() {

@@ -36,6 +36,8 @@ func pageData() map[string]any {
 		"recovery_codes": codesPage{},
 		"docs":           docsPage{},
 
+		"device_code":     deviceCodePage{},
+		"device_allow":    deviceAllowPage{},
 		"forgot_password": forgotPage{},
 		"reset_password":  resetPage{},
 		"follow_link":     followLinkPage{},

@@ -47,6 +47,9 @@ type clientView struct {
 	OldSecretExpiresAt     *time.Time `json:"old_secret_expires_at" nullable:"true" doc:"How long the secret before this one works too"`
 	CreatedAt              time.Time  `json:"created_at"`
 	UpdatedAt              time.Time  `json:"updated_at"`
+
+	Exchange    []string `json:"exchange" nullable:"false" doc:"How it may exchange tokens: impersonation, delegation"`
+	ExchangeFor []string `json:"exchange_for" nullable:"false" doc:"Whose tokens it may exchange beside its own"`
 }
 
 func clientViewOf(c *registry.Client) clientView {
@@ -63,6 +66,7 @@ func clientViewOf(c *registry.Client) clientView {
 		PolicyURI: orNull(c.PolicyURI), TOSURI: orNull(c.TOSURI),
 		OldSecretExpiresAt: timeOrNull(c.OldSecretExpiresAt.Time),
 		CreatedAt:          c.CreatedAt.Time, UpdatedAt: c.UpdatedAt.Time,
+		Exchange: listOf(c.Options.Exchange), ExchangeFor: listOf(c.Options.ExchangeFor),
 	}
 }
 

@@ -44,6 +44,9 @@ func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID
 	if err != nil {
 		return nil, err
 	}
+	if f.request.Device != nil {
+		return &Next{Location: openid.DoneAt("denied")}, nil
+	}
 	return &Next{Location: s.openid.Refuse(f.request, "access_denied", refusedText["access_denied"]).Location()}, nil
 }
 

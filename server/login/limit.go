@@ -50,6 +50,13 @@ var (
 	perFlow = limit.Rule{Name: "flow-address", Most: 1500, Window: 15 * time.Minute}
 )
 
+// How often one address, and all together, may type a code that no device waits with:
+// three thousand of 25 billion (RFC 8628, section 5.1).
+var (
+	perUserCode         = limit.Rule{Name: "user-code-address", Most: 20, Window: 15 * time.Minute}
+	perUserCodeAnywhere = limit.Rule{Name: "user-code-anywhere", Most: 3000, Window: 15 * time.Minute}
+)
+
 // limits applies the limits.
 type limits struct{ count *limit.Limits }
 

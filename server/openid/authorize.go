@@ -79,7 +79,10 @@ func (p *Provider) Issue(
 		SessionID: storage.Ref(s.ID), Scopes: r.Scopes, Methods: s.Methods,
 		AuthenticatedAt: s.AuthenticatedAt, CreatedAt: storage.At(now),
 		ExpiresAt: storage.At(now.Add(p.grantLifetime(client, r.Scopes))),
-		Details:   storage.GrantDetails{Claims: claims, Resources: r.Resources},
+		Details:   storage.GrantDetails{Claims: claims, Resources: r.Resources, JKT: r.JKT},
+	}
+	if r.Device != nil {
+		return p.allowDevice(ctx, tx, by, now, r, client, grant)
 	}
 	if err := tx.InsertGrant(ctx, grant); err != nil {
 		return "", fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
@@ -157,6 +160,13 @@ func (p *Provider) remember(
 func (p *Provider) Deny(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *Request, reason string,
 ) error {
+	if r.Device != nil && reason == "access_denied" { // another user may still allow it
+		if first, err := tx.UseDeviceDecision(ctx, r.Device.Hash, "", now); err != nil {
+			return fmt.Errorf("deny a device of %s: %w", r.ClientID, err)
+		} else if !first {
+			return ErrUserCode
+		}
+	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "authorize.denied", Failed: true, Reason: reason, TargetKind: "client", TargetID: r.ClientID,
 	})

@@ -20,6 +20,7 @@ import (
 type redemption struct {
 	code, redirectURI, verifier string
 	resources                   []string
+	key                         string // the thumbprint of the key that it proves
 }
 
 // redeem gives an authenticated client the tokens of a code
@@ -102,9 +103,14 @@ func (p *Provider) redeemIn(
 	} else if err != nil {
 		return nil, err
 	}
-	out.grant, out.scopes, out.nonce = grant, grant.Scopes, code.Nonce
 	if out.resources, refused = p.narrow(out.client, grant, in.resources); refused != nil {
 		return refused, nil
+	}
+	out.grant, out.scopes, out.nonce, out.jkt = grant, grant.Scopes, code.Nonce, in.key
+	if fits, err := p.bind(ctx, tx, out, true); err != nil {
+		return nil, err
+	} else if !fits {
+		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "key_mismatch")
 	}
 	if has(grant.Scopes, "offline_access") && has(out.client.GrantTypes, "refresh_token") {
 		if out.refresh, err = p.firstRefreshToken(ctx, tx, now, out.client, grant); err != nil {

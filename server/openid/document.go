@@ -79,6 +79,8 @@ type metadata struct {
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
 	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
 	claimsMetadata
+	dpopMetadata
+	deviceMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -103,6 +105,8 @@ func (p *Provider) metadata() metadata {
 		Prompts:              prompts,
 		ResponseIssParameter: true,
 		claimsMetadata:       newClaimsMetadata(),
+		dpopMetadata:         newDPoPMetadata(),
+		deviceMetadata:       deviceMetadata{p.Issuer + DeviceAuthorizationPath},
 	}
 }
 

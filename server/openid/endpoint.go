@@ -32,6 +32,7 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store") // RFC 6749, section 5.1
 	h.Set("Pragma", "no-cache")
+	p.offerNonce(h, r.Header)
 	if problem := readForm(w, r); problem != nil {
 		writeOAuth(w, problem.status, problem.code, problem.text)
 		return
@@ -202,7 +203,7 @@ func bearer(w http.ResponseWriter, r *http.Request) (string, *problem) {
 		return "", &problem{status: http.StatusUnauthorized}
 	}
 	scheme, token, _ := strings.Cut(header[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") || slices.Contains([]string{"", " "}, token) {
+	if !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, proofToken) || slices.Contains([]string{"", " "}, token) {
 		return "", &problem{http.StatusUnauthorized, "invalid_token", "the Authorization header is not a Bearer token"}
 	}
 	return strings.TrimSpace(token), nil
@@ -217,6 +218,9 @@ func writeBearer(w http.ResponseWriter, p *problem) {
 	}
 	h := w.Header()
 	h.Set("WWW-Authenticate", challenge)
+	if p.code == "" {
+		h.Add("WWW-Authenticate", dpopChallenge)
+	}
 	h.Set("Cache-Control", "no-store")
 	h["Content-Type"] = jsonType
 	w.WriteHeader(p.status)

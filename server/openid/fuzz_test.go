@@ -105,7 +105,7 @@ func FuzzVerifyToken(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	issued, err := p.clientToken(ctx, machine, nil, nil)
+	issued, err := p.clientToken(ctx, machine, "", nil, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func (p *Provider) introspect(ctx context.Context, c *storage.Client, token stri
 		Confirmation: says.Confirmation, Actor: says.Actor,
 	}
 	if says.Confirmation != nil {
-		answer.TokenType = "DPoP" // RFC 9449, section 6.2
+		answer.TokenType = proofToken // RFC 9449, section 6.2
 	}
 	if grant != nil && has(strings.Fields(says.Scope), "email") {
 		answer.Username, err = p.username(ctx, grant.UserID)

@@ -25,6 +25,7 @@ import (
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/storage"
+	"authy/storage/kv"
 )
 
 // Paths of the endpoints, below the issuer.
@@ -38,6 +39,8 @@ const (
 	RevocationPath    = "/oidc/revoke"
 	IntrospectionPath = "/oidc/introspect"
 	EndSessionPath    = "/oidc/end_session"
+
+	DeviceAuthorizationPath = "/oidc/device_authorization"
 )
 
 // Config says how the provider behaves.
@@ -51,6 +54,9 @@ type Config struct {
 	RefreshGrace time.Duration
 	// MaxGrantLifetime ends every chain of refresh tokens, however active.
 	MaxGrantLifetime time.Duration
+	// Shared remembers what was used once and Local does while it is away; the one
+	// is of all nodes, the other of this process.
+	Shared, Local kv.Store
 	// Limits slows down guessing of client secrets; nil does not.
 	Limits *limit.Limits
 }
@@ -62,6 +68,7 @@ type Provider struct {
 	keys      *keyring.Ring
 	clients   *registry.Service
 	jwks      atomic.Pointer[publicKeys]
+	replays   replays
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
@@ -75,7 +82,7 @@ const verifiedTokens = 10_000
 // tokens can be issued.
 func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config) (*Provider, error) {
 	p := &Provider{
-		Config: c, db: db, keys: keys, clients: clients,
+		Config: c, db: db, keys: keys, clients: clients, replays: replays{c.Shared, c.Local, time.Now()},
 		verified: otter.Must(&otter.Options[[32]byte, *accessToken]{MaximumSize: verifiedTokens}),
 	}
 	var err error
@@ -83,9 +90,11 @@ func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config
 		return nil, err
 	}
 	p.endpoints = op.RegisterServer(&server{p: p}, op.Endpoints{
-		Token:         op.NewEndpoint(TokenPath),
-		Introspection: op.NewEndpoint(IntrospectionPath),
-		Revocation:    op.NewEndpoint(RevocationPath),
+		Token: op.NewEndpoint(TokenPath),
+
+		DeviceAuthorization: op.NewEndpoint(DeviceAuthorizationPath),
+		Introspection:       op.NewEndpoint(IntrospectionPath),
+		Revocation:          op.NewEndpoint(RevocationPath),
 	}, op.WithServerCORSOptions(nil))
 	return p, nil
 }
@@ -121,7 +130,10 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 	} else if limited {
 		return errEnded // until a second factor is set up
 	}
-	return p.sessionLive(ctx, r, g)
+	if err := p.sessionLive(ctx, r, g); err != nil {
+		return err
+	}
+	return p.parentLive(ctx, r, g, now)
 }
 
 // sessionLive is nil unless the session of g was ended. Tokens that were

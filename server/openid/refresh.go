@@ -43,9 +43,10 @@ func (p *Provider) addRefreshToken(
 // rotate gives an authenticated client new tokens for a refresh token
 // (RFC 6749, section 6; RFC 9700, section 4.14).
 func (p *Provider) rotate(
-	ctx context.Context, c *storage.Client, token string, asked, resources []string,
+	ctx context.Context, c *storage.Client, key, token string, asked, resources []string,
 ) (*oidc.AccessTokenResponse, error) {
 	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
+		out.jkt = key
 		return p.rotateIn(ctx, tx, by, now, token, asked, resources, out)
 	})
 }
@@ -74,6 +75,11 @@ func (p *Provider) rotateIn(
 		return nil, err
 	}
 	out.grant, out.scopes = grant, grant.Scopes
+	if fits, err := p.bind(ctx, tx, out, false); err != nil {
+		return nil, err
+	} else if !fits {
+		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "key_mismatch")
+	}
 	if len(asked) > 0 {
 		for _, scope := range asked {
 			if !has(grant.Scopes, scope) {

@@ -26,11 +26,14 @@ func refuse(code, parameter, description string) *Refusal {
 // Error returns the code and the description.
 func (r *Refusal) Error() string { return r.Code + ": " + r.Description }
 
-// Location returns where the browser takes the refusal to the client, or ""
-// if it must be shown here.
+// Location returns where the browser takes the refusal to the client, or to the
+// page that tells who lets a device in; "" if it must be shown at once.
 func (r *Refusal) Location() string {
 	if r.back == nil {
 		return ""
+	}
+	if r.back.Device != nil {
+		return DoneAt("refused")
 	}
 	return answer(r.back, r.issuer, url.Values{"error": {r.Code}, "error_description": {r.Description}})
 }

@@ -33,6 +33,10 @@ type Request struct {
 	// Claims are what is asked for one by one, Resources what the tokens are for.
 	Claims    ClaimsRequest `json:"claims,omitzero"`
 	Resources []string      `json:"resources,omitempty"`
+	// JKT is the thumbprint of the key that the code is bound to (RFC 9449, section 10).
+	JKT string `json:"dpop_jkt,omitempty"`
+	// Device is what is to be let in; nil for a request that came by a browser.
+	Device *Device `json:"device,omitempty"`
 }
 
 // Has says whether the request has a prompt value.
@@ -54,6 +58,7 @@ var single = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
 	"code_challenge", "code_challenge_method", "prompt", "max_age", "login_hint", "id_token_hint",
 	"request", "request_uri", "registration", "display", "ui_locales", "claims_locales", "acr_values", "claims",
+	"dpop_jkt",
 }
 
 // ParseRequest checks an authorization request. A refusal that could be sent
@@ -74,6 +79,7 @@ func (p *Provider) ParseRequest(ctx context.Context, form url.Values) (*Request,
 	for _, check := range []func(context.Context, *storage.Client, *Request, url.Values) *Refusal{
 		p.checkForm, p.checkResponse, p.checkScope, p.checkPKCE, p.checkPrompt, p.checkHints,
 		p.checkClaims, p.checkResources,
+		p.checkKey,
 	} {
 		if refusal := check(ctx, client, r, form); refusal != nil {
 			refusal.back, refusal.issuer = r, p.Issuer

@@ -130,24 +130,47 @@ func (s *server) clientRefused(ctx context.Context, clientID, reason string) err
 var errClientAuth = op.NewStatusError(
 	oidc.ErrInvalidClient().WithDescription("client authentication failed"), http.StatusUnauthorized)
 
+// proven returns the record of a client that asks for tokens, and the thumbprint of
+// the key that it proves.
+func (s *server) proven(ctx context.Context, h http.Header, c op.Client) (*storage.Client, string, error) {
+	known := registered(c)
+	key, err := s.p.ProvenKey(ctx, h, TokenPath, known)
+	if _, told := errors.AsType[*oidc.Error](err); err != nil && !told {
+		err = internal(ctx, err)
+	}
+	return known, key, err
+}
+
 // CodeExchange redeems an authorization code.
 func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
-	return respond(s.p.redeem(ctx, registered(r.Client), redemption{
-		code: r.Data.Code, redirectURI: r.Data.RedirectURI, verifier: r.Data.CodeVerifier,
+	c, key, err := s.proven(ctx, r.Header, r.Client)
+	if err != nil {
+		return nil, err
+	}
+	return respond(s.p.redeem(ctx, c, redemption{
+		code: r.Data.Code, redirectURI: r.Data.RedirectURI, verifier: r.Data.CodeVerifier, key: key,
 		resources: r.PostForm["resource"],
 	}))(ctx)
 }
 
 // RefreshToken rotates a refresh token.
 func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
-	return respond(s.p.rotate(ctx, registered(r.Client), r.Data.RefreshToken, words(r.Data.Scopes), r.PostForm["resource"]))(ctx)
+	c, key, err := s.proven(ctx, r.Header, r.Client)
+	if err != nil {
+		return nil, err
+	}
+	return respond(s.p.rotate(ctx, c, key, r.Data.RefreshToken, words(r.Data.Scopes), r.PostForm["resource"]))(ctx)
 }
 
 // ClientCredentialsExchange gives a client a token of its own.
 func (s *server) ClientCredentialsExchange(
 	ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest],
 ) (*op.Response, error) {
-	return respond(s.p.clientToken(ctx, registered(r.Client), words(r.Data.Scope), r.PostForm["resource"]))(ctx)
+	c, key, err := s.proven(ctx, r.Header, r.Client)
+	if err != nil {
+		return nil, err
+	}
+	return respond(s.p.clientToken(ctx, c, key, words(r.Data.Scope), r.PostForm["resource"]))(ctx)
 }
 
 // words leaves the empty scopes out that the library makes of an empty

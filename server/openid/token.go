@@ -76,7 +76,10 @@ type issued struct {
 	resources []string // that the access token is for; nil for this server's own
 	nonce     string
 	refresh   string
-	access    string // made already, if it is no JWT
+	access    string          // made already, if it is no JWT
+	jkt       string          // the thumbprint of the key that was proved, "" for none
+	actor     json.RawMessage // who acts for the user, nil for themselves
+	bare      bool            // no ID token comes with it
 }
 
 // lifetime is how long an access token lasts: no longer than its grant.
@@ -98,10 +101,10 @@ func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.A
 		}
 	}
 	response := &oidc.AccessTokenResponse{
-		AccessToken: access, TokenType: oidc.BearerToken, RefreshToken: i.refresh,
+		AccessToken: access, TokenType: tokenType(i.jkt), RefreshToken: i.refresh,
 		ExpiresIn: uint64(max(i.lifetime(now)/time.Second, 0)), Scope: i.scopes,
 	}
-	if !has(i.scopes, "openid") {
+	if !has(i.scopes, "openid") || i.bare {
 		return response, nil
 	}
 	claims, err := p.idClaims(ctx, now, i, access)
@@ -123,6 +126,7 @@ func (p *Provider) accessClaims(ctx context.Context, now time.Time, i issued) (*
 		Expires: now.Add(i.lifetime(now)).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
 		ACR: i.grant.Details.ACR, Methods: i.grant.Methods, memberships: member,
 		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
+		Confirmation: confirmed(i.jkt), Actor: i.actor,
 	}, nil
 }
 
@@ -164,7 +168,7 @@ func (p *Provider) idClaims(ctx context.Context, now time.Time, i issued, access
 // clientToken gives a client a token of its own (RFC 6749, section 4.4): for
 // the scopes of its APIs, never for those that speak of a user.
 func (p *Provider) clientToken(
-	ctx context.Context, c *storage.Client, asked, resources []string,
+	ctx context.Context, c *storage.Client, jkt string, asked, resources []string,
 ) (*oidc.AccessTokenResponse, error) {
 	scopes, err := ownScopes(c, asked)
 	if err != nil {
@@ -177,7 +181,7 @@ func (p *Provider) clientToken(
 	claims := &accessToken{
 		Issuer: p.Issuer, Subject: c.ClientID, Audience: p.audience(unique(resources)),
 		Expires: now.Add(c.AccessTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),
-		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "),
+		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "), Confirmation: confirmed(jkt),
 	}
 	access := ""
 	if !c.Options.OpaqueTokens {
@@ -198,7 +202,7 @@ func (p *Provider) clientToken(
 		})
 	})
 	return &oidc.AccessTokenResponse{
-		AccessToken: access, TokenType: oidc.BearerToken, Scope: scopes, ExpiresIn: uint64(max(c.AccessTokenLifetime, 0)),
+		AccessToken: access, TokenType: tokenType(jkt), Scope: scopes, ExpiresIn: uint64(max(c.AccessTokenLifetime, 0)),
 	}, err
 }
 

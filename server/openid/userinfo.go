@@ -16,6 +16,7 @@ import (
 // ServeUserinfo answers with the claims of an access token's user
 // (OpenID Connect Core 1.0, section 5.3).
 func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
+	p.offerNonce(w.Header(), r.Header)
 	token, refused := bearer(w, r)
 	if refused != nil {
 		writeBearer(w, refused)
@@ -31,6 +32,10 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	case !has(says.Audience, p.Issuer):
 		writeBearer(w, &problem{http.StatusUnauthorized, "invalid_token", "the access token is for other servers"})
+		return
+	}
+	if err := p.checkPresented(r, token, says); err != nil {
+		refusePresented(w, r, err)
 		return
 	}
 	scopes := strings.Fields(says.Scope)

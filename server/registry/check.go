@@ -14,7 +14,13 @@ import (
 )
 
 // GrantTypes are the values of grant_type that this server knows.
-var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials"}
+var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", DeviceCode, TokenExchange}
+
+// The grants with long names, of RFC 8628 and RFC 8693.
+const (
+	DeviceCode    = "urn:ietf:params:oauth:grant-type:device_code"
+	TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // no token
+)
 
 // The most of each that a client has.
 const (
@@ -41,6 +47,7 @@ func (in Registration) normal() Registration {
 	}
 	for _, list := range []*[]string{
 		&in.RedirectURIs, &in.PostLogoutRedirectURIs, &in.GrantTypes, &in.Scopes, &in.Allowed,
+		&in.Options.Exchange, &in.Options.ExchangeFor,
 	} {
 		*list = unique(*list)
 	}
@@ -104,6 +111,9 @@ func (in Registration) problems(method string) map[string][]string {
 	if in.Options.Profile != Legacy && in.Options.CodeLifetime != 0 {
 		note("code_lifetime", "Only a client of the profile legacy has codes that last longer.")
 	}
+	for field, problem := range in.exchangeProblems() {
+		note(field, problem)
+	}
 	note("scopes", scopesProblem(in.Scopes))
 	note("allow", allowedProblem(in.Allowed, in.OrganizationID))
 	for field, lifetime := range map[string]time.Duration{
@@ -162,6 +172,8 @@ func grantsProblem(types []string, public bool) string {
 	case public && has(types, "client_credentials"):
 		// RFC 6749, section 4.4: confidential clients only.
 		return "A public client cannot have client_credentials."
+	case public && has(types, TokenExchange):
+		return "A public client cannot exchange tokens."
 	}
 	return ""
 }

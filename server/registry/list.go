@@ -121,6 +121,9 @@ func (s *Service) Update(
 		if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
 			return ErrForbidden
 		}
+		if err := mayLetExchange(ctx, tx.Reader, by, before.Options, in.Options); err != nil {
+			return err
+		}
 		if changed = differences(before, in); len(changed) == 0 {
 			return nil
 		}

@@ -159,6 +159,9 @@ func (s *Service) add(ctx context.Context, by audit.Actor, in Registration) (*Cl
 		if err := s.mayManage(ctx, tx.Reader, by, in.OrganizationID); err != nil {
 			return err
 		}
+		if err := mayLetExchange(ctx, tx.Reader, by, Options{}, in.Options); err != nil {
+			return err
+		}
 		if err := in.checkNew(); err != nil {
 			return err
 		}

@@ -1,0 +1,42 @@
+package openid
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+)
+
+// A nonce says when it was given out, and a keyed hash says that it was given out
+// here (RFC 9449, section 8): nothing is kept, and every node knows those of the
+// others by the secret key that they share.
+
+const (
+	// nonceLife is how long a nonce can be used.
+	nonceLife = 2 * time.Minute
+	// clockSkew is how far the clock of another node may be ahead.
+	clockSkew = 5 * time.Second
+
+	nonceMAC = 16 // bytes of the hash that are kept
+)
+
+// newNonce returns a nonce that was given out at now.
+func (p *Provider) newNonce(now time.Time) string {
+	stamp := binary.BigEndian.AppendUint64(nil, uint64(now.Unix())) //nolint:gosec // after 1970
+	return base64.RawURLEncoding.EncodeToString(append(stamp, p.nonceMAC(stamp)...))
+}
+
+func (p *Provider) nonceMAC(stamp []byte) []byte {
+	return p.db.MAC("dpop nonce", string(stamp))[:nonceMAC]
+}
+
+// isNonce says whether a nonce was given out here, and neither too long ago nor
+// before this process began.
+func (p *Provider) isNonce(nonce string, now time.Time) bool {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
+	if err != nil || len(raw) != 8+nonceMAC || subtle.ConstantTimeCompare(raw[8:], p.nonceMAC(raw[:8])) != 1 {
+		return false
+	}
+	at := time.Unix(int64(binary.BigEndian.Uint64(raw)), 0) //nolint:gosec // what newNonce wrote
+	return !p.replays.forgot(at) && now.Sub(at) <= nonceLife && at.Sub(now) <= clockSkew
+}
