@@ -145,6 +145,7 @@ type world struct {
 	service  *storage.APIToken    // of the organization, made by the user
 	passkey  *storage.Passkey
 	ceremony *storage.Ceremony
+	pushed   *storage.PushedRequest
 }
 
 func newTOTP(user *storage.User) *storage.TOTP {
@@ -175,6 +176,13 @@ func newCeremony(u *storage.User) *storage.Ceremony {
 	}
 }
 
+func newPushedRequest(c *storage.Client) *storage.PushedRequest {
+	return &storage.PushedRequest{
+		Hash: storage.Hash(storage.NewID()), ClientID: c.ID, Request: "what was asked",
+		ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
 func newWorld(t testing.TB, db *storage.DB) *world {
 	t.Helper()
 	w := &world{user: newUser(), org: newOrg(), client: newClient(), flow: newFlow(), link: newLink()}
@@ -188,6 +196,7 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 	w.token, w.service = newAPIToken(w.user, nil), newAPIToken(nil, w.org)
 	w.service.CreatedByID = storage.Ref(w.user.ID)
 	w.passkey, w.ceremony = newPasskey(w.user), newCeremony(w.user)
+	w.pushed = newPushedRequest(w.client)
 	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -203,6 +212,7 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 				{Hash: "recovery code", CreatedAt: storage.At(noon)},
 			}),
 			tx.InsertPasskey(ctx, w.passkey), tx.InsertCeremony(ctx, w.ceremony),
+			tx.InsertPushedRequest(ctx, w.pushed),
 			tx.SavePassword(ctx, &storage.Password{
 				UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon),
 			}),
