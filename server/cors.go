@@ -51,5 +51,6 @@ func allowOrigins(origins []string) func(w http.ResponseWriter, r *http.Request)
 func isForPrograms(path string) bool {
 	return isAPI(path) || slices.Contains([]string{
 		openid.TokenPath, openid.UserinfoPath, openid.RevocationPath, openid.IntrospectionPath,
+		openid.PushPath,
 	}, strings.TrimSuffix(path, "/"))
 }

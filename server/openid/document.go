@@ -57,35 +57,30 @@ func (d *document) serve(w http.ResponseWriter, r *http.Request) {
 // metadata is the provider's configuration: exactly what works
 // (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207, section 3).
 type metadata struct {
-	Issuer                   string   `json:"issuer"`
-	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
-	TokenEndpoint            string   `json:"token_endpoint"`
-	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
-	JWKSURI                  string   `json:"jwks_uri"`
-	RevocationEndpoint       string   `json:"revocation_endpoint"`
-	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
-	EndSessionEndpoint       string   `json:"end_session_endpoint"`
-	Scopes                   []string `json:"scopes_supported"`
-	ResponseTypes            []string `json:"response_types_supported"`
-	ResponseModes            []string `json:"response_modes_supported"`
-	GrantTypes               []string `json:"grant_types_supported"`
-	SubjectTypes             []string `json:"subject_types_supported"`
-	IDTokenAlgs              []string `json:"id_token_signing_alg_values_supported"`
-	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
-	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
-	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
-	ChallengeMethods         []string `json:"code_challenge_methods_supported"`
-	Claims                   []string `json:"claims_supported"`
-	Prompts                  []string `json:"prompt_values_supported"`
-	ClaimsParameter          bool     `json:"claims_parameter_supported"`
-	RequestParameter         bool     `json:"request_parameter_supported"`
-	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
-	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
+	Scopes                []string `json:"scopes_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	SubjectTypes          []string `json:"subject_types_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	Claims                []string `json:"claims_supported"`
+	Prompts               []string `json:"prompt_values_supported"`
+	ClaimsParameter       bool     `json:"claims_parameter_supported"`
+	ResponseIssParameter  bool     `json:"authorization_response_iss_parameter_supported"`
+	authMetadata
+	requestMetadata
 }
 
 func (p *Provider) metadata() metadata {
-	secret := []string{"client_secret_basic", "client_secret_post"}
-	secretOrNone := append([]string{"none"}, secret...)
 	return metadata{
 		Issuer:                p.Issuer,
 		AuthorizationEndpoint: p.Issuer + AuthorizePath,
@@ -101,8 +96,7 @@ func (p *Provider) metadata() metadata {
 		GrantTypes:            registry.GrantTypes,
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           keyring.Algorithms,
-		TokenAuthMethods:      secretOrNone, RevocationAuthMethods: secretOrNone, IntrospectionAuthMethods: secret,
-		ChallengeMethods: []string{"S256"},
+		ChallengeMethods:      []string{"S256"},
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "azp", "sid", "amr",
 			"name", "given_name", "family_name", "nickname", "preferred_username", "picture", "website", "gender",
@@ -111,6 +105,8 @@ func (p *Provider) metadata() metadata {
 		},
 		Prompts:              prompts,
 		ResponseIssParameter: true,
+		authMetadata:         newAuthMetadata(),
+		requestMetadata:      newRequestMetadata(p.Issuer),
 	}
 }
 
