@@ -31,6 +31,8 @@ var (
 	authMethods = []string{"none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"}
 )
 
+const pushPath = "/oidc/par"
+
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // signer is a client's key.
