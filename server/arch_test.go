@@ -33,7 +33,7 @@ var picture = [][]string{
 	{"server/login"},
 	{"server/openid", "server/saml2", "server/social", "server/token"},
 	{"server/registry"},
-	{"server/keyring"},
+	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/seen"},
 	{"server/fault"},

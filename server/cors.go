@@ -52,5 +52,6 @@ func isForPrograms(path string) bool {
 	return isAPI(path) || slices.Contains([]string{
 		openid.TokenPath, openid.UserinfoPath, openid.RevocationPath, openid.IntrospectionPath,
 		openid.DeviceAuthorizationPath,
+		openid.PushPath,
 	}, strings.TrimSuffix(path, "/"))
 }

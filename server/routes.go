@@ -47,6 +47,8 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		handle(http.MethodPost, path, http.HandlerFunc(s.OpenID.ServeClient))
 	}
 
+	handle(http.MethodPost, openid.PushPath, http.HandlerFunc(s.OpenID.ServePush))
+
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,

@@ -114,7 +114,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		Shared: s.Store, Local: local,
 		// Each node counts for itself: asking another machine would cost more
 		// than the rest of a token call.
-		Limits: s.limits(local),
+		Limits: s.limits(local), Outbound: s.Outbound,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.closeStores())

@@ -21,6 +21,8 @@ var expired = []struct {
 	keep       time.Duration
 	change     func(tx *Tx, ctx context.Context, where string, args ...any) error // of cached ones
 }{
+	{"assertions", "hash", 0, nil},
+	{"pushed_requests", "hash", 0, nil},
 	{"ceremonies", "hash", 0, nil},
 	{"first_factors", "hash", 0, nil},
 	{"flows", "id", 0, nil},

@@ -37,8 +37,13 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	token.ID, token.ExpiresAt = name, storage.At(at)
 	device := newDeviceCode(w.client)
 	device.Hash, device.ExpiresAt = name, storage.At(at.Add(-keepDevice))
+	if _, err := tx.UseAssertion(ctx, name, at); err != nil {
+		return err
+	}
 	return first(
-		tx.InsertDeviceCode(ctx, device), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
+		tx.InsertDeviceCode(ctx, device),
+		tx.InsertPushedRequest(ctx, &storage.PushedRequest{Hash: name, ClientID: w.client.ID, ExpiresAt: storage.At(at)}),
+		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 	)
@@ -52,6 +57,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
 		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
 		"device_codes": "hash",
+		"assertions":   "hash", "pushed_requests": "hash",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -83,6 +89,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
 			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
 			"device_codes": want,
+			"assertions":   want, "pushed_requests": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

@@ -149,6 +149,7 @@ type world struct {
 	refused  *storage.DeviceCode // as well
 	polled   *storage.DeviceCode // as well
 	allowed  *storage.DeviceCode // by the grant
+	pushed   *storage.PushedRequest
 }
 
 func newTOTP(user *storage.User) *storage.TOTP {
@@ -187,6 +188,13 @@ func newDeviceCode(client *storage.Client) *storage.DeviceCode {
 	}
 }
 
+func newPushedRequest(c *storage.Client) *storage.PushedRequest {
+	return &storage.PushedRequest{
+		Hash: storage.Hash(storage.NewID()), ClientID: c.ID, Request: "what was asked",
+		ExpiresAt: storage.At(noon.Add(time.Hour)),
+	}
+}
+
 func newWorld(t testing.TB, db *storage.DB) *world {
 	t.Helper()
 	w := &world{user: newUser(), org: newOrg(), client: newClient(), flow: newFlow(), link: newLink()}
@@ -203,6 +211,7 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 	w.device, w.allowed = newDeviceCode(w.client), newDeviceCode(w.client)
 	w.refused, w.polled = newDeviceCode(w.client), newDeviceCode(w.client)
 	w.allowed.GrantID = storage.Ref(w.grant.ID)
+	w.pushed = newPushedRequest(w.client)
 	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -220,6 +229,7 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 			tx.InsertDeviceCode(ctx, w.device), tx.InsertDeviceCode(ctx, w.allowed),
 			tx.InsertDeviceCode(ctx, w.refused), tx.InsertDeviceCode(ctx, w.polled),
 			tx.InsertPasskey(ctx, w.passkey), tx.InsertCeremony(ctx, w.ceremony),
+			tx.InsertPushedRequest(ctx, w.pushed),
 			tx.SavePassword(ctx, &storage.Password{
 				UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon),
 			}),

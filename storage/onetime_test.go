@@ -47,6 +47,13 @@ func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (boo
 		"TakeCeremony": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			return took(tx.TakeCeremony(ctx, w.ceremony.Hash, w.ceremony.Binding, noon))
 		},
+		"UseAssertion": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseAssertion(ctx, "assertion", noon)
+		},
+		"TakePushedRequest": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			_, err := tx.TakePushedRequest(ctx, w.pushed.Hash, w.client.ID, noon)
+			return took(err)
+		},
 		"UsePasskey": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			p := *w.passkey
 			p.SignCount, p.LastUsedAt = p.SignCount+1, storage.At(noon)

@@ -58,34 +58,29 @@ func (d *document) serve(w http.ResponseWriter, r *http.Request) {
 // (OpenID Connect Discovery 1.0, section 3; RFC 8414; RFC 9207, section 3).
 type metadata struct {
 	logoutMetadata
-	Issuer                   string   `json:"issuer"`
-	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
-	TokenEndpoint            string   `json:"token_endpoint"`
-	UserinfoEndpoint         string   `json:"userinfo_endpoint"`
-	JWKSURI                  string   `json:"jwks_uri"`
-	RevocationEndpoint       string   `json:"revocation_endpoint"`
-	IntrospectionEndpoint    string   `json:"introspection_endpoint"`
-	Scopes                   []string `json:"scopes_supported"`
-	ResponseTypes            []string `json:"response_types_supported"`
-	ResponseModes            []string `json:"response_modes_supported"`
-	GrantTypes               []string `json:"grant_types_supported"`
-	IDTokenAlgs              []string `json:"id_token_signing_alg_values_supported"`
-	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
-	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
-	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
-	ChallengeMethods         []string `json:"code_challenge_methods_supported"`
-	Prompts                  []string `json:"prompt_values_supported"`
-	RequestParameter         bool     `json:"request_parameter_supported"`
-	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
-	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	Scopes                []string `json:"scopes_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	IDTokenAlgs           []string `json:"id_token_signing_alg_values_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	Prompts               []string `json:"prompt_values_supported"`
+	ResponseIssParameter  bool     `json:"authorization_response_iss_parameter_supported"`
 	claimsMetadata
 	dpopMetadata
 	deviceMetadata
+	authMetadata
+	requestMetadata
 }
 
 func (p *Provider) metadata() metadata {
-	secret := []string{"client_secret_basic", "client_secret_post"}
-	secretOrNone := append([]string{"none"}, secret...)
 	return metadata{
 		logoutMetadata:        p.logoutMetadata(),
 		Issuer:                p.Issuer,
@@ -100,13 +95,14 @@ func (p *Provider) metadata() metadata {
 		ResponseModes:         []string{"query"},
 		GrantTypes:            registry.GrantTypes,
 		IDTokenAlgs:           keyring.Algorithms,
-		TokenAuthMethods:      secretOrNone, RevocationAuthMethods: secretOrNone, IntrospectionAuthMethods: secret,
-		ChallengeMethods:     []string{"S256"},
-		Prompts:              prompts,
-		ResponseIssParameter: true,
-		claimsMetadata:       newClaimsMetadata(),
-		dpopMetadata:         newDPoPMetadata(),
-		deviceMetadata:       deviceMetadata{p.Issuer + DeviceAuthorizationPath},
+		ChallengeMethods:      []string{"S256"},
+		Prompts:               prompts,
+		ResponseIssParameter:  true,
+		claimsMetadata:        newClaimsMetadata(),
+		dpopMetadata:          newDPoPMetadata(),
+		deviceMetadata:        deviceMetadata{p.Issuer + DeviceAuthorizationPath},
+		authMetadata:          newAuthMetadata(),
+		requestMetadata:       newRequestMetadata(p.Issuer),
 	}
 }
 

@@ -37,7 +37,7 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 		writeOAuth(w, problem.status, problem.code, problem.text)
 		return
 	}
-	if problem := checkCredentials(r); problem != nil {
+	if _, problem := presented(r.Header, r.PostForm, r.URL.Path); problem != nil {
 		writeOAuth(w, problem.status, problem.code, problem.text)
 		return
 	}
@@ -94,45 +94,6 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 		}
 	}
 	r.Form, r.PostForm = form, form
-	return nil
-}
-
-// checkCredentials requires exactly one way of client authentication
-// (RFC 6749, section 2.3).
-func checkCredentials(r *http.Request) *problem {
-	failed := &problem{http.StatusUnauthorized, "invalid_client", "client authentication is required"}
-	twice := &problem{
-		http.StatusBadRequest, "invalid_request",
-		"use one method of client authentication: HTTP Basic or client_secret in the body",
-	}
-	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
-		return &problem{http.StatusUnauthorized, "invalid_client", "client assertions are not supported"}
-	}
-	header := r.Header.Values("Authorization")
-	if len(header) == 0 {
-		if r.PostForm.Get("client_id") == "" {
-			return failed
-		}
-		// Introspection has no public clients (RFC 7662, section 2.1).
-		if r.URL.Path == IntrospectionPath && r.PostForm.Get("client_secret") == "" {
-			return failed
-		}
-		return nil
-	}
-	id, secret, ok := r.BasicAuth()
-	if !ok || len(header) > 1 {
-		return failed
-	}
-	name, err := url.QueryUnescape(id)
-	if _, bad := url.QueryUnescape(secret); err != nil || bad != nil || !isText(name) || name == "" || secret == "" {
-		return failed
-	}
-	if r.PostForm.Has("client_secret") {
-		return twice
-	}
-	if body := r.PostForm.Get("client_id"); body != "" && body != name {
-		return twice
-	}
 	return nil
 }
 

@@ -21,8 +21,10 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"authy/server/keyring"
+	"authy/server/keyset"
 	"authy/server/limit"
 	"authy/server/org"
+	"authy/server/outbound"
 	"authy/server/registry"
 	"authy/storage"
 	"authy/storage/kv"
@@ -41,6 +43,7 @@ const (
 	EndSessionPath    = "/oidc/end_session"
 
 	DeviceAuthorizationPath = "/oidc/device_authorization"
+	PushPath                = "/oidc/par"
 )
 
 // Config says how the provider behaves.
@@ -59,6 +62,8 @@ type Config struct {
 	Shared, Local kv.Store
 	// Limits slows down guessing of client secrets; nil does not.
 	Limits *limit.Limits
+	// Outbound fetches the keys and request objects of clients; nil goes to public addresses.
+	Outbound *outbound.Client
 }
 
 // Provider is the OpenID provider.
@@ -69,6 +74,7 @@ type Provider struct {
 	clients   *registry.Service
 	jwks      atomic.Pointer[publicKeys]
 	replays   replays
+	keysets   *keyset.Cache // of the clients
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
@@ -85,6 +91,10 @@ func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config
 		Config: c, db: db, keys: keys, clients: clients, replays: replays{c.Shared, c.Local, time.Now()},
 		verified: otter.Must(&otter.Options[[32]byte, *accessToken]{MaximumSize: verifiedTokens}),
 	}
+	if p.Outbound == nil {
+		p.Outbound = outbound.New(nil)
+	}
+	p.keysets = keyset.NewCache(p.Outbound)
 	var err error
 	if p.discovery, err = newDocument(p.metadata()); err != nil {
 		return nil, err

@@ -65,21 +65,29 @@ var single = []string{
 // to the client says so ([Refusal.Location]); where client or redirect URI are
 // not exact it cannot. Any other error is internal.
 func (p *Provider) ParseRequest(ctx context.Context, form url.Values) (*Request, error) {
+	in, err := p.effective(ctx, form)
+	if err != nil {
+		return nil, err
+	}
+	return p.parse(ctx, in)
+}
+
+func (p *Provider) parse(ctx context.Context, in *asked) (*Request, error) {
+	form := in.form
 	client, refusal, err := p.requestClient(ctx, form)
 	if err != nil {
 		return nil, err
 	}
 	if refusal != nil {
-		return nil, refusal
+		return nil, in.or(refusal)
 	}
 	r := &Request{ClientID: client.ClientID, RedirectURI: form.Get("redirect_uri")}
 	if len(form["state"]) == 1 && isText(form.Get("state")) {
 		r.State = form.Get("state")
 	}
 	for _, check := range []func(context.Context, *storage.Client, *Request, url.Values) *Refusal{
-		p.checkForm, p.checkResponse, p.checkScope, p.checkPKCE, p.checkPrompt, p.checkHints,
-		p.checkClaims, p.checkResources,
-		p.checkKey,
+		in.check, p.checkForm, p.checkResponse, p.checkScope, p.checkPKCE, p.checkPrompt, p.checkHints,
+		p.checkClaims, p.checkResources, p.checkKey,
 	} {
 		if refusal := check(ctx, client, r, form); refusal != nil {
 			refusal.back, refusal.issuer = r, p.Issuer
@@ -126,17 +134,12 @@ func (p *Provider) checkForm(_ context.Context, _ *storage.Client, _ *Request, f
 		if len(form[name]) > 1 {
 			return refuse("invalid_request", name, "The parameter "+name+" appears more than once.")
 		}
-		if name != "id_token_hint" && name != "request" && name != "claims" && !isText(form.Get(name)) {
+		if name != "id_token_hint" && name != "claims" && !isText(form.Get(name)) {
 			return refuse("invalid_request", name, "The parameter "+name+" is too long or not plain text.")
 		}
 	}
-	for name, code := range map[string]string{
-		"request": "request_not_supported", "request_uri": "request_uri_not_supported",
-		"registration": "registration_not_supported",
-	} {
-		if form.Has(name) {
-			return refuse(code, name, "The parameter "+name+" is not supported.")
-		}
+	if form.Has("registration") {
+		return refuse("registration_not_supported", "registration", "The parameter registration is not supported.")
 	}
 	return nil
 }

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
-	"authy/server/audit"
-	"authy/server/fault"
-	"authy/server/limit"
 	"authy/server/registry"
 	"authy/storage"
 )
@@ -69,66 +67,22 @@ func (c client) GrantTypes() []oidc.GrantType {
 	return grants
 }
 
-// VerifyClient authenticates a client by its secret; a public client has none
-// and may not send one (RFC 6749, section 2.3).
+// VerifyClient authenticates a client.
 func (s *server) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
-	if err := s.p.mayGuess(ctx, r.Data.ClientID); err != nil {
-		return nil, err
+	return s.verify(ctx, r.Header, r.Form, r.URL)
+}
+
+func (s *server) verify(ctx context.Context, header http.Header, form url.Values, at *url.URL) (op.Client, error) {
+	sent, problem := presented(header, form, at.Path)
+	if problem != nil {
+		return nil, errClientAuth // ServeClient has seen to that
 	}
-	c, err := s.p.clients.Client(ctx, r.Data.ClientID)
-	switch {
-	case errors.Is(err, registry.ErrNoClient):
-		return nil, s.clientRefused(ctx, r.Data.ClientID, "unknown_client")
-	case err != nil:
-		return nil, internal(ctx, err)
-	case registry.IsPublic(c) && r.Data.ClientSecret != "":
-		return nil, s.clientRefused(ctx, c.ClientID, "secret_of_public_client")
-	case !registry.IsPublic(c) && !s.p.clients.IsSecret(c, r.Data.ClientSecret, time.Now()):
-		return nil, s.clientRefused(ctx, c.ClientID, "wrong_secret")
+	c, err := s.p.authenticate(ctx, sent)
+	if err != nil {
+		return nil, err
 	}
 	return client{c}, nil
 }
-
-// secretRule is how often the authentication of a client may fail from one
-// address. Others that are that client, elsewhere, do not feel it.
-var secretRule = limit.Rule{Name: "client-address", Most: 30, Window: 15 * time.Minute}
-
-func guesser(ctx context.Context, clientID string) string {
-	return storage.Hash(clientID) + ":" + limit.Network(actor(ctx).IPAddress)
-}
-
-// mayGuess refuses a guesser who has failed too often.
-func (p *Provider) mayGuess(ctx context.Context, clientID string) error {
-	err := p.Limits.Spent(ctx, secretRule, guesser(ctx, clientID))
-	if _, many := fault.As(err); many {
-		return op.NewStatusError(oidc.ErrInvalidClient().
-			WithDescription("too many attempts, try again later"), http.StatusTooManyRequests)
-	}
-	return err
-}
-
-// clientRefused records a failed client authentication and returns the one
-// answer to all of them.
-func (s *server) clientRefused(ctx context.Context, clientID, reason string) error {
-	if err := s.p.Limits.Failed(ctx, secretRule, guesser(ctx, clientID)); err != nil {
-		return internal(ctx, err)
-	}
-	by, now := actor(ctx), time.Now()
-	err := s.p.db.Update(ctx, func(tx *storage.Tx) error {
-		return audit.Record(ctx, tx, by, now, audit.Event{
-			Action: "client.auth_failed", Failed: true, Reason: reason,
-			TargetKind: "client", TargetID: audit.Cut(clientID, 128),
-		})
-	})
-	if err != nil {
-		return internal(ctx, err)
-	}
-	return errClientAuth
-}
-
-// errClientAuth is RFC 6749, section 5.2: 401 and WWW-Authenticate.
-var errClientAuth = op.NewStatusError(
-	oidc.ErrInvalidClient().WithDescription("client authentication failed"), http.StatusUnauthorized)
 
 // proven returns the record of a client that asks for tokens, and the thumbprint of
 // the key that it proves.
@@ -181,7 +135,7 @@ func words(scopes oidc.SpaceDelimitedArray) []string {
 
 // Introspect tells a client about a token that was issued to it (RFC 7662).
 func (s *server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
-	c, err := s.VerifyClient(ctx, &op.Request[op.ClientCredentials]{Data: r.Data.ClientCredentials})
+	c, err := s.verify(ctx, r.Header, r.Form, r.URL)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,6 @@ func TestAConfidentialClientNeedsItsSecret(t *testing.T) {
 		"CO-22 an assertion": {nil, func(f url.Values) url.Values {
 			return with(own(f), "client_assertion", "x.y.z", "client_assertion_type", "x")
 		}},
-		"CO-22 an assertion and more": {acmePortal.basic, func(f url.Values) url.Values { return with(f, "client_assertion", "x.y.z") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, form := range []url.Values{
@@ -66,6 +65,7 @@ func TestAConfidentialClientNeedsItsSecret(t *testing.T) {
 		"CO-22 Basic and a secret in the body":  with(own(honest), "client_secret", acmePortal.secret),
 		"CO-22 Basic and an empty body secret":  with(honest, "client_secret", ""),
 		"CO-22 Basic and another's client_id":   with(honest, "client_id", dashboard.id),
+		"CO-22 Basic and an assertion":          with(honest, "client_assertion", "x.y.z"),
 		"CO-22 Basic and a public client's one": with(honest, "client_id", acmeMobile.id),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestGrantsThatDoNotExistAreRefused(t *testing.T) {
 	}
 	acmePortal.post(t, s, tokenPath, url.Values{"grant_type": {""}}).refused(t, http.StatusBadRequest, "invalid_request")
 	acmePortal.post(t, s, tokenPath, url.Values{}).refused(t, http.StatusBadRequest, "invalid_request")
-	for _, path := range []string{"/oidc/register", "/oidc/par", "/oidc/token/", "/oidc/authorize/callback"} {
+	for _, path := range []string{"/oidc/register", "/oidc/token/", "/oidc/authorize/callback"} {
 		r := send(t, s, path, url.Values{"organization_id": {"acme"}, "scope": {"openid roles api:write"}}, acmePortal.basic)
 		if r.status != http.StatusNotFound {
 			t.Errorf("TK-45 %s = %d, want 404", path, r.status)

@@ -43,11 +43,16 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
 		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials", deviceGrant, exchangeGrant},
 		"dpop_signing_alg_values_supported":             {"ES256", "EdDSA", "PS256", "RS256"},
-		"token_endpoint_auth_methods_supported":         {"none", "client_secret_basic", "client_secret_post"},
-		"revocation_endpoint_auth_methods_supported":    {"none", "client_secret_basic", "client_secret_post"},
-		"introspection_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post"},
-		"code_challenge_methods_supported":              {"S256"},
-		"prompt_values_supported":                       {"none", "login", "consent", "select_account"},
+		"token_endpoint_auth_methods_supported":         authMethods,
+		"revocation_endpoint_auth_methods_supported":    authMethods,
+		"introspection_endpoint_auth_methods_supported": authMethods[1:],
+		"request_object_signing_alg_values_supported":   append(slices.Clone(signatures), "none"),
+
+		"token_endpoint_auth_signing_alg_values_supported":         append(slices.Clone(signatures), "HS256", "HS384", "HS512"),
+		"revocation_endpoint_auth_signing_alg_values_supported":    append(slices.Clone(signatures), "HS256", "HS384", "HS512"),
+		"introspection_endpoint_auth_signing_alg_values_supported": append(slices.Clone(signatures), "HS256", "HS384", "HS512"),
+		"code_challenge_methods_supported":                         {"S256"},
+		"prompt_values_supported":                                  {"none", "login", "consent", "select_account"},
 	}
 	for name, want := range lists {
 		if diff := cmp.Diff(want, ad.list(name)); diff != "" {
@@ -55,7 +60,9 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		}
 	}
 	if ad["issuer"] != s.URL || ad["authorization_response_iss_parameter_supported"] != true ||
-		ad["request_parameter_supported"] != false || ad["request_uri_parameter_supported"] != false {
+		ad["request_parameter_supported"] != true || ad["request_uri_parameter_supported"] != true ||
+		ad["require_request_uri_registration"] != true || ad["require_signed_request_object"] != false ||
+		ad["require_pushed_authorization_requests"] != false {
 		t.Errorf("discovery %v", ad)
 	}
 	for name, value := range ad {
@@ -113,9 +120,13 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 	deviceSignsIn(t, s, all, browser)
 	all.exchange(t, s, got.Access).tokens(t)
 	checkClaims(t, s, ad, got)
+	triesAssertions(t, s, ad)
 	for endpoint, path := range map[string]string{"token": tokenPath, "revocation": revokePath, "introspection": introspectPath} {
 		for _, method := range ad.list(endpoint + "_endpoint_auth_methods_supported") {
 			form := url.Values{"token": {"x"}, "grant_type": {"refresh_token"}, "refresh_token": {"x"}}
+			if strings.HasSuffix(method, "_jwt") {
+				continue // triesAssertions has
+			}
 			r := authenticated(t, s, path, method, form)
 			if r.status == http.StatusUnauthorized {
 				t.Errorf("%s by %s: %d %s", path, method, r.status, r.body)

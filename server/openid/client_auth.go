@@ -1,0 +1,182 @@
+package openid
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/keyset"
+	"authy/server/limit"
+	"authy/server/registry"
+	"authy/storage"
+)
+
+// authMetadata says how clients may authenticate (RFC 8414, section 2).
+type authMetadata struct {
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	TokenAuthAlgs            []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+}
+
+func newAuthMetadata() authMetadata {
+	algs := slices.Concat(keyset.Signatures, keyset.MACs)
+	private := slices.DeleteFunc(slices.Clone(registry.AuthMethods), func(m string) bool { return m == registry.AuthNone })
+	return authMetadata{registry.AuthMethods, registry.AuthMethods, private, algs, algs, algs}
+}
+
+// credentials are what a client has sent to prove who it is.
+type credentials struct {
+	method    string // of sending a secret, or registry.AuthNone; "" for an assertion
+	id        string // "" where only the assertion says it
+	secret    string
+	assertion string
+	endpoint  string // the path at which they were sent
+}
+
+// presented returns the credentials of a request, which has to come with exactly one kind
+// (RFC 6749, section 2.3).
+func presented(header http.Header, form url.Values, endpoint string) (*credentials, *problem) {
+	failed := &problem{http.StatusUnauthorized, "invalid_client", "client authentication is required"}
+	sent := &credentials{method: registry.AuthNone, id: form.Get("client_id"), endpoint: endpoint}
+	asserts := form.Has("client_assertion") || form.Has("client_assertion_type")
+	switch basic := len(header["Authorization"]) > 0; {
+	case basic && (asserts || form.Has("client_secret")), asserts && form.Has("client_secret"):
+		return nil, &problem{http.StatusBadRequest, "invalid_request", "use one method of client authentication"}
+	case basic:
+		return sent.basic(header)
+	case asserts:
+		sent.method, sent.assertion = "", form.Get("client_assertion")
+		if form.Get("client_assertion_type") != oidc.ClientAssertionTypeJWTAssertion || sent.assertion == "" {
+			failed.text = "the client_assertion is missing, or its client_assertion_type is not " + oidc.ClientAssertionTypeJWTAssertion
+			return nil, failed
+		}
+	case sent.id == "":
+		return nil, failed
+	case form.Get("client_secret") != "":
+		sent.method, sent.secret = registry.AuthPost, form.Get("client_secret")
+	case endpoint == IntrospectionPath: // RFC 7662, section 2.1: it has no public clients
+		return nil, failed
+	}
+	return sent, nil
+}
+
+// basic completes credentials by those of HTTP Basic.
+func (c *credentials) basic(header http.Header) (*credentials, *problem) {
+	failed := &problem{http.StatusUnauthorized, "invalid_client", "client authentication is required"}
+	id, secret, ok := (&http.Request{Header: header}).BasicAuth()
+	if !ok || len(header["Authorization"]) > 1 {
+		return nil, failed
+	}
+	name, err := url.QueryUnescape(id)
+	if err != nil || !isText(name) || name == "" {
+		return nil, failed
+	}
+	if c.secret, err = url.QueryUnescape(secret); err != nil || c.secret == "" {
+		return nil, failed
+	}
+	if c.id != "" && c.id != name {
+		return nil, &problem{
+			http.StatusBadRequest, "invalid_request",
+			"the client_id in the body is not the one of HTTP Basic",
+		}
+	}
+	c.method, c.id = registry.AuthBasic, name
+	return c, nil
+}
+
+// authenticate returns the client that has sent the credentials. Any error is one that the
+// client may be told.
+func (p *Provider) authenticate(ctx context.Context, sent *credentials) (*storage.Client, error) {
+	if sent.method == "" {
+		return p.authenticateByAssertion(ctx, sent)
+	}
+	c, err := p.claimed(ctx, sent.id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case registry.IsPublic(c) && sent.secret != "":
+		return nil, p.clientRefused(ctx, c.ClientID, "secret_of_public_client")
+	case !isMethodOf(c, sent.method):
+		return nil, p.clientRefused(ctx, c.ClientID, "wrong_method")
+	case !registry.IsPublic(c) && !p.clients.IsSecret(c, sent.secret, time.Now()):
+		return nil, p.clientRefused(ctx, c.ClientID, "wrong_secret")
+	}
+	return c, nil
+}
+
+// claimed returns the client that someone says to be, while they may still try to prove it.
+func (p *Provider) claimed(ctx context.Context, clientID string) (*storage.Client, error) {
+	if err := p.mayGuess(ctx, clientID); err != nil {
+		return nil, err
+	}
+	c, err := p.clients.Client(ctx, clientID)
+	if errors.Is(err, registry.ErrNoClient) {
+		return nil, p.clientRefused(ctx, clientID, "unknown_client")
+	}
+	if err != nil {
+		return nil, internal(ctx, err)
+	}
+	return c, nil
+}
+
+// isMethodOf says whether a client authenticates by method: the one it has registered, or,
+// if it has registered none, its secret in either way.
+func isMethodOf(c *storage.Client, method string) bool {
+	if c.AuthMethod == "" {
+		return method == registry.AuthBasic || method == registry.AuthPost
+	}
+	return c.AuthMethod == method
+}
+
+// secretRule is how often the authentication of a client may fail from one
+// address. Others that are that client, elsewhere, do not feel it.
+var secretRule = limit.Rule{Name: "client-address", Most: 30, Window: 15 * time.Minute}
+
+func guesser(ctx context.Context, clientID string) string {
+	return storage.Hash(clientID) + ":" + limit.Network(actor(ctx).IPAddress)
+}
+
+// mayGuess refuses a guesser who has failed too often.
+func (p *Provider) mayGuess(ctx context.Context, clientID string) error {
+	err := p.Limits.Spent(ctx, secretRule, guesser(ctx, clientID))
+	if _, many := fault.As(err); many {
+		return op.NewStatusError(oidc.ErrInvalidClient().
+			WithDescription("too many attempts, try again later"), http.StatusTooManyRequests)
+	}
+	return err
+}
+
+// clientRefused records a failed client authentication and returns the one
+// answer to all of them.
+func (p *Provider) clientRefused(ctx context.Context, clientID, reason string) error {
+	if err := p.Limits.Failed(ctx, secretRule, guesser(ctx, clientID)); err != nil {
+		return internal(ctx, err)
+	}
+	by, now := actor(ctx), time.Now()
+	err := p.db.Update(ctx, func(tx *storage.Tx) error {
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "client.auth_failed", Failed: true, Reason: reason,
+			TargetKind: "client", TargetID: audit.Cut(clientID, 128),
+		})
+	})
+	if err != nil {
+		return internal(ctx, err)
+	}
+	return errClientAuth
+}
+
+// errClientAuth is RFC 6749, section 5.2: 401 and WWW-Authenticate.
+var errClientAuth = op.NewStatusError(
+	oidc.ErrInvalidClient().WithDescription("client authentication failed"), http.StatusUnauthorized)
