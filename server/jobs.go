@@ -23,6 +23,7 @@ func (s *Services) jobs() []job {
 		s.Login.Run,
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
+		every(time.Hour, s.Clients.Clean),
 	}
 }
 

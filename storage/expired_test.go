@@ -36,6 +36,9 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
+		tx.InsertRegistrationToken(ctx, &storage.RegistrationToken{
+			ID: name, Hash: name, UsesLeft: 1, CreatedAt: storage.At(noon), ExpiresAt: storage.At(at),
+		}),
 	)
 }
 
@@ -46,6 +49,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
 		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
+		"registration_tokens": "id",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -76,6 +80,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
 			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
+			"registration_tokens": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

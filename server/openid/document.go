@@ -81,6 +81,7 @@ type metadata struct {
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
 	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
+	registrationMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -111,6 +112,7 @@ func (p *Provider) metadata() metadata {
 		},
 		Prompts:              prompts,
 		ResponseIssParameter: true,
+		registrationMetadata: p.registrationMetadata(),
 	}
 }
 
