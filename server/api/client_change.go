@@ -29,6 +29,7 @@ type ClientSettings struct {
 	ClientURI              *string  `json:"client_uri,omitempty"`
 	PolicyURI              *string  `json:"policy_uri,omitempty"`
 	TOSURI                 *string  `json:"tos_uri,omitempty"`
+	ClientOptions
 }
 
 // writeTo writes what was sent to the description of a client.
@@ -51,6 +52,7 @@ func (s ClientSettings) writeTo(c *registry.Registration) {
 	set(&c.ClientURI, s.ClientURI)
 	set(&c.PolicyURI, s.PolicyURI)
 	set(&c.TOSURI, s.TOSURI)
+	s.writeOptions(c)
 }
 
 func set[T any](field, sent *T) {

@@ -259,3 +259,15 @@ func (s *Service) Client(ctx context.Context, clientID string) (*storage.Client,
 	}
 	return c, nil
 }
+
+// Seconds is a duration in whole seconds.
+type Seconds = storage.Seconds
+
+// MaxAge is a default_max_age, none if it is below 0.
+func MaxAge(seconds int64) *Seconds {
+	if seconds < 0 {
+		return nil
+	}
+	age := Seconds(seconds)
+	return &age
+}
