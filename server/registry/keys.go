@@ -24,6 +24,9 @@ const (
 // never leave its owner.
 var secretMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
+// keyTypes are the types of public keys that there are algorithms for.
+var keyTypes = []string{"RSA", "EC", "OKP"}
+
 // jwksProblem says why a document is not a set of public keys, or "". No
 // document is none.
 func jwksProblem(text string) string {
@@ -69,10 +72,14 @@ func keyProblem(members map[string]json.RawMessage) (known bool, problem string)
 	if err != nil {
 		return false, "Holds a key that is not valid."
 	}
+	var kind string
+	if err := json.Unmarshal(members["kty"], &kind); err == nil && kind != "" && !has(keyTypes, kind) {
+		return false, ""
+	}
 	var key jose.JSONWebKey
 	switch err := key.UnmarshalJSON(raw); {
 	case errors.Is(err, jose.ErrUnsupportedKeyType):
-		return false, ""
+		return false, "" // such as a curve that means nothing here
 	case err != nil || !key.Valid():
 		return false, "Holds a key that is not valid."
 	}
