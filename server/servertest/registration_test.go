@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -420,4 +421,127 @@ func eventsNow(t *testing.T, s *servertest.Server) []storage.Event {
 		t.Fatal(err)
 	}
 	return all
+}
+
+func TestRegistrationsAreLimited(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "sqlite", "open", func(c *config.Config) { c.RateLimit.Enabled = true })
+	a, _ := registeredOf(t, enroll(t, s, "", honestClient))
+	tooMany := func(r reply) bool {
+		if r.status != http.StatusTooManyRequests {
+			return false
+		}
+		r.refused(t, http.StatusTooManyRequests, "temporarily_unavailable")
+		if wait, err := strconv.Atoi(r.header.Get("Retry-After")); err != nil || wait < 1 {
+			t.Errorf("Retry-After = %q", r.header.Get("Retry-After"))
+		}
+		return true
+	}
+	made := 1
+	for !tooMany(enroll(t, s, "", honestClient)) && made < 100 {
+		made++
+	}
+	if made < 30 || made > 31 { // one comes back each 30 seconds
+		t.Errorf("%d clients were registered from one address", made)
+	}
+	tried := 0
+	for !tooMany(manage(t, http.MethodGet, s.URL+clientsPath+"/"+a.id, letters(43), nil)) && tried < 200 {
+		tried++
+	}
+	if tried < 60 || tried > 62 {
+		t.Errorf("%d tokens were tried from one address", tried)
+	}
+}
+
+// Nothing that opens anything is in a row or in the audit log, in plain.
+func TestWhatARegistrationShowsOnceIsKeptNowhere(t *testing.T) {
+	t.Parallel()
+	bothEngines(t, func(t *testing.T, engine string) {
+		s := registering(t, engine, "token")
+		initial := initialToken(t, s, registry.NewInitialToken{Uses: 2})
+		a, token := registeredOf(t, enroll(t, s, initial, honestBut("token_endpoint_auth_method", "client_secret_jwt")))
+		b, other := registeredOf(t, enroll(t, s, initial, honestClient))
+		manage(t, http.MethodPut, s.URL+clientsPath+"/"+b.id, other, honestBut("client_id", b.id, "client_name", "Other", "client_secret", b.secret))
+		secrets := map[string]string{
+			"initial access token": initial, "registration access token": token, "sealed secret": a.secret, "secret": b.secret, "other token": other,
+		}
+		for table, rows := range storagetest.Dump(t, s.Config.DatabaseURL()) {
+			nowhere(t, table, strings.Join(rows, "\n"), secrets)
+		}
+	})
+}
+
+// Of the plan of the suite: what a client registers by each of its modules is
+// answered as it was sent.
+func TestWhatTheConformanceSuiteRegistersIsTaken(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "sqlite", "open", func(c *config.Config) { c.OpenID.RegistrationProfile = registry.Legacy })
+	keys := object{"keys": []any{object{
+		"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "one",
+		"x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+	}}}
+	suite := func(pairs ...any) object {
+		return honestBut(append([]any{
+			"client_name", "the suite", "grant_types",
+			[]any{"authorization_code"},
+			"response_types",
+			[]any{"code"},
+			"contacts",
+			[]any{"certification@rp.example"},
+			"jwks", keys, "token_endpoint_auth_method", "private_key_jwt",
+		}, pairs...)...)
+	}
+	for name, description := range map[string]object{
+		"server":                suite(),
+		"idtoken-rs256":         suite("id_token_signed_response_alg", "RS256"),
+		"userinfo-rs256":        suite("userinfo_signed_response_alg", "RS256"),
+		"redirect-uri-query-OK": suite("redirect_uris", []any{"https://rp.example/cb?foo=bar"}),
+		"ensure-redirect-uri-in-authorization-request": suite("redirect_uris", []any{"https://rp.example/cb", "https://rp.example/cb2"}),
+		"registration-logo-uri":                        suite("logo_uri", "https://rp.example/logo.png"),
+		"registration-policy-uri":                      suite("policy_uri", "https://rp.example/policy"),
+		"registration-tos-uri":                         suite("tos_uri", "https://rp.example/tos"),
+		"request-uri-unsigned":                         suite("request_uris", []any{"https://rp.example/r#hash"}, "request_object_signing_alg", "none"),
+		"request-uri-signed-rs256":                     suite("request_uris", []any{"https://rp.example/r"}, "request_object_signing_alg", "RS256"),
+		"refresh-token":                                suite("grant_types", []any{"authorization_code", "refresh_token"}),
+		"3rd-party-init-login":                         suite("initiate_login_uri", "https://rp.example/begin"),
+		"backchannel-rp-initiated-logout": suite("backchannel_logout_uri", "https://rp.example/out", "backchannel_logout_session_required", true,
+			"post_logout_redirect_uris", []any{"https://rp.example/bye"}),
+		"frontchannel-rp-initiated-logout": suite("frontchannel_logout_uri", "https://rp.example/front", "frontchannel_logout_session_required", true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := enroll(t, s, "", description)
+			a, token := registeredOf(t, r)
+			if a.secret != "" {
+				t.Error("a client that signs with a key has a secret")
+			}
+			read := manage(t, http.MethodGet, s.URL+clientsPath+"/"+a.id, token, nil)
+			for _, got := range []reply{r, read} {
+				for member, want := range description {
+					text, err := json.Marshal(want)
+					if err != nil {
+						t.Fatal(err)
+					}
+					var sent any
+					if err := json.Unmarshal(text, &sent); err != nil {
+						t.Fatal(err)
+					}
+					if diff := cmp.Diff(sent, got.fields[member]); diff != "" {
+						t.Errorf("%s (-sent +answered):\n%s", member, diff)
+					}
+				}
+			}
+		})
+	}
+	// The profile of the configuration is what lets the suite go without PKCE.
+	a, _ := registeredOf(t, enroll(t, s, "", honestClient))
+	c, err := s.Clients.Client(t.Context(), a.id)
+	if err != nil || c.RequirePKCE || strings.Join(registry.Relaxed(c), " ") != "pkce nonce" {
+		t.Errorf("the client is %+v, %v", c, err)
+	}
+	// A public client needs it all the same.
+	public, _ := registeredOf(t, enroll(t, s, "", honestBut("token_endpoint_auth_method", "none")))
+	if c, err := s.Clients.Client(t.Context(), public.id); err != nil || !c.RequirePKCE || public.secret != "" {
+		t.Errorf("the public client is %+v, %v", c, err)
+	}
 }
