@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strconv"
@@ -169,7 +170,7 @@ func readMetadata(w http.ResponseWriter, r *http.Request) (in registry.Registrat
 func (p *Provider) writeRegistrationError(w http.ResponseWriter, r *http.Request, err error) {
 	const invalid = "invalid_client_metadata"
 	if problem, ok := errors.AsType[*metadataError](err); ok {
-		writeOAuth(w, http.StatusBadRequest, invalid, problem.Error())
+		writeOAuth(w, http.StatusBadRequest, invalid, ascii(problem.Error()))
 		return
 	}
 	f, isFault := fault.As(err)
@@ -194,10 +195,33 @@ func (p *Provider) writeRegistrationError(w http.ResponseWriter, r *http.Request
 		w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))
 		writeLater(w, f)
 	case f.Fields["redirect_uris"] != nil:
-		writeOAuth(w, http.StatusBadRequest, "invalid_redirect_uri", f.Error())
+		writeOAuth(w, http.StatusBadRequest, "invalid_redirect_uri", problemsOf(f))
 	default:
-		writeOAuth(w, http.StatusBadRequest, invalid, f.Error())
+		writeOAuth(w, http.StatusBadRequest, invalid, problemsOf(f))
 	}
+}
+
+// problemsOf is what is wrong with each member, by its name in RFC 7591.
+func problemsOf(f *fault.Error) string {
+	named := *f
+	named.Fields = maps.Clone(f.Fields)
+	for name, member := range map[string]string{"name": "client_name", "scopes": "scope"} {
+		if problems, ok := named.Fields[name]; ok {
+			named.Fields[member] = append(problems, named.Fields[member]...)
+			delete(named.Fields, name)
+		}
+	}
+	return ascii(named.Error())
+}
+
+// ascii is text as an error_description may hold it (RFC 6749, section 5.2).
+func ascii(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // writeLater tells when to try again, as the header says it.
