@@ -29,7 +29,7 @@ without one. A client is named by its client_id.`,
   authy client rotate-secret acme-portal-001`,
 	}
 	c.AddCommand(a.createClientCommand(), a.listClientsCommand(), a.showClientCommand(), a.updateClientCommand(),
-		a.rotateSecretCommand(), a.switchClientCommand(true), a.switchClientCommand(false), a.deleteClientCommand())
+		a.registrationTokenCommand(), a.rotateSecretCommand(), a.switchClientCommand(true), a.switchClientCommand(false), a.deleteClientCommand())
 	return c
 }
 
@@ -50,9 +50,15 @@ profile, email and offline_access.`,
   authy client create --name 'Phone App' --public --native --redirect-uri com.example.app:/callback
   authy client create --name Gateway --grant urn:ietf:params:oauth:grant-type:token-exchange \
       --exchange delegation --exchange-for portal --scope openid,api:read
-  authy client create --name Robot --grant client_credentials --scope api:read`,
+  authy client create --name Robot --grant client_credentials --scope api:read
+  authy client create --name Old --redirect-uri https://old.example.com/cb --profile legacy --no-pkce --code-lifetime 5m
+  authy client create --name Bank --redirect-uri https://bank.example.com/cb --auth-method private_key_jwt \
+      --jwks keys.json --require-par --dpop`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
+			if err := f.options.read(a, c); err != nil {
+				return err
+			}
 			in := registry.Defaults()
 			f.writeTo(c, &in)
 			in.ClientID = id
@@ -207,10 +213,14 @@ func (a *app) printClients(clients []registry.Client, asJSON bool) error {
 }
 
 func kindOf(c clientOut) string {
+	kind := c.ApplicationType
 	if c.Public {
-		return c.ApplicationType + ", public"
+		kind += ", public"
 	}
-	return c.ApplicationType
+	if c.Dynamic {
+		kind += ", registered itself"
+	}
+	return kind
 }
 
 func (a *app) showClientCommand() *cobra.Command {

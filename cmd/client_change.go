@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"context"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,16 +23,18 @@ type clientFlags struct {
 	logoURI, clientURI, policy, tosURI string
 	profile                            string
 	exchange, exchangeFor              []string
+	options                            optionFlags
 }
 
 func (f *clientFlags) add(c *cobra.Command) {
 	flags, d := c.Flags(), registry.Defaults()
+	flags.SortFlags = false // what belongs together stays together
 	flags.StringVar(&f.name, "name", "", "`NAME` that its users see")
 	flags.StringArrayVar(&f.redirects, "redirect-uri", nil, "`URI` that a code may be sent to; repeat for more")
 	flags.StringArrayVar(&f.logouts, "post-logout-redirect-uri", nil,
 		"`URI` that a browser may be sent to after sign-out; repeat for more")
 	flags.StringSliceVar(&f.scopes, "scope", d.Scopes, "`SCOPE`s that it may ask for")
-	flags.StringSliceVar(&f.grants, "grant", d.GrantTypes, "`GRANT`s: authorization_code, refresh_token, client_credentials,\n"+registry.DeviceCode+",\n"+registry.TokenExchange)
+	flags.StringSliceVar(&f.grants, "grant", d.GrantTypes, "`GRANT`s: "+strings.Join(registry.GrantTypes, ", "))
 	flags.StringSliceVar(&f.allow, "allow", d.Allowed,
 		"`WHO` may use it: everyone, organization, or roles such as role:owner,role:admin")
 	flags.BoolVar(&f.native, "native", false, "it runs on its users' devices and chooses loopback ports by itself")
@@ -46,12 +50,13 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.clientURI, "client-uri", "", "`URL` of its home page")
 	flags.StringVar(&f.policy, "policy-uri", "", "`URL` of what it says about data")
 	flags.StringVar(&f.tosURI, "tos-uri", "", "`URL` of its terms")
+	f.options.add(c)
 }
 
 // writeTo writes the flags that c was given to the description of a client and
 // returns how many there were.
 func (f *clientFlags) writeTo(c *cobra.Command, in *registry.Registration) (given int) {
-	for name, write := range map[string]func(){
+	writes := map[string]func(){
 		"name":                     func() { in.Name = f.name },
 		"redirect-uri":             func() { in.RedirectURIs = valuesOf(f.redirects) },
 		"post-logout-redirect-uri": func() { in.PostLogoutRedirectURIs = valuesOf(f.logouts) },
@@ -71,7 +76,9 @@ func (f *clientFlags) writeTo(c *cobra.Command, in *registry.Registration) (give
 		"client-uri":               func() { in.ClientURI = f.clientURI },
 		"policy-uri":               func() { in.PolicyURI = f.policy },
 		"tos-uri":                  func() { in.TOSURI = f.tosURI },
-	} {
+	}
+	maps.Copy(writes, f.options.writes(in))
+	for name, write := range writes {
 		if c.Flags().Changed(name) {
 			write()
 			given++
@@ -111,6 +118,9 @@ who may no longer use the client are dead.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.writeTo(c, new(registry.Registration)) == 0 {
 				return misused(c, "say what to change")
+			}
+			if err := f.options.read(a, c); err != nil {
+				return err
 			}
 			return a.updateClient(c.Context(), args[0], func(in *registry.Registration) { f.writeTo(c, in) }, asJSON)
 		},

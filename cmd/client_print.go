@@ -15,7 +15,9 @@ type clientOut struct {
 	ApplicationType        string     `json:"application_type"`
 	Public                 bool       `json:"public"`
 	IsActive               bool       `json:"is_active"`
+	Dynamic                bool       `json:"dynamic"`
 	Profile                string     `json:"profile"`
+	Relaxed                []string   `json:"relaxed"`
 	RequirePKCE            bool       `json:"require_pkce"`
 	SkipConsent            bool       `json:"skip_consent"`
 	RedirectURIs           []string   `json:"redirect_uris"`
@@ -37,6 +39,7 @@ type clientOut struct {
 	ExchangeFor            []string   `json:"exchange_for"`
 	// Secret is there only when it was made up.
 	Secret string `json:"client_secret,omitempty"`
+	optionsOut
 }
 
 func clientOutOf(c *registry.Client) clientOut {
@@ -44,6 +47,7 @@ func clientOutOf(c *registry.Client) clientOut {
 	return clientOut{
 		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
 		ApplicationType: c.ApplicationType, Public: registry.IsPublic(c), Profile: registry.ProfileOf(c), IsActive: c.IsActive,
+		Dynamic: registry.IsDynamic(c), Relaxed: list(registry.Relaxed(c)), optionsOut: optionsOutOf(c),
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
 		RedirectURIs: list(c.RedirectURIs), PostLogoutRedirectURIs: list(c.PostLogoutRedirectURIs),
 		GrantTypes: list(c.GrantTypes), Scopes: list(c.Scopes), Allow: list(c.Allowed),
@@ -62,7 +66,7 @@ func (a *app) printClient(client *registry.Client, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(c)
 	}
-	return a.printTable(nil, [][]string{
+	rows := [][]string{
 		{"Client ID", c.ClientID},
 		{"Name", c.Name},
 		{"Organization", c.OrganizationID},
@@ -70,6 +74,7 @@ func (a *app) printClient(client *registry.Client, asJSON bool) error {
 		{"Enabled", yesOrNo(c.IsActive)},
 		{"Who may use it", strings.Join(c.Allow, " ")},
 		{"Profile", c.Profile},
+		{"Does without", strings.Join(c.Relaxed, " ")},
 		{"Needs PKCE", yesOrNo(c.RequirePKCE)},
 		{"Skips consent", yesOrNo(c.SkipConsent)},
 		{"Redirect URIs", strings.Join(c.RedirectURIs, " ")},
@@ -85,8 +90,11 @@ func (a *app) printClient(client *registry.Client, asJSON bool) error {
 		{"Home page", c.ClientURI},
 		{"Policy", c.PolicyURI},
 		{"Terms", c.TOSURI},
+	}
+	rows = append(rows, c.rows()...)
+	return a.printTable(nil, append(rows, [][]string{
 		{"Old secret works until", instant(client.OldSecretExpiresAt.Time)},
 		{"Created", instant(client.CreatedAt.Time)},
 		{"Changed", instant(client.UpdatedAt.Time)},
-	})
+	}...))
 }

@@ -25,6 +25,7 @@ func (s *Services) jobs() []job {
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),
+		every(time.Hour, s.Clients.Clean),
 	}
 }
 

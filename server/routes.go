@@ -48,6 +48,12 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	}
 
 	handle(http.MethodPost, openid.PushPath, http.HandlerFunc(s.OpenID.ServePush))
+	if s.OpenID.Registers() {
+		handle(http.MethodPost, openid.RegistrationPath, http.HandlerFunc(s.OpenID.ServeRegistration))
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+			handle(method, openid.RegisteredPath, http.HandlerFunc(s.OpenID.ServeRegistered))
+		}
+	}
 
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,

@@ -108,6 +108,10 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Outbound = outbound.New(c.Outbound.Allow)
 	s.Keys, s.Clients = keyring.New(db), registry.New(db)
 	s.Keys.Schedule(c.Keys.RotateEvery.Duration, c.Keys.PublishFor.Duration)
+	s.Clients.Outbound = s.Outbound
+	s.Clients.Dynamic = registry.DynamicPolicy{
+		Mode: c.OpenID.Registration, Profile: c.OpenID.RegistrationProfile, Limits: s.limits(s.Store),
+	}
 	s.OpenID, err = openid.New(db, s.Keys, s.Clients, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
 		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,

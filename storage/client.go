@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql/driver"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -40,6 +41,7 @@ type Client struct {
 	SealedSecret           string
 	Secret                 []byte `bun:"-"` // where an HMAC needs it; sealed in the database
 	RegistrationHash       string // of its registration access token (RFC 7592); "" for none
+	ExpiresAt              Time   // deleted then if nobody has used it; zero for never
 	CreatedAt              Time
 	UpdatedAt              Time
 }
@@ -148,6 +150,26 @@ func (r Reader) ClientsFound(
 		return nil, nil, err
 	}
 	return gather(ctx, r, found, func(c *Client) string { return c.ID })
+}
+
+// ExpiredClients returns at most limit clients whose time to be used was over at
+// now, those whose time was over first.
+func (r Reader) ExpiredClients(ctx context.Context, now time.Time, limit int) ([]Client, error) {
+	var clients []Client
+	err := r.bun.NewSelect().Conn(r.conn).Model(&clients).
+		Where("expires_at < ?", At(now)).OrderExpr("expires_at").Limit(int64(limit)).Scan(ctx)
+	return clients, translate(err)
+}
+
+// IsUsedClient says whether anybody lets a client (by its row) have anything.
+func (r Reader) IsUsedClient(ctx context.Context, client string) (bool, error) {
+	for _, model := range []any{(*Grant)(nil), (*Consent)(nil)} {
+		used, err := r.bun.NewSelect().Conn(r.conn).Model(model).Where("client_id = ?", client).Exists(ctx)
+		if err != nil || used {
+			return used, translate(err)
+		}
+	}
+	return false, nil
 }
 
 // InsertClient adds a client; [ErrTaken] says that its client_id is in use.

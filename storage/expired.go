@@ -31,6 +31,7 @@ var expired = []struct {
 	{"invitations", "id", 0, nil},
 	{"revoked_tokens", "id", 0, nil},
 	{"access_tokens", "hash", 0, nil}, // cached ones know when they end
+	{"registration_tokens", "id", 0, nil},
 	{"refresh_tokens", "hash", 0, nil},
 	{"grants", "id", 0, (*Tx).changeGrants},
 	{"api_tokens", "id", 0, (*Tx).changeAPITokens},

@@ -46,6 +46,9 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
+		tx.InsertRegistrationToken(ctx, &storage.RegistrationToken{
+			ID: name, Hash: name, UsesLeft: 1, CreatedAt: storage.At(noon), ExpiresAt: storage.At(at),
+		}),
 	)
 }
 
@@ -58,6 +61,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
 		"device_codes": "hash",
 		"assertions":   "hash", "pushed_requests": "hash",
+		"registration_tokens": "id",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -90,6 +94,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
 			"device_codes": want,
 			"assertions":   want, "pushed_requests": want,
+			"registration_tokens": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

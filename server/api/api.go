@@ -101,6 +101,7 @@ func (a *API) routes() {
 	a.totpRoutes()
 	a.passkeyRoutes()
 	a.clientRoutes()
+	a.registrationTokenRoutes()
 	a.auditRoutes()
 	a.apiTokenRoutes()
 	a.resetRoutes()

@@ -29,7 +29,9 @@ type clientView struct {
 	ApplicationType        string     `json:"application_type" enum:"web,native"`
 	Public                 bool       `json:"public" doc:"Whether it has no secret"`
 	IsActive               bool       `json:"is_active"`
+	Dynamic                bool       `json:"dynamic" doc:"Whether it has registered itself"`
 	Profile                string     `json:"profile" enum:"oauth2.1,legacy"`
+	Relaxed                []string   `json:"relaxed" nullable:"false" doc:"The protections that it does without: pkce, nonce, code_lifetime, consent"`
 	RequirePKCE            bool       `json:"require_pkce"`
 	SkipConsent            bool       `json:"skip_consent" doc:"Whether its users are not asked"`
 	RedirectURIs           []string   `json:"redirect_uris" nullable:"false"`
@@ -47,15 +49,14 @@ type clientView struct {
 	OldSecretExpiresAt     *time.Time `json:"old_secret_expires_at" nullable:"true" doc:"How long the secret before this one works too"`
 	CreatedAt              time.Time  `json:"created_at"`
 	UpdatedAt              time.Time  `json:"updated_at"`
-
-	Exchange    []string `json:"exchange" nullable:"false" doc:"How it may exchange tokens: impersonation, delegation"`
-	ExchangeFor []string `json:"exchange_for" nullable:"false" doc:"Whose tokens it may exchange beside its own"`
+	ClientOptions
 }
 
 func clientViewOf(c *registry.Client) clientView {
 	return clientView{
 		ClientID: c.ClientID, OrganizationID: orNull(string(c.OrganizationID)), Name: c.Name,
 		ApplicationType: c.ApplicationType, Public: registry.IsPublic(c), Profile: registry.ProfileOf(c), IsActive: c.IsActive,
+		Dynamic: registry.IsDynamic(c), Relaxed: listOf(registry.Relaxed(c)), ClientOptions: optionsOf(c),
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
 		RedirectURIs: listOf(c.RedirectURIs), PostLogoutRedirectURIs: listOf(c.PostLogoutRedirectURIs),
 		GrantTypes: listOf(c.GrantTypes), Scopes: listOf(c.Scopes), Allow: listOf(c.Allowed),
@@ -66,7 +67,6 @@ func clientViewOf(c *registry.Client) clientView {
 		PolicyURI: orNull(c.PolicyURI), TOSURI: orNull(c.TOSURI),
 		OldSecretExpiresAt: timeOrNull(c.OldSecretExpiresAt.Time),
 		CreatedAt:          c.CreatedAt.Time, UpdatedAt: c.UpdatedAt.Time,
-		Exchange: listOf(c.Options.Exchange), ExchangeFor: listOf(c.Options.ExchangeFor),
 	}
 }
 

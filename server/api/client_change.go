@@ -29,19 +29,7 @@ type ClientSettings struct {
 	ClientURI              *string  `json:"client_uri,omitempty"`
 	PolicyURI              *string  `json:"policy_uri,omitempty"`
 	TOSURI                 *string  `json:"tos_uri,omitempty"`
-	TokenExchange
-}
-
-// TokenExchange is how a client may exchange tokens. Only administrators of the server
-// change it.
-type TokenExchange struct {
-	Exchange    []string `json:"exchange,omitempty" nullable:"false" doc:"impersonation, delegation or both"`
-	ExchangeFor []string `json:"exchange_for,omitempty" nullable:"false" doc:"The client_ids, or resources, whose tokens it may exchange beside its own"`
-}
-
-func (e TokenExchange) writeTo(o *registry.Options) {
-	setList(&o.Exchange, e.Exchange)
-	setList(&o.ExchangeFor, e.ExchangeFor)
+	ClientOptions
 }
 
 // writeTo writes what was sent to the description of a client.
@@ -64,7 +52,7 @@ func (s ClientSettings) writeTo(c *registry.Registration) {
 	set(&c.ClientURI, s.ClientURI)
 	set(&c.PolicyURI, s.PolicyURI)
 	set(&c.TOSURI, s.TOSURI)
-	s.TokenExchange.writeTo(&c.Options)
+	s.writeOptions(c)
 }
 
 func set[T any](field, sent *T) {

@@ -27,6 +27,8 @@ func problems(c *Config) []problem {
 		{"security.bcrypt_cost", checkBcryptCost(c)},
 		{"log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error")},
 		{"log.format", oneOf(c.Log.Format, "auto", "text", "json")},
+		{"openid.registration", oneOf(c.OpenID.Registration, "off", "token", "open")},
+		{"openid.registration_profile", oneOf(c.OpenID.RegistrationProfile, "oauth2.1", "legacy")},
 	}
 	if c.Security.SecretKey != "" {
 		list = append(list, problem{"security.secret_key", checkSecret(c.Security.SecretKey.Reveal())})
@@ -164,5 +166,18 @@ func risks(c *Config) []string {
 				": a client can have authy ask the metadata service of the machine's provider.")
 		}
 	}
+	list = append(list, registrationRisks(c.OpenID)...)
 	return append(list, mailRisks(c.Mail)...)
+}
+
+// registrationRisks returns a sentence for each choice about clients that register
+// themselves that weakens the server.
+func registrationRisks(c OpenID) (list []string) {
+	if c.Registration == "open" {
+		list = append(list, "openid.registration is open: anyone can register an application that asks people to sign in.")
+	}
+	if c.Registration != "off" && c.RegistrationProfile == "legacy" {
+		list = append(list, "openid.registration_profile is legacy: clients that register themselves need no PKCE.")
+	}
+	return list
 }

@@ -90,6 +90,11 @@ type OpenID struct {
 	RefreshGrace Duration `toml:"refresh_grace"`
 	// MaxGrantLifetime is from consent to the end of the last refresh token.
 	MaxGrantLifetime Duration `toml:"max_grant_lifetime"`
+	// Registration says whether clients may register themselves: off, token (with
+	// a registration token) or open.
+	Registration string `toml:"registration"`
+	// RegistrationProfile is what such clients are held to: oauth2.1 or legacy.
+	RegistrationProfile string `toml:"registration_profile"`
 }
 
 // Outbound says where this server may go for what clients have named by URL.
@@ -136,6 +141,7 @@ func Defaults() *Config {
 			CodeLifetime:     Duration{time.Minute},
 			RefreshGrace:     Duration{10 * time.Second},
 			MaxGrantLifetime: Duration{365 * 24 * time.Hour},
+			Registration:     "off", RegistrationProfile: "oauth2.1",
 		},
 		Keys:         defaultKeys(),
 		Registration: Registration{Enabled: true},

@@ -94,7 +94,7 @@ func (p *Provider) Issue(
 	err = tx.InsertCode(ctx, &storage.Code{
 		Hash: storage.Hash(code), GrantID: grant.ID, RedirectURI: r.RedirectURI,
 		CodeChallenge: r.CodeChallenge, Nonce: r.Nonce, CreatedAt: storage.At(now),
-		ExpiresAt: storage.At(now.Add(p.CodeLifetime)),
+		ExpiresAt: storage.At(now.Add(p.codeLifetime(client))),
 	})
 	if err != nil {
 		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
@@ -125,7 +125,15 @@ func (p *Provider) grantLifetime(c *storage.Client, scopes []string) time.Durati
 	if has(scopes, "offline_access") && has(c.GrantTypes, "refresh_token") {
 		return p.MaxGrantLifetime
 	}
-	return p.CodeLifetime + c.AccessTokenLifetime.Duration()
+	return p.codeLifetime(c) + c.AccessTokenLifetime.Duration()
+}
+
+// codeLifetime is how long a code of a client can be redeemed.
+func (p *Provider) codeLifetime(c *storage.Client) time.Duration {
+	if own := c.Options.CodeLifetime.Duration(); own > 0 {
+		return own
+	}
+	return p.CodeLifetime
 }
 
 // remember adds the scopes of r to what the user lets the client have.

@@ -78,6 +78,7 @@ type metadata struct {
 	deviceMetadata
 	authMetadata
 	requestMetadata
+	registrationMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -103,6 +104,7 @@ func (p *Provider) metadata() metadata {
 		deviceMetadata:        deviceMetadata{p.Issuer + DeviceAuthorizationPath},
 		authMetadata:          newAuthMetadata(),
 		requestMetadata:       newRequestMetadata(p.Issuer),
+		registrationMetadata:  p.registrationMetadata(),
 	}
 }
 

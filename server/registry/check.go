@@ -36,9 +36,7 @@ func (in Registration) normal() Registration {
 	if in.ApplicationType == "" {
 		in.ApplicationType = "web"
 	}
-	if in.Options.Profile == OAuth21 {
-		in.Options.Profile = ""
-	}
+	in.Options = normalOptions(in.Options)
 	if in.IDTokenAlg == "" {
 		in.IDTokenAlg = "RS256" // OpenID Connect Dynamic Client Registration 1.0, section 2
 	}
@@ -104,13 +102,7 @@ func (in Registration) problems(method string) map[string][]string {
 	note("grant_types", grantsProblem(in.GrantTypes, in.AuthMethod == AuthNone))
 	note("token_endpoint_auth_method", authProblem(method, in.AuthMethod))
 	note("id_token_signed_response_alg", algProblem(in.IDTokenAlg))
-	note("profile", oneOf(in.Options.Profile, "", OAuth21, Legacy))
-	if in.Options.Profile != Legacy && !in.RequirePKCE && has(in.GrantTypes, "authorization_code") {
-		note("require_pkce", "Only a client of the profile legacy goes without PKCE.")
-	}
-	if in.Options.Profile != Legacy && in.Options.CodeLifetime != 0 {
-		note("code_lifetime", "Only a client of the profile legacy has codes that last longer.")
-	}
+	in.optionProblems(note)
 	for field, problem := range in.exchangeProblems() {
 		note(field, problem)
 	}

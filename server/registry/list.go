@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,43 +104,70 @@ func (s *Service) find(ctx context.Context, r storage.Reader, orgID, clientID st
 func (s *Service) Update(
 	ctx context.Context, by audit.Actor, orgID, clientID string, change func(*Registration),
 ) (*Client, error) {
+	checked, err := s.checkSectorOf(ctx, by, orgID, clientID, change)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	var c *Client
-	var changed map[string]string
-	err := s.db.Update(ctx, func(tx *storage.Tx) (err error) {
+	var facts map[string]string
+	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		if c, err = s.managed(ctx, tx.Reader, by, orgID, clientID); err != nil {
 			return err
 		}
-		before := describe(c)
-		in := before
-		change(&in)
-		in.ClientID, in.OrganizationID = before.ClientID, before.OrganizationID
-		in = in.normal()
-		if err := fault.Fields(in.problems(before.AuthMethod)); err != nil {
-			return err
-		}
-		if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
-			return ErrForbidden
-		}
-		if err := mayLetExchange(ctx, tx.Reader, by, before.Options, in.Options); err != nil {
-			return err
-		}
-		if changed = differences(before, in); len(changed) == 0 {
-			return nil
-		}
-		in.writeTo(c, now)
-		if err := tx.SaveClient(ctx, c); err != nil {
-			return fmt.Errorf("change client %s: %w", clientID, err)
-		}
-		return audit.Record(ctx, tx, by, now, clientEvent("client.updated", c, changed))
+		facts, err = s.changeIn(ctx, tx, by, now, c, checked, change)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(changed) > 0 {
+	if len(facts) > 0 {
 		warnOfRelaxations(ctx, c)
 	}
 	return c, nil
+}
+
+// changeIn changes c in tx, and returns what was changed. checked is what the
+// client was to become when its sector was looked at.
+func (s *Service) changeIn(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *Client,
+	checked Registration, change func(*Registration),
+) (map[string]string, error) {
+	before := describe(c)
+	in := changed(before, change)
+	if !checked.isSector(in) {
+		return nil, errMeanwhile
+	}
+	if err := fault.Fields(in.problems(before.AuthMethod)); err != nil {
+		return nil, err
+	}
+	if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
+		return nil, ErrForbidden
+	}
+	if err := mayLetExchange(ctx, tx.Reader, by, before.Options, in.Options); err != nil {
+		return nil, err
+	}
+	facts := differences(before, in)
+	if len(facts) == 0 {
+		return nil, nil
+	}
+	relaxed := Relaxed(c)
+	in.writeTo(c, now)
+	if now := Relaxed(c); !slices.Equal(relaxed, now) {
+		facts["relaxed"] = strings.Join(now, " ")
+	}
+	if err := tx.SaveClient(ctx, c); err != nil {
+		return nil, fmt.Errorf("change client %s: %w", c.ClientID, err)
+	}
+	return facts, audit.Record(ctx, tx, by, now, clientEvent("client.updated", c, facts))
+}
+
+// changed is what a registration becomes by change.
+func changed(before Registration, change func(*Registration)) Registration {
+	in := before
+	change(&in)
+	in.ClientID, in.OrganizationID = before.ClientID, before.OrganizationID
+	return in.normal()
 }
 
 // differences returns what changed, by field, with what it is now.
@@ -206,9 +234,16 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID, clientID st
 		if err != nil {
 			return err
 		}
-		if err := tx.DeleteClient(ctx, c); err != nil {
-			return fmt.Errorf("delete client %s: %w", clientID, err)
-		}
-		return audit.Record(ctx, tx, by, now, clientEvent("client.deleted", c, nil))
+		return remove(ctx, tx, by, now, c, "")
 	})
+}
+
+// remove deletes c in tx.
+func remove(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *Client, reason string) error {
+	if err := tx.DeleteClient(ctx, c); err != nil {
+		return fmt.Errorf("delete client %s: %w", c.ClientID, err)
+	}
+	event := clientEvent("client.deleted", c, nil)
+	event.Reason = reason
+	return audit.Record(ctx, tx, by, now, event)
 }

@@ -11,12 +11,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/outbound"
 	"authy/storage"
 )
 
@@ -30,32 +30,22 @@ var (
 )
 
 // Service is the registry.
-type Service struct{ db *storage.DB }
+type Service struct {
+	// Dynamic says whether clients may register themselves.
+	Dynamic DynamicPolicy
+	// Outbound asks for the documents that a registration names; nil asks nobody.
+	Outbound *outbound.Client
+	db       *storage.DB
+}
 
 // New returns the registry that db keeps.
-func New(db *storage.DB) *Service { return &Service{db} }
+func New(db *storage.DB) *Service { return &Service{db: db} }
 
 // Client is a registered client.
 type Client = storage.Client
 
 // Options is what a client has registered beyond its first fields.
 type Options = storage.ClientOptions
-
-// The profiles of clients. OAuth21, which is kept as "", is code flow with PKCE
-// and exact redirect URIs. Legacy is for those that cannot do what it asks: only
-// they go without PKCE, or have codes that last longer.
-const (
-	OAuth21 = "oauth2.1"
-	Legacy  = "legacy"
-)
-
-// ProfileOf returns the profile of a client.
-func ProfileOf(c *Client) string {
-	if c.Options.Profile == "" {
-		return OAuth21
-	}
-	return c.Options.Profile
-}
 
 // Registration describes a client to be registered, in the words of RFC 7591, and
 // what can be changed of one that is.
@@ -121,6 +111,9 @@ func (s *Service) Register(
 	if by.Kind != audit.Operator && (in.ClientID != "" || in.Secret != "" || in.SkipConsent) {
 		return nil, "", ErrForbidden
 	}
+	if public && in.AuthMethod != "" && in.AuthMethod != AuthNone {
+		return nil, "", fault.Field("token_endpoint_auth_method", "A public client does not authenticate.")
+	}
 	if public {
 		in.AuthMethod = AuthNone
 	}
@@ -141,7 +134,31 @@ func (s *Service) Register(
 }
 
 func (s *Service) add(ctx context.Context, by audit.Actor, in Registration) (*Client, error) {
+	if err := s.mayManage(ctx, s.db.Reader, by, in.OrganizationID); err != nil {
+		return nil, err
+	}
 	now := time.Now()
+	c, err := s.draft(ctx, in, now)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		if err := s.mayManage(ctx, tx.Reader, by, in.OrganizationID); err != nil {
+			return err
+		}
+		if err := mayLetExchange(ctx, tx.Reader, by, Options{}, c.Options); err != nil {
+			return err
+		}
+		return insert(ctx, tx, by, now, c, clientEvent("client.created", c, withRelaxed(nil, c)))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// draft returns the record of a client that is described, checked and not kept.
+func (s *Service) draft(ctx context.Context, in Registration, now time.Time) (*Client, error) {
 	c := &Client{
 		ID: storage.NewID(), ClientID: in.ClientID, OrganizationID: storage.Ref(in.OrganizationID),
 		ResponseTypes: []string{"code"}, CreatedAt: storage.At(now),
@@ -153,29 +170,27 @@ func (s *Service) add(ctx context.Context, by audit.Actor, in Registration) (*Cl
 		in.Allowed = []string{AllowEveryone}
 	}
 	in = in.normal()
-	in.writeTo(c, now)
-	s.keepSecret(c, in.Secret)
-	err := s.db.Update(ctx, func(tx *storage.Tx) error {
-		if err := s.mayManage(ctx, tx.Reader, by, in.OrganizationID); err != nil {
-			return err
-		}
-		if err := mayLetExchange(ctx, tx.Reader, by, Options{}, in.Options); err != nil {
-			return err
-		}
-		if err := in.checkNew(); err != nil {
-			return err
-		}
-		if err := tx.InsertClient(ctx, c); errors.Is(err, storage.ErrTaken) {
-			return ErrTaken
-		} else if err != nil {
-			return fmt.Errorf("register client %s: %w", in.ClientID, err)
-		}
-		return audit.Record(ctx, tx, by, now, clientEvent("client.created", c, relaxations(c)))
-	})
-	if err != nil {
+	if err := in.checkNew(); err != nil {
 		return nil, err
 	}
+	if err := s.checkSector(ctx, in); err != nil {
+		return nil, err
+	}
+	in.writeTo(c, now)
+	s.keepSecret(c, in.Secret)
 	return c, nil
+}
+
+// insert keeps a client, and the event that says so, in tx.
+func insert(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *Client, e audit.Event) error {
+	err := tx.InsertClient(ctx, c)
+	if errors.Is(err, storage.ErrTaken) {
+		return ErrTaken
+	}
+	if err != nil {
+		return fmt.Errorf("register client %s: %w", c.ClientID, err)
+	}
+	return audit.Record(ctx, tx, by, now, e)
 }
 
 // writeTo writes what can be changed to the record of a client.
@@ -214,30 +229,6 @@ func clientEvent(action string, c *Client, details map[string]string) audit.Even
 	}
 }
 
-// relaxations names the protections that a client does without.
-func relaxations(c *Client) map[string]string {
-	var names []string
-	if !c.RequirePKCE {
-		names = append(names, "pkce")
-	}
-	if c.Options.CodeLifetime > 0 {
-		names = append(names, "code_lifetime")
-	}
-	if c.SkipConsent {
-		names = append(names, "consent")
-	}
-	if names == nil {
-		return nil
-	}
-	return map[string]string{"relaxed": strings.Join(names, " ")}
-}
-
-func warnOfRelaxations(ctx context.Context, c *Client) {
-	if relaxed := relaxations(c)["relaxed"]; relaxed != "" {
-		slog.WarnContext(ctx, "a client does without a protection", "client_id", c.ClientID, "relaxed", relaxed)
-	}
-}
-
 // Usable is nil for a client that is enabled and whose organization is.
 func (s *Service) Usable(ctx context.Context, r storage.Reader, c *storage.Client) error {
 	if !c.IsActive {
@@ -270,4 +261,16 @@ func (s *Service) Client(ctx context.Context, clientID string) (*storage.Client,
 		return nil, fmt.Errorf("look client %s up: %w", audit.Cut(clientID, 64), err)
 	}
 	return c, nil
+}
+
+// Seconds is a duration in whole seconds.
+type Seconds = storage.Seconds
+
+// MaxAge is a default_max_age, none if it is below 0.
+func MaxAge(seconds int64) *Seconds {
+	if seconds < 0 {
+		return nil
+	}
+	age := Seconds(seconds)
+	return &age
 }

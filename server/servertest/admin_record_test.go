@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"authy/server/audit"
+	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/storage"
 )
@@ -35,6 +38,9 @@ var adminOperations = []struct {
 	{"GET /clients/{client}", "", ""},
 	{"PATCH /clients/{client}", `{"name":"Other","is_active":false}`, "client.updated"},
 	{"POST /clients/{client}/secret", `{"overlap":0}`, "client.secret_rotated"},
+	{"GET /registration-tokens", "", ""},
+	{"POST /registration-tokens", `{"organization_id":"{org}","profile":"legacy","uses":2,"lifetime":60}`, "registration_token.created"},
+	{"DELETE /registration-tokens/{registration token}", "", "registration_token.deleted"},
 	{"GET /sessions", "", ""},
 	{"DELETE /sessions/{session}", "", "session.revoke"},
 	{"GET /keys", "", ""},
@@ -59,7 +65,11 @@ func adminTargets(t *testing.T, s *servertest.Server) *strings.Replacer {
 	if err != nil || len(sessions) != 1 {
 		t.Fatalf("%d sessions, %v", len(sessions), err)
 	}
-	return strings.NewReplacer("{user}", userID(t, s, "grace@tech-startup.com"), "{org}", home.ID,
+	token, _, err := s.Clients.MakeInitialToken(t.Context(), audit.Shell(), registry.NewInitialToken{Uses: 1, Lifetime: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer("{registration token}", token.ID, "{user}", userID(t, s, "grace@tech-startup.com"), "{org}", home.ID,
 		"{client}", "acme-portal-001", "{session}", sessions[0].ID)
 }
 

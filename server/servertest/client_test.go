@@ -208,6 +208,7 @@ func TestASecretIsShownOnceAndAClientComesBackAsItWasDescribed(t *testing.T) {
 		}
 		want := map[string]any{
 			"client_id": id, "name": "Wiki", "application_type": "web", "public": false, "is_active": true, "profile": "oauth2.1",
+			"dynamic": false, "relaxed": []any{}, "id_token_signed_response_alg": "RS256",
 			"require_pkce": true, "skip_consent": false, "redirect_uris": []any{"https://wiki.example/cb?x=1"},
 			"post_logout_redirect_uris": []any{"https://wiki.example/"}, "grant_types": []any{"authorization_code"},
 			"scopes": []any{"openid", "wiki:read"}, "allow": []any{"role:owner", "role:admin"},

@@ -187,7 +187,7 @@ func TestEachChangeOfAClientLeavesOneRow(t *testing.T) {
 			want, details string
 			do            func()
 		}{
-			{"client.created", `{"relaxed":"pkce"}`, func() {}},
+			{"client.created", `{"relaxed":"pkce nonce"}`, func() {}},
 			{"client.updated", `{"is_active":"false","name":"Other"}`, func() {
 				p.call("PATCH", all+"/"+id, object{"name": "Other", "is_active": false})
 			}},

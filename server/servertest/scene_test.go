@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"authy/server/account"
 	"authy/server/audit"
@@ -234,6 +235,10 @@ func (sc *scene) make(name string) string {
 		_, secret, err := sc.s.Orgs.Invite(ctx, shell, sc.home(), sc.person("plain").email, org.Member)
 		sc.do(err)
 		return secret
+	case "registration token":
+		made, _, err := sc.s.Clients.MakeInitialToken(ctx, shell, registry.NewInitialToken{Uses: 1, Lifetime: time.Hour})
+		sc.do(err)
+		return made.ID
 	case "service token":
 		made, _, err := sc.s.Tokens.Make(ctx, shell, token.Owner{OrgID: sc.home()},
 			token.NewToken{Name: "Test", Scopes: token.ServiceScopes, Days: 1})
