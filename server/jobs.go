@@ -21,6 +21,7 @@ func (s *Services) jobs() []job {
 		audit.NewChain(s.DB).Run,
 		s.Mail.Run,
 		s.Login.Run,
+		s.OpenID.RunRefusals,
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),

@@ -23,6 +23,7 @@ var expired = []struct {
 	{"links", "hash", 0, nil},
 	{"invitations", "id", 0, nil},
 	{"revoked_tokens", "id", 0, nil},
+	{"refusals", "id", 0, nil},
 	{"refresh_tokens", "hash", 0, nil},
 	{"grants", "id", 0, (*Tx).changeGrants},
 	{"api_tokens", "id", 0, (*Tx).changeAPITokens},

@@ -32,8 +32,10 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	grant.ExpiresAt, session.ExpiresAt = storage.At(at), storage.At(at.Add(-keepEnded))
 	token := newAPIToken(nil, w.org)
 	token.ID, token.ExpiresAt = name, storage.At(at)
+	refusal := newRefusal(w.client)
+	refusal.ID, refusal.ExpiresAt, refusal.At = name, storage.At(at), storage.At(noon.Add(time.Duration(serial.Add(1))*time.Second))
 	return first(
-		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
+		tx.InsertRefusal(ctx, refusal), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 	)
@@ -45,7 +47,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	left := map[string][]string{}
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
-		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
+		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash", "refusals": "id",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -75,7 +77,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		want := []string{"row3 now", "row4 to come"}
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
-			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
+			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want, "refusals": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

@@ -64,6 +64,7 @@ type Provider struct {
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
+	refusals  refusals
 }
 
 // verifiedTokens is how many access tokens are remembered with their verdict,

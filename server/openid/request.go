@@ -52,10 +52,8 @@ var single = []string{
 	"request", "request_uri", "registration", "display", "ui_locales", "claims_locales", "acr_values", "claims",
 }
 
-// ParseRequest checks an authorization request. A refusal that could be sent
-// to the client says so ([Refusal.Location]); where client or redirect URI are
-// not exact it cannot. Any other error is internal.
-func (p *Provider) ParseRequest(ctx context.Context, form url.Values) (*Request, error) {
+// parseRequest is [Provider.ParseRequest], but that nothing is kept.
+func (p *Provider) parseRequest(ctx context.Context, form url.Values) (*Request, error) {
 	client, refusal, err := p.requestClient(ctx, form)
 	if err != nil {
 		return nil, err
