@@ -175,11 +175,7 @@ type issued struct {
 // (RFC 6749, section 5.1).
 func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.AccessTokenResponse, error) {
 	lifetime := min(i.client.AccessTokenLifetime.Duration(), i.grant.ExpiresAt.Sub(now))
-	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, &accessToken{
-		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: audience{i.client.ClientID},
-		Expires: now.Add(lifetime).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
-		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
-	})
+	access, err := p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, p.accessClaims(now, i, lifetime))
 	if err != nil {
 		return nil, err
 	}
@@ -193,16 +189,34 @@ func (p *Provider) tokens(ctx context.Context, now time.Time, i issued) (*oidc.A
 	return response, err
 }
 
-// idToken signs an ID token (OpenID Connect Core 1.0, section 2).
+// accessClaims is what an access token of a grant says.
+func (p *Provider) accessClaims(now time.Time, i issued, lifetime time.Duration) *accessToken {
+	return &accessToken{
+		Issuer: p.Issuer, Subject: i.grant.UserID, Audience: audience{i.client.ClientID},
+		Expires: now.Add(lifetime).Unix(), IssuedAt: now.Unix(), AuthTime: i.grant.AuthenticatedAt.Unix(),
+		ID: rand.Text(), ClientID: i.client.ClientID, Scope: strings.Join(i.scopes, " "), GrantID: i.grant.ID,
+	}
+}
+
+// idToken signs an ID token.
 func (p *Provider) idToken(ctx context.Context, now time.Time, i issued, access string) (string, error) {
+	claims, err := p.idClaims(ctx, now, i, access)
+	if err != nil {
+		return "", err
+	}
+	return p.keys.Sign(ctx, i.client.IDTokenAlg, keyring.JWT, claims)
+}
+
+// idClaims is what an ID token says (OpenID Connect Core 1.0, section 2).
+func (p *Provider) idClaims(ctx context.Context, now time.Time, i issued, access string) (*oidc.IDTokenClaims, error) {
 	alg := jose.SignatureAlgorithm(i.client.IDTokenAlg)
 	atHash, err := oidc.ClaimHash(access, alg)
 	if err != nil {
-		return "", fmt.Errorf("hash an access token for %s: %w", i.client.ClientID, err)
+		return nil, fmt.Errorf("hash an access token for %s: %w", i.client.ClientID, err)
 	}
 	info, err := p.userinfo(ctx, i.grant.UserID, i.scopes)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	claims := &oidc.IDTokenClaims{
 		TokenClaims: oidc.TokenClaims{
@@ -215,7 +229,7 @@ func (p *Provider) idToken(ctx context.Context, now time.Time, i issued, access 
 		AccessTokenHash: atHash, SessionID: string(i.grant.SessionID),
 	}
 	claims.SetUserInfo(info)
-	return p.keys.Sign(ctx, i.client.IDTokenAlg, keyring.JWT, claims)
+	return claims, nil
 }
 
 // clientToken gives a client a token of its own (RFC 6749, section 4.4): for
