@@ -29,7 +29,8 @@ without one. A client is named by its client_id.`,
   authy client rotate-secret acme-portal-001`,
 	}
 	c.AddCommand(a.createClientCommand(), a.listClientsCommand(), a.showClientCommand(), a.updateClientCommand(),
-		a.registrationTokenCommand(), a.rotateSecretCommand(), a.switchClientCommand(true), a.switchClientCommand(false), a.deleteClientCommand())
+		a.rotateSecretCommand(), a.switchClientCommand(true), a.switchClientCommand(false), a.deleteClientCommand(),
+		a.clientErrorsCommand(), a.registrationTokenCommand())
 	return c
 }
 

@@ -22,6 +22,7 @@ func (s *Services) jobs() []job {
 		s.Mail.Run,
 		s.Login.Run,
 		s.Logouts.Run,
+		s.OpenID.RunRefusals,
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),

@@ -32,6 +32,7 @@ var expired = []struct {
 	{"revoked_tokens", "id", 0, nil},
 	{"access_tokens", "hash", 0, nil}, // cached ones know when they end
 	{"registration_tokens", "id", 0, nil},
+	{"refusals", "id", 0, nil},
 	{"refresh_tokens", "hash", 0, nil},
 	{"grants", "id", 0, (*Tx).changeGrants},
 	{"api_tokens", "id", 0, (*Tx).changeAPITokens},

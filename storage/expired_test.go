@@ -40,10 +40,12 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	if _, err := tx.UseAssertion(ctx, name, at); err != nil {
 		return err
 	}
+	refusal := newRefusal(w.client)
+	refusal.ID, refusal.ExpiresAt, refusal.At = name, storage.At(at), storage.At(noon.Add(time.Duration(serial.Add(1))*time.Second))
 	return first(
 		tx.InsertDeviceCode(ctx, device),
 		tx.InsertPushedRequest(ctx, &storage.PushedRequest{Hash: name, ClientID: w.client.ID, ExpiresAt: storage.At(at)}),
-		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
+		tx.InsertRefusal(ctx, refusal), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 		tx.InsertRegistrationToken(ctx, &storage.RegistrationToken{
@@ -58,10 +60,8 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	left := map[string][]string{}
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
-		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
-		"device_codes": "hash",
-		"assertions":   "hash", "pushed_requests": "hash",
-		"registration_tokens": "id",
+		"device_codes": "hash", "assertions": "hash", "pushed_requests": "hash", "registration_tokens": "id",
+		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash", "refusals": "id",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -91,10 +91,8 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		want := []string{"row3 now", "row4 to come"}
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
-			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
-			"device_codes": want,
-			"assertions":   want, "pushed_requests": want,
-			"registration_tokens": want,
+			"device_codes": want, "assertions": want, "pushed_requests": want, "registration_tokens": want,
+			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want, "refusals": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

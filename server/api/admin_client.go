@@ -17,6 +17,7 @@ func (a *API) adminClientRoutes() {
 	signed(a, "GET "+one, 200, "Client retrieved successfully", "Any client of the server", a.anyClient)
 	signed(a, "PATCH "+one, 200, "Client updated successfully", "Change any client", a.updateAnyClient)
 	signed(a, "DELETE "+one, 200, "Client deleted successfully", "Delete any client with all its grants", a.deleteAnyClient)
+	signed(a, "GET "+one+"/errors", 200, "Client errors retrieved successfully", "Why requests of any client were refused", a.anyClientErrors)
 	signed(a, "POST "+one+"/secret", 200, "Client secret rotated successfully", "Replace any client's secret", a.rotateAnySecret)
 }
 

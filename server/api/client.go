@@ -18,6 +18,7 @@ func (a *API) clientRoutes() {
 	signed(a, "GET "+one, 200, "Client retrieved successfully", "One client", a.client)
 	signed(a, "PATCH "+one, 200, "Client updated successfully", "Change a client", a.updateClient)
 	signed(a, "DELETE "+one, 200, "Client deleted successfully", "Delete a client with all its grants", a.deleteClient)
+	signed(a, "GET "+one+"/errors", 200, "Client errors retrieved successfully", "Why requests of a client were refused", a.clientErrors)
 	signed(a, "POST "+one+"/secret", 200, "Client secret rotated successfully", "Replace a client's secret", a.rotateClientSecret)
 }
 

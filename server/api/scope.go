@@ -46,6 +46,7 @@ var scopes = map[string]string{
 	"PATCH /api/v1/organizations/{id}/clients/{client}":          token.ClientsWrite,
 	"DELETE /api/v1/organizations/{id}/clients/{client}":         token.ClientsWrite,
 	"POST /api/v1/organizations/{id}/clients/{client}/secret":    token.ClientsWrite,
+	"GET /api/v1/organizations/{id}/clients/{client}/errors":     token.ClientsRead,
 
 	"GET /api/v1/admin/users":                          token.AdminRead,
 	"POST /api/v1/admin/users":                         token.AdminWrite,
@@ -71,7 +72,10 @@ var scopes = map[string]string{
 	"GET /api/v1/admin/registration-tokens":            token.AdminRead,
 	"POST /api/v1/admin/registration-tokens":           token.AdminWrite,
 	"DELETE /api/v1/admin/registration-tokens/{token}": token.AdminWrite,
+	"GET /api/v1/admin/clients/{client}/errors":        token.AdminRead,
 	"GET /api/v1/admin/keys":                           token.AdminRead,
+	"POST /api/v1/admin/keys/rotate":                   token.AdminWrite,
+	"DELETE /api/v1/admin/keys/{kid}":                  token.AdminWrite,
 	"GET /api/v1/admin/audit":                          token.AdminRead,
 	"GET /api/v1/admin/audit/export":                   token.AdminRead,
 }

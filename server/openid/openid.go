@@ -23,7 +23,6 @@ import (
 	"authy/server/keyring"
 	"authy/server/keyset"
 	"authy/server/limit"
-	"authy/server/org"
 	"authy/server/outbound"
 	"authy/server/registry"
 	"authy/storage"
@@ -78,6 +77,7 @@ type Provider struct {
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
+	refusals  refusals
 }
 
 // verifiedTokens is how many access tokens are remembered with their verdict,
@@ -121,24 +121,17 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 	if err != nil {
 		return ended(err)
 	}
-	if user.Status != storage.Active && user.Status != storage.Pending ||
-		!g.CreatedAt.After(user.SignedOutAt.Time) { // of the same millisecond: over
+	if !g.CreatedAt.After(user.SignedOutAt.Time) { // of the same millisecond: over
 		return errEnded
 	}
 	client, err := r.ClientByRow(ctx, g.ClientID)
 	if err != nil {
 		return ended(err)
 	}
-	if err := p.clients.Usable(ctx, r, client); err != nil {
+	if verdict, err := p.access(ctx, r, user, client, now); err != nil {
 		return ended(err)
-	}
-	if err := p.clients.MayUse(ctx, r, client, g.UserID); err != nil {
-		return ended(err)
-	}
-	if limited, err := org.Limited(ctx, r, g.UserID, now); err != nil {
-		return fmt.Errorf("check a grant: %w", err)
-	} else if limited {
-		return errEnded // until a second factor is set up
+	} else if !verdict.Allowed {
+		return errEnded
 	}
 	if err := p.sessionLive(ctx, r, g); err != nil {
 		return err
@@ -168,7 +161,7 @@ var errEnded = errors.New("openid: ended")
 
 // ended is errEnded where a record is gone, and err where it could not be read.
 func ended(err error) error {
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, registry.ErrDisabled) || errors.Is(err, registry.ErrNotAllowed) {
+	if errors.Is(err, storage.ErrNotFound) {
 		return errEnded
 	}
 	return fmt.Errorf("check a grant: %w", err)

@@ -39,9 +39,11 @@ func (r *Refusal) Location() string {
 }
 
 // Refuse returns the refusal of a request that was understood: access_denied,
-// login_required, consent_required and the like.
+// login_required, consent_required and the like. It is kept for an hour.
 func (p *Provider) Refuse(r *Request, code, description string) *Refusal {
-	return &Refusal{Code: code, Description: description, ClientID: r.ClientID, back: r, issuer: p.Issuer}
+	refusal := &Refusal{Code: code, Description: description, ClientID: r.ClientID, back: r, issuer: p.Issuer}
+	p.refusals.note(nil, refusal)
+	return refusal
 }
 
 // answer adds the parameters of an authorization response to the redirect URI,

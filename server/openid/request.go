@@ -61,10 +61,8 @@ var single = []string{
 	"dpop_jkt",
 }
 
-// ParseRequest checks an authorization request. A refusal that could be sent
-// to the client says so ([Refusal.Location]); where client or redirect URI are
-// not exact it cannot. Any other error is internal.
-func (p *Provider) ParseRequest(ctx context.Context, form url.Values) (*Request, error) {
+// parseRequest is [Provider.ParseRequest], but that nothing is kept.
+func (p *Provider) parseRequest(ctx context.Context, form url.Values) (*Request, error) {
 	in, err := p.effective(ctx, form)
 	if err != nil {
 		return nil, err

@@ -49,17 +49,25 @@ var ErrNotAllowed = errors.New("registry: not allowed to use the client")
 // MayUse is nil for a user who may use c. It is asked when a code is issued
 // and redeemed, at each refresh, and whenever a token is presented.
 func (s *Service) MayUse(ctx context.Context, r storage.Reader, c *Client, userID string) error {
+	_, err := s.LetIn(ctx, r, c, userID)
+	return err
+}
+
+// LetIn is [Service.MayUse], and returns which of those who may use c the user is.
+func (s *Service) LetIn(ctx context.Context, r storage.Reader, c *Client, userID string) (as string, err error) {
 	if has(c.Allowed, AllowEveryone) {
-		return nil
+		return AllowEveryone, nil
 	}
 	role, err := roleIn(ctx, r, string(c.OrganizationID), userID)
 	switch {
 	case err != nil:
-		return err
-	case role != "" && (has(c.Allowed, AllowOrganization) || has(c.Allowed, AllowRole+string(role))):
-		return nil
+		return "", err
+	case role != "" && has(c.Allowed, AllowOrganization):
+		return AllowOrganization, nil
+	case role != "" && has(c.Allowed, AllowRole+string(role)):
+		return AllowRole + string(role), nil
 	}
-	return ErrNotAllowed
+	return "", ErrNotAllowed
 }
 
 // roleIn returns the role of a user in an organization, "" for none.
