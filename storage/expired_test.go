@@ -30,10 +30,12 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	invitation := newInvitation(w.org, name)
 	invitation.ID, invitation.ExpiresAt = name, storage.At(at)
 	grant.ExpiresAt, session.ExpiresAt = storage.At(at), storage.At(at.Add(-keepEnded))
+	access := newAccessToken(w.grant, nil)
+	access.Hash, access.ExpiresAt = name, storage.At(at)
 	token := newAPIToken(nil, w.org)
 	token.ID, token.ExpiresAt = name, storage.At(at)
 	return first(
-		tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
+		tx.InsertAccessToken(ctx, access), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 	)
@@ -45,7 +47,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	left := map[string][]string{}
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
-		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash",
+		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash", "access_tokens": "hash",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -75,7 +77,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		want := []string{"row3 now", "row4 to come"}
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
-			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want,
+			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want, "access_tokens": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

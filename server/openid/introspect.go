@@ -51,7 +51,7 @@ func (p *Provider) introspect(ctx context.Context, c *storage.Client, token stri
 	if err != nil {
 		return nil, err
 	}
-	if says.ClientID != c.ClientID && !isFor(says, c) {
+	if says.ClientID != c.ClientID && !p.isFor(says, c) {
 		return &introspection{}, nil
 	}
 	answer := &introspection{
@@ -70,10 +70,10 @@ func (p *Provider) introspect(ctx context.Context, c *storage.Client, token stri
 }
 
 // isFor says whether a token is for a confidential client: a server that has
-// registered one of the resources in its audience.
-func isFor(t *accessToken, c *storage.Client) bool {
+// registered one of the resources in its audience. Nobody else is this server.
+func (p *Provider) isFor(t *accessToken, c *storage.Client) bool {
 	return !registry.IsPublic(c) && slices.ContainsFunc(t.Audience, func(to string) bool {
-		return to == c.ClientID || has(c.Options.Resources, to)
+		return to != p.Issuer && (to == c.ClientID || has(c.Options.Resources, to))
 	})
 }
 
