@@ -27,11 +27,11 @@ func TestClaimsAreAskedForOneByOne(t *testing.T) {
 		`{}`:                     {},
 		" {\n\t\"userinfo\":{}}": {},
 		`{"userinfo":null}`:      {},
-		`{"userinfo":{"name":{"essential":true},"email":null}}`: {Claims: ClaimsRequest{Userinfo: []string{"name", "email"}}},
-		`{"id_token":{"email":{"value":"x"},"auth_time":null}}`: {Claims: ClaimsRequest{IDToken: []string{"email"}}},
-		`{"userinfo":{"phone_number":null,"what":null}}`:        {}, // not for this client; not known
-		`{"more":[{"a":1}],"userinfo":{"name":{"other":[]}}}`:   {Claims: ClaimsRequest{Userinfo: []string{"name"}}},
-		`{"USERINFO":{"name":null}}`:                            {},
+		`{"userinfo":{"name":{"essential":true},"email":null}}`:        {Claims: ClaimsRequest{Userinfo: []string{"name", "email"}}},
+		`{"id_token":{"email":{"value":"x"},"auth_time":null}}`:        {Claims: ClaimsRequest{IDToken: []string{"email"}}},
+		`{"userinfo":{"phone_number":null,"what":null}}`:               {}, // not for this client; not known
+		`{"more":[{"a":1}],"userinfo":{"name":{"other":[]}}}`:          {Claims: ClaimsRequest{Userinfo: []string{"name"}}},
+		`{"USERINFO":{"name":null}}`:                                   {},
 		`{"id_token":{"acr":{"essential":true,"values":["a","b",1]}}}`: {Claims: ClaimsRequest{ACR: []string{"a", "b"}}},
 		`{"id_token":{"acr":{"essential":true,"value":"a"}}}`:          {Claims: ClaimsRequest{ACR: []string{"a"}}},
 		`{"id_token":{"acr":{"values":["a"]}}}`:                        {},

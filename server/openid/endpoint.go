@@ -46,6 +46,10 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 		writeOAuth(w, http.StatusBadRequest, "unsupported_grant_type", "this server does not know the grant_type")
 		return
 	}
+	if r.URL.Path == IntrospectionPath {
+		p.serveIntrospection(challenged{w}, r)
+		return
+	}
 	p.endpoints.ServeHTTP(challenged{w}, r)
 }
 

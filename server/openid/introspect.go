@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"authy/server/keyring"
 	"authy/server/registry"
@@ -35,6 +38,52 @@ type introspection struct {
 
 	Confirmation *confirmation   `json:"cnf,omitempty"`
 	Actor        json.RawMessage `json:"act,omitempty"`
+}
+
+// serveIntrospection answers a resource server (RFC 7662, section 2). It asks at
+// each request that it gets, so that this does not go through op.Server, which
+// reads the form by reflection.
+func (p *Provider) serveIntrospection(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	c, err := (&server{p: p}).VerifyClient(ctx, &op.Request[op.ClientCredentials]{
+		Method: r.Method, URL: r.URL, Header: r.Header, Form: r.Form, PostForm: r.PostForm, Data: credentials(r),
+	})
+	if err != nil {
+		op.WriteError(w, r, err, nil)
+		return
+	}
+	token := r.PostForm.Get("token")
+	if token == "" {
+		writeOAuth(w, http.StatusBadRequest, "invalid_request", "the parameter token is missing")
+		return
+	}
+	answer, err := p.introspect(ctx, registered(c), token)
+	if err != nil {
+		writeInternal(w, r, err)
+		return
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		writeInternal(w, r, fmt.Errorf("encode an introspection: %w", err))
+		return
+	}
+	w.Header()["Content-Type"] = jsonType
+	w.Write(body) //nolint:errcheck // the client has gone
+}
+
+// credentials returns what a client authenticates with, whose form was checked.
+func credentials(r *http.Request) *op.ClientCredentials {
+	form := r.PostForm
+	if id, secret, ok := r.BasicAuth(); ok {
+		// checkCredentials has seen that both can be decoded.
+		name, _ := url.QueryUnescape(id)
+		plain, _ := url.QueryUnescape(secret)
+		return &op.ClientCredentials{ClientID: name, ClientSecret: plain}
+	}
+	return &op.ClientCredentials{
+		ClientID: form.Get("client_id"), ClientSecret: form.Get("client_secret"),
+		ClientAssertion: form.Get("client_assertion"), ClientAssertionType: form.Get("client_assertion_type"),
+	}
 }
 
 // introspect tells c about a token that was issued to it, or is for it; about

@@ -65,6 +65,7 @@ type Provider struct {
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
+	own       tally
 }
 
 // verifiedTokens is how many access tokens are remembered with their verdict,
@@ -83,9 +84,8 @@ func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config
 		return nil, err
 	}
 	p.endpoints = op.RegisterServer(&server{p: p}, op.Endpoints{
-		Token:         op.NewEndpoint(TokenPath),
-		Introspection: op.NewEndpoint(IntrospectionPath),
-		Revocation:    op.NewEndpoint(RevocationPath),
+		Token:      op.NewEndpoint(TokenPath),
+		Revocation: op.NewEndpoint(RevocationPath),
 	}, op.WithServerCORSOptions(nil))
 	return p, nil
 }
