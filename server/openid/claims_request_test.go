@@ -29,7 +29,7 @@ func TestClaimsAreAskedForOneByOne(t *testing.T) {
 		`{"userinfo":null}`:      {},
 		`{"userinfo":{"name":{"essential":true},"email":null}}`:        {Claims: ClaimsRequest{Userinfo: []string{"name", "email"}}},
 		`{"id_token":{"email":{"value":"x"},"auth_time":null}}`:        {Claims: ClaimsRequest{IDToken: []string{"email"}}},
-		`{"userinfo":{"phone_number":null,"what":null}}`:               {}, // not for this client; not known
+		`{"userinfo":{"phone_number":null,"what":null}}`:               {},
 		`{"more":[{"a":1}],"userinfo":{"name":{"other":[]}}}`:          {Claims: ClaimsRequest{Userinfo: []string{"name"}}},
 		`{"USERINFO":{"name":null}}`:                                   {},
 		`{"id_token":{"acr":{"essential":true,"values":["a","b",1]}}}`: {Claims: ClaimsRequest{ACR: []string{"a", "b"}}},

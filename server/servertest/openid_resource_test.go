@@ -64,14 +64,14 @@ func TestTokensAreForTheResourcesAskedFor(t *testing.T) {
 		if diff := cmp.Diff([]any{mailAPI, fileAPI}, payload["aud"]); diff != "" {
 			t.Errorf("aud of the token (-want +got):\n%s", diff)
 		}
-		userinfo(t, s, got.Access).refused(t, http.StatusUnauthorized, "invalid_token") // it is for others
+		userinfo(t, s, got.Access).refused(t, http.StatusUnauthorized, "invalid_token")
 
 		refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.Refresh}}
-		a.post(t, s, tokenPath, withResources(refresh, s.URL)).refused(t, http.StatusBadRequest, "invalid_target") // beyond the grant
+		a.post(t, s, tokenPath, withResources(refresh, s.URL)).refused(t, http.StatusBadRequest, "invalid_target")
 		next := a.post(t, s, tokenPath, withResources(refresh, fileAPI)).tokens(t)
 		is(next.Access, fileAPI)
 		refresh.Set("refresh_token", next.Refresh)
-		is(a.post(t, s, tokenPath, refresh).tokens(t).Access, []any{mailAPI, fileAPI}) // one token was narrowed, not the grant
+		is(a.post(t, s, tokenPath, refresh).tokens(t).Access, []any{mailAPI, fileAPI})
 
 		c, v = code(mailAPI)
 		is(a.post(t, s, tokenPath, withResources(a.redemption(c, v), mailAPI)).tokens(t).Access, mailAPI)
