@@ -23,7 +23,14 @@ type Code struct {
 
 // Code returns the code with a hash, used or not.
 func (r Reader) Code(ctx context.Context, hash string) (*Code, error) {
-	return find[Code](ctx, r, "hash = ?", hash)
+	c := &Code{Hash: hash}
+	err := r.conn.hotRow(ctx, `SELECT grant_id, redirect_uri, code_challenge, nonce, created_at, expires_at, used_at
+		FROM codes WHERE hash = ?`, hash).
+		Scan(&c.GrantID, &c.RedirectURI, &c.CodeChallenge, &c.Nonce, &c.CreatedAt, &c.ExpiresAt, &c.UsedAt)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return c, nil
 }
 
 // InsertCode adds a code.

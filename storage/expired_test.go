@@ -33,6 +33,8 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	invitation := newInvitation(w.org, name)
 	invitation.ID, invitation.ExpiresAt = name, storage.At(at)
 	grant.ExpiresAt, session.ExpiresAt = storage.At(at), storage.At(at.Add(-keepEnded))
+	access := newAccessToken(w.grant, nil)
+	access.Hash, access.ExpiresAt = name, storage.At(at)
 	token := newAPIToken(nil, w.org)
 	token.ID, token.ExpiresAt = name, storage.At(at)
 	device := newDeviceCode(w.client)
@@ -45,7 +47,7 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	return first(
 		tx.InsertDeviceCode(ctx, device),
 		tx.InsertPushedRequest(ctx, &storage.PushedRequest{Hash: name, ClientID: w.client.ID, ExpiresAt: storage.At(at)}),
-		tx.InsertRefusal(ctx, refusal), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
+		tx.InsertRefusal(ctx, refusal), tx.InsertAccessToken(ctx, access), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
 		tx.InsertRegistrationToken(ctx, &storage.RegistrationToken{
@@ -60,7 +62,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	left := map[string][]string{}
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
-		"device_codes": "hash", "assertions": "hash", "pushed_requests": "hash", "registration_tokens": "id",
+		"device_codes": "hash", "assertions": "hash", "pushed_requests": "hash", "registration_tokens": "id", "access_tokens": "hash",
 		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash", "refusals": "id",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
@@ -91,7 +93,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		want := []string{"row3 now", "row4 to come"}
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
-			"device_codes": want, "assertions": want, "pushed_requests": want, "registration_tokens": want,
+			"device_codes": want, "assertions": want, "pushed_requests": want, "registration_tokens": want, "access_tokens": want,
 			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want, "refusals": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)

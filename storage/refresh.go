@@ -20,7 +20,13 @@ type RefreshToken struct {
 
 // RefreshToken returns the refresh token with a hash, used or not.
 func (r Reader) RefreshToken(ctx context.Context, hash string) (*RefreshToken, error) {
-	return find[RefreshToken](ctx, r, "hash = ?", hash)
+	t := &RefreshToken{Hash: hash}
+	err := r.conn.hotRow(ctx, "SELECT grant_id, created_at, expires_at, used_at FROM refresh_tokens WHERE hash = ?", hash).
+		Scan(&t.GrantID, &t.CreatedAt, &t.ExpiresAt, &t.UsedAt)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return t, nil
 }
 
 // InsertRefreshToken adds a refresh token.

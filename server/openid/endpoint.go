@@ -37,7 +37,8 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 		writeOAuth(w, problem.status, problem.code, problem.text)
 		return
 	}
-	if _, problem := presented(r.Header, r.PostForm, r.URL.Path); problem != nil {
+	sent, problem := presented(r.Header, r.PostForm, r.URL.Path)
+	if problem != nil {
 		writeOAuth(w, problem.status, problem.code, problem.text)
 		return
 	}
@@ -45,6 +46,10 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 	// where nobody may.
 	if grant := r.PostForm.Get("grant_type"); grant != "" && !has(registry.GrantTypes, grant) {
 		writeOAuth(w, http.StatusBadRequest, "unsupported_grant_type", "this server does not know the grant_type")
+		return
+	}
+	if r.URL.Path == IntrospectionPath {
+		p.serveIntrospection(challenged{w}, r, sent)
 		return
 	}
 	p.endpoints.ServeHTTP(challenged{w}, r)

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"authy/server/keyring"
 	"authy/server/registry"
@@ -37,6 +39,35 @@ type introspection struct {
 	Actor        json.RawMessage `json:"act,omitempty"`
 }
 
+// serveIntrospection answers a resource server (RFC 7662, section 2). It asks at
+// each request that it gets, so that this does not go through op.Server, which
+// reads the form by reflection.
+func (p *Provider) serveIntrospection(w http.ResponseWriter, r *http.Request, sent *credentials) {
+	ctx := r.Context()
+	c, err := p.authenticate(ctx, sent)
+	if err != nil {
+		op.WriteError(w, r, err, nil)
+		return
+	}
+	token := r.PostForm.Get("token")
+	if token == "" {
+		writeOAuth(w, http.StatusBadRequest, "invalid_request", "the parameter token is missing")
+		return
+	}
+	answer, err := p.introspect(ctx, c, token)
+	if err != nil {
+		writeInternal(w, r, err)
+		return
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		writeInternal(w, r, fmt.Errorf("encode an introspection: %w", err))
+		return
+	}
+	w.Header()["Content-Type"] = jsonType
+	w.Write(body) //nolint:errcheck // the client has gone
+}
+
 // introspect tells c about a token that was issued to it, or is for it; about
 // any other it says no more than that it is not active.
 func (p *Provider) introspect(ctx context.Context, c *storage.Client, token string) (*introspection, error) {
@@ -51,7 +82,7 @@ func (p *Provider) introspect(ctx context.Context, c *storage.Client, token stri
 	if err != nil {
 		return nil, err
 	}
-	if says.ClientID != c.ClientID && !isFor(says, c) {
+	if says.ClientID != c.ClientID && !p.isFor(says, c) {
 		return &introspection{}, nil
 	}
 	answer := &introspection{
@@ -70,10 +101,10 @@ func (p *Provider) introspect(ctx context.Context, c *storage.Client, token stri
 }
 
 // isFor says whether a token is for a confidential client: a server that has
-// registered one of the resources in its audience.
-func isFor(t *accessToken, c *storage.Client) bool {
+// registered one of the resources in its audience. Nobody else is this server.
+func (p *Provider) isFor(t *accessToken, c *storage.Client) bool {
 	return !registry.IsPublic(c) && slices.ContainsFunc(t.Audience, func(to string) bool {
-		return to == c.ClientID || has(c.Options.Resources, to)
+		return to != p.Issuer && (to == c.ClientID || has(c.Options.Resources, to))
 	})
 }
 

@@ -78,6 +78,7 @@ type Provider struct {
 	endpoints http.Handler // those of op.Server
 	discovery document
 	refusals  refusals
+	own       tally
 }
 
 // verifiedTokens is how many access tokens are remembered with their verdict,
@@ -103,7 +104,6 @@ func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config
 		Token: op.NewEndpoint(TokenPath),
 
 		DeviceAuthorization: op.NewEndpoint(DeviceAuthorizationPath),
-		Introspection:       op.NewEndpoint(IntrospectionPath),
 		Revocation:          op.NewEndpoint(RevocationPath),
 	}, op.WithServerCORSOptions(nil))
 	return p, nil

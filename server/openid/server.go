@@ -133,19 +133,6 @@ func words(scopes oidc.SpaceDelimitedArray) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == "" })
 }
 
-// Introspect tells a client about a token that was issued to it (RFC 7662).
-func (s *server) Introspect(ctx context.Context, r *op.Request[op.IntrospectionRequest]) (*op.Response, error) {
-	c, err := s.verify(ctx, r.Header, r.Form, r.URL)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := s.p.introspect(ctx, registered(c), r.Data.Token)
-	if err != nil {
-		return nil, internal(ctx, err)
-	}
-	return op.NewResponse(answer), nil
-}
-
 // Revocation ends a token that was issued to the client (RFC 7009). The answer
 // is the same whether there was one.
 func (s *server) Revocation(ctx context.Context, r *op.ClientRequest[oidc.RevocationRequest]) (*op.Response, error) {

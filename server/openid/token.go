@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -189,21 +190,49 @@ func (p *Provider) clientToken(
 			return nil, err
 		}
 	}
-	by := actor(ctx).AsClient(c.ClientID)
-	err = p.db.Update(ctx, func(tx *storage.Tx) (err error) {
-		if c.Options.OpaqueTokens {
-			if access, err = p.addAccessToken(ctx, tx, now, "", c.ID, claims); err != nil {
-				return err
-			}
-		}
-		return audit.Record(ctx, tx, by, now, audit.Event{
-			Action: "token.issued", Reason: "client_credentials", TargetKind: "client", TargetID: c.ClientID,
-			OrgID: string(c.OrganizationID),
-		})
+	err = p.recordOwn(ctx, c, now, func(tx *storage.Tx) (err error) {
+		access, err = p.addAccessToken(ctx, tx, now, "", c.ID, claims)
+		return err
 	})
 	return &oidc.AccessTokenResponse{
 		AccessToken: access, TokenType: tokenType(jkt), Scope: scopes, ExpiresIn: uint64(max(c.AccessTokenLifetime, 0)),
 	}, err
+}
+
+// recordOwn records that a client got a token for itself, the first in a minute
+// from an address with how many came since the one before. An opaque token is
+// kept by keep, in the same transaction.
+func (p *Provider) recordOwn(
+	ctx context.Context, c *storage.Client, now time.Time, keep func(tx *storage.Tx) error,
+) error {
+	by := actor(ctx).AsClient(c.ClientID)
+	key := c.ID + " " + by.IPAddress
+	more, record := p.own.note(key, now)
+	if !record && !c.Options.OpaqueTokens {
+		return nil
+	}
+	event := audit.Event{
+		Action: "token.issued", Reason: "client_credentials", TargetKind: "client", TargetID: c.ClientID,
+		OrgID: string(c.OrganizationID),
+	}
+	if more > 0 {
+		event.Details = map[string]string{"more": strconv.Itoa(more)}
+	}
+	err := p.db.Update(ctx, func(tx *storage.Tx) error {
+		if c.Options.OpaqueTokens {
+			if err := keep(tx); err != nil {
+				return err
+			}
+		}
+		if !record {
+			return nil
+		}
+		return audit.Record(ctx, tx, by, now, event)
+	})
+	if err != nil && record {
+		p.own.forget(key)
+	}
+	return err
 }
 
 // ownScopes returns the scopes of a client's own token.

@@ -118,7 +118,7 @@ func (s signer) public() jose.JSONWebKey {
 }
 
 // jwks is a set of keys as a document.
-func jwks(t testing.TB, signers ...signer) string {
+func publicJWKS(t testing.TB, signers ...signer) string {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	for _, s := range signers {
@@ -190,7 +190,7 @@ type keyApp struct {
 func newKeyApp(t *testing.T, s *servertest.Server, id, alg string, change ...func(*registry.Registration)) keyApp {
 	t.Helper()
 	k := newSigner(t, alg, "key of "+id)
-	in := registry.Registration{ClientID: id, Name: id, AuthMethod: "private_key_jwt", Options: registry.Options{JWKS: jwks(t, k)}}
+	in := registry.Registration{ClientID: id, Name: id, AuthMethod: "private_key_jwt", Options: registry.Options{JWKS: publicJWKS(t, k)}}
 	for _, c := range change {
 		c(&in)
 	}
