@@ -428,3 +428,34 @@ func TestALogoutSurvivesARestartAndTwoNodesSendItOnce(t *testing.T) {
 		})
 	}
 }
+
+func TestAdministratorsSeeWhatApplicationsWereTold(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, servertest.Options{Configure: loopback})
+	makeAdmin(t, s, bob)
+	p, browser := newParty(t, s, "party"), servertest.Browser(t)
+	admin := logIn(t, s, bob, bobPass)
+	var sids []string
+	for _, status := range []int{200, 500} {
+		sid, sub, got := p.visit(s, browser, bob, bobPass)
+		p.refuses(status)
+		servertest.Get(t, browser, logoutURL(s, "id_token_hint", got.ID))
+		sids = append(sids, sid)
+		o := admin.call("GET", "/api/v1/admin/logouts?limit=1&client=party&user="+sub, nil).succeeded(200, "Logouts retrieved successfully")
+		one, _ := o.at("logouts").([]any)[0].(map[string]any)
+		if one["client_id"] != "party" || one["user_id"] != sub || one["session_id"] != sid || one["backchannel_logout_uri"] != p.url ||
+			one["attempts"] != 1.0 || (one["state"] == "delivered") != (status == 200) || (one["last_error"] == nil) != (status == 200) {
+			t.Errorf("after %d: %v", status, one)
+		}
+	}
+	all, _ := admin.call("GET", "/api/v1/admin/logouts", nil).at("logouts").([]any)
+	if len(all) != len(sids) {
+		t.Errorf("%d receipts, want %d", len(all), len(sids))
+	}
+	if o := admin.call("GET", "/api/v1/admin/logouts?client=nobody", nil); o.Code != 404 || o.Problem.Type != "client_not_found" {
+		t.Errorf("an unknown client: %s", o.Raw)
+	}
+	if o := logIn(t, s, "carol@acme-corp.com", bobPass).call("GET", "/api/v1/admin/logouts", nil); o.Code != 403 {
+		t.Errorf("carol gets %s", o.Raw)
+	}
+}
