@@ -452,7 +452,15 @@ func TestAdministratorsSeeWhatApplicationsWereTold(t *testing.T) {
 	if len(all) != len(sids) {
 		t.Errorf("%d receipts, want %d", len(all), len(sids))
 	}
-	if o := admin.call("GET", "/api/v1/admin/logouts?client=nobody", nil); o.Code != 404 || o.Problem.Type != "client_not_found" {
+	acmePortal.code(t, s, browser)
+	p.code(t, s, browser)
+	export := admin.call("GET", mePath+"/export", nil)
+	for list, want := range map[string]int{"logouts": len(sids), "visits": 1} {
+		if found, _ := export.at(list).([]any); len(found) != want || !strings.Contains(export.Raw, sids[0]) {
+			t.Errorf("the export has %d %s, want %d", len(found), list, want)
+		}
+	}
+	if o := admin.call("GET", "/api/v1/admin/logouts?client=nobody", nil); o.Code != 404 {
 		t.Errorf("an unknown client: %s", o.Raw)
 	}
 	if o := logIn(t, s, "carol@acme-corp.com", bobPass).call("GET", "/api/v1/admin/logouts", nil); o.Code != 403 {
