@@ -49,6 +49,11 @@ func (r Reader) Visits(ctx context.Context, sessionID string) ([]Visit, error) {
 	return list[Visit](ctx, r, "client_id", "session_id = ?", sessionID)
 }
 
+// VisitsOf returns the clients that wait to hear of the end of a user's sessions.
+func (r Reader) VisitsOf(ctx context.Context, userID string) ([]Visit, error) {
+	return list[Visit](ctx, r, "session_id, client_id", "session_id IN (SELECT id FROM sessions WHERE user_id = ?)", userID)
+}
+
 // DueLogouts returns at most limit logouts in a state that are to be tried at
 // now, the longest due first, without those for some clients.
 func (r Reader) DueLogouts(ctx context.Context, state string, without []string, limit int, now time.Time) ([]Logout, error) {

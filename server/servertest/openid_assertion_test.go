@@ -224,7 +224,7 @@ func TestAClientAuthenticatesOnlyAsItHasRegistered(t *testing.T) {
 	}
 	for _, method := range append([]string{""}, authMethods...) {
 		in := registry.Registration{
-			ClientID: "only-" + method, Name: "Only " + method, AuthMethod: method, Options: registry.Options{JWKS: jwks(t, keys)},
+			ClientID: "only-" + method, Name: "Only " + method, AuthMethod: method, Options: registry.Options{JWKS: publicJWKS(t, keys)},
 		}
 		if method != "none" && method != "private_key_jwt" {
 			in.Secret = secret
@@ -303,7 +303,7 @@ func TestAKeyThatWasJustPublishedWorks(t *testing.T) {
 	a := newKeyApp(t, s, "asserts", "ES256", func(in *registry.Registration) {
 		in.Options = registry.Options{JWKSURI: shelf.URL + "/jwks"}
 	})
-	shelf.put("/jwks", jwks(t, a.signer))
+	shelf.put("/jwks", publicJWKS(t, a.signer))
 	for range 3 {
 		a.post(t, s, tokenPath, nobodysToken).let(t, "the first key")
 	}
@@ -312,7 +312,7 @@ func TestAKeyThatWasJustPublishedWorks(t *testing.T) {
 	}
 	old := a
 	a.signer = newSigner(t, "RS256", "the next key")
-	shelf.put("/jwks", jwks(t, a.signer))
+	shelf.put("/jwks", publicJWKS(t, a.signer))
 	a.post(t, s, tokenPath, nobodysToken).let(t, "the next key")
 	refusedClient(t, old.post(t, s, tokenPath, nobodysToken))
 	strange := keyApp{a.app, newSigner(t, "ES256", "never published")}

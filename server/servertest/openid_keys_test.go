@@ -117,7 +117,7 @@ func (s signer) public() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: pair.Public(), KeyID: s.kid, Use: "sig"}
 }
 
-// jwks is a set of keys as a document.
+// publicJWKS is a set of keys as a document.
 func publicJWKS(t testing.TB, signers ...signer) string {
 	t.Helper()
 	var set jose.JSONWebKeySet

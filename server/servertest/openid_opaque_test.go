@@ -53,7 +53,7 @@ func TestAnOpaqueAccessTokenWorksAsASignedOneDoes(t *testing.T) {
 		if r.fields["exp"].(float64)-r.fields["iat"].(float64) != 3600 || r.fields["auth_time"] == nil {
 			t.Errorf("introspection = %s", r.body)
 		}
-		for name, bad := range changed(got.Access) {
+		for name, bad := range lookalikes(got.Access) {
 			userinfo(t, s, bad).refused(t, http.StatusUnauthorized, "invalid_token")
 			if r := a.introspect(t, s, bad); strings.TrimSpace(r.body) != `{"active":false}` {
 				t.Errorf("TK-47 %s: %s", name, r.body)
@@ -66,8 +66,8 @@ func TestAnOpaqueAccessTokenWorksAsASignedOneDoes(t *testing.T) {
 	})
 }
 
-// changed returns texts that are like a token and are none.
-func changed(token string) map[string]string {
+// lookalikes returns texts that are like a token and are none.
+func lookalikes(token string) map[string]string {
 	flipped := []byte(token)
 	flipped[7] ^= 1
 	return map[string]string{

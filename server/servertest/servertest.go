@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,8 @@ type Server struct {
 	*server.Services
 	// URL is its public URL, without a trailing slash.
 	URL string
+	// Stop stops it before the test ends.
+	Stop func()
 }
 
 // Options change what New starts.
@@ -73,17 +76,16 @@ func Start(t testing.TB, o Options) *Server {
 		}
 	}
 	storagetest.LendKeys(t, services.DB)
-	run(t, services, l)
-	return &Server{Services: services, URL: c.PublicURL}
+	return &Server{Services: services, URL: c.PublicURL, Stop: run(t, services, l)}
 }
 
-// run serves until the test ends.
-func run(t testing.TB, services *server.Services, l net.Listener) {
+// run serves until the test ends, or what it returns is called.
+func run(t testing.TB, services *server.Services, l net.Listener) (end func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- services.Serve(ctx, l, "test") }()
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		stop()
 		if err := <-done; err != nil {
 			t.Errorf("serve: %v", err)
@@ -92,6 +94,8 @@ func run(t testing.TB, services *server.Services, l net.Listener) {
 			t.Errorf("close: %v", err)
 		}
 	})
+	t.Cleanup(end)
+	return end
 }
 
 // Quiet silences the log of a test process; call it from TestMain or init.
