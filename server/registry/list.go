@@ -115,14 +115,14 @@ func (s *Service) Update(
 		change(&in)
 		in.ClientID, in.OrganizationID = before.ClientID, before.OrganizationID
 		in = in.normal()
+		if err := mayLetExchange(ctx, tx.Reader, by, before.Options, in.Options); err != nil {
+			return err
+		}
 		if err := fault.Fields(in.problems(before.AuthMethod)); err != nil {
 			return err
 		}
 		if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
 			return ErrForbidden
-		}
-		if err := mayLetExchange(ctx, tx.Reader, by, before.Options, in.Options); err != nil {
-			return err
 		}
 		if changed = differences(before, in); len(changed) == 0 {
 			return nil
