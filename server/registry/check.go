@@ -19,7 +19,7 @@ var GrantTypes = []string{"authorization_code", "refresh_token", "client_credent
 // The grants with long names, of RFC 8628 and RFC 8693.
 const (
 	DeviceCode    = "urn:ietf:params:oauth:grant-type:device_code"
-	TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" //nolint:gosec // no token
+	TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
 // The most of each that a client has.

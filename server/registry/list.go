@@ -138,14 +138,14 @@ func (s *Service) changeIn(
 	if !checked.isSector(in) {
 		return nil, errMeanwhile
 	}
+	if err := mayLetExchange(ctx, tx.Reader, by, before.Options, in.Options); err != nil {
+		return nil, err
+	}
 	if err := fault.Fields(in.problems(before.AuthMethod)); err != nil {
 		return nil, err
 	}
 	if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
 		return nil, ErrForbidden
-	}
-	if err := mayLetExchange(ctx, tx.Reader, by, before.Options, in.Options); err != nil {
-		return nil, err
 	}
 	facts := differences(before, in)
 	if len(facts) == 0 {

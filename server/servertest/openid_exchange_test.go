@@ -304,3 +304,26 @@ func TestATokenBoundToAKeyIsExchangedByWhoHasTheKey(t *testing.T) {
 		t.Errorf("userinfo without the key = %d, want 401", r.status)
 	}
 }
+
+func TestOnlyWhoAdministersTheServerLetsAClientExchangeTokens(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	makeAdmin(t, s, root)
+	p, all := in(t, s, alice), clientsOf(t, s, "acme-corp")
+	of := func(name string) object {
+		return object{
+			"name": name, "redirect_uris": []string{"https://new.example/cb"}, "exchange": []string{"impersonation"},
+			"exchange_for": []string{dashboard.id}, "grant_types": []string{"authorization_code", exchangeGrant},
+		}
+	}
+	p.call("POST", all, of("Sly")).failed(403, "AUTHORIZATION_ERROR", "")
+	p.call("PATCH", all+"/"+acmePortal.id, object{"exchange": []string{"impersonation"}}).failed(403, "AUTHORIZATION_ERROR", "")
+	p.call("PATCH", all+"/"+acmePortal.id, object{"exchange_for": []string{}}).succeeded(200, "Client updated successfully")
+	made := in(t, s, root).call("POST", "/api/v1/admin/clients", of("Gateway")).succeeded(201, "Client created successfully")
+	want := []any{"impersonation"}
+	if diff := cmp.Diff(any(want), made.at("client", "exchange")); diff != "" {
+		t.Errorf("exchange (-want +got):\n%s", diff)
+	}
+	in(t, s, root).call("PATCH", "/api/v1/admin/clients/"+made.text("client", "client_id"), object{"exchange": []string{"x"}}).
+		failed(400, "VALIDATION_ERROR", "")
+}
