@@ -129,7 +129,8 @@ func TestClaimsAreOfTheirTypes(t *testing.T) {
 			t.Errorf("%s: Audience() = %v (-want +got):\n%s", text, err, diff)
 		}
 	}
-	for _, text := range []string{`1`, `null`, `[]`, `[1]`, `[null]`, `{"a":1}`, `["a",null]`, `true`} { // Z-22
+	// Z-22: nothing but a text or a list of texts.
+	for _, text := range []string{`1`, `null`, `[]`, `[1]`, `[null]`, `{"a":1}`, `["a",null]`, `true`} {
 		if got, err := (Claims{"aud": json.RawMessage(text)}).Audience(); err == nil {
 			t.Errorf("aud %s: Audience() = %q, want refused", text, got)
 		}

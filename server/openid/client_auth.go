@@ -44,10 +44,12 @@ type credentials struct {
 	endpoint  string // the path at which they were sent
 }
 
+// unproven is the answer to a client that has sent no credentials which could be looked at.
+var unproven = &problem{http.StatusUnauthorized, "invalid_client", "client authentication is required"}
+
 // presented returns the credentials of a request, which has to come with exactly one kind
 // (RFC 6749, section 2.3).
 func presented(header http.Header, form url.Values, endpoint string) (*credentials, *problem) {
-	failed := &problem{http.StatusUnauthorized, "invalid_client", "client authentication is required"}
 	sent := &credentials{method: registry.AuthNone, id: form.Get("client_id"), endpoint: endpoint}
 	asserts := form.Has("client_assertion") || form.Has("client_assertion_type")
 	switch basic := len(header["Authorization"]) > 0; {
@@ -58,32 +60,33 @@ func presented(header http.Header, form url.Values, endpoint string) (*credentia
 	case asserts:
 		sent.method, sent.assertion = "", form.Get("client_assertion")
 		if form.Get("client_assertion_type") != oidc.ClientAssertionTypeJWTAssertion || sent.assertion == "" {
-			failed.text = "the client_assertion is missing, or its client_assertion_type is not " + oidc.ClientAssertionTypeJWTAssertion
-			return nil, failed
+			return nil, &problem{
+				http.StatusUnauthorized, "invalid_client",
+				"the client_assertion is missing, or its client_assertion_type is not " + oidc.ClientAssertionTypeJWTAssertion,
+			}
 		}
 	case sent.id == "":
-		return nil, failed
+		return nil, unproven
 	case form.Get("client_secret") != "":
 		sent.method, sent.secret = registry.AuthPost, form.Get("client_secret")
 	case endpoint == IntrospectionPath: // RFC 7662, section 2.1: it has no public clients
-		return nil, failed
+		return nil, unproven
 	}
 	return sent, nil
 }
 
 // basic completes credentials by those of HTTP Basic.
 func (c *credentials) basic(header http.Header) (*credentials, *problem) {
-	failed := &problem{http.StatusUnauthorized, "invalid_client", "client authentication is required"}
 	id, secret, ok := (&http.Request{Header: header}).BasicAuth()
 	if !ok || len(header["Authorization"]) > 1 {
-		return nil, failed
+		return nil, unproven
 	}
 	name, err := url.QueryUnescape(id)
 	if err != nil || !isText(name) || name == "" {
-		return nil, failed
+		return nil, unproven
 	}
 	if c.secret, err = url.QueryUnescape(secret); err != nil || c.secret == "" {
-		return nil, failed
+		return nil, unproven
 	}
 	if c.id != "" && c.id != name {
 		return nil, &problem{

@@ -112,7 +112,9 @@ func (c challenged) WriteHeader(status int) {
 	case http.StatusUnauthorized:
 		c.Header().Set("WWW-Authenticate", `Basic realm="authy"`)
 	case http.StatusTooManyRequests:
-		c.Header().Set("Retry-After", strconv.Itoa(int(secretRule.Window/time.Second)))
+		if c.Header().Get("Retry-After") == "" {
+			c.Header().Set("Retry-After", strconv.Itoa(int(secretRule.Window/time.Second)))
+		}
 	}
 	c.ResponseWriter.WriteHeader(status)
 }

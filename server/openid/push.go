@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -64,6 +66,7 @@ func (p *Provider) ServePush(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if f, many := fault.As(err); many && f.Is(limit.ErrTooMany) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 		writeOAuth(w, http.StatusTooManyRequests, "temporarily_unavailable", "too many requests were pushed, try again later")
 		return
 	}

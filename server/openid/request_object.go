@@ -23,7 +23,7 @@ const (
 )
 
 // fetchRule is how many request objects one address may have fetched.
-var fetchRule = limit.Rule{Name: "request-uri-address", Most: 300, Window: 15 * time.Minute}
+var fetchRule = limit.Rule{Name: "request-uri-address", Most: 1500, Window: 15 * time.Minute}
 
 // reserved are the claims of a request object that are about the object, and no parameters
 // (RFC 9101, section 4).

@@ -82,10 +82,15 @@ func TestEveryDoorIsCounted(t *testing.T) {
 			{method: post, path: "/oidc/token", body: wrong},
 			{method: post, path: "/oidc/introspect", body: wrong},
 			{method: post, path: "/oidc/revoke", body: wrong},
+			{method: post, path: "/oidc/par", body: wrong},
 		}},
 		{"password-session", 10, []door{
 			{method: post, path: "/api/v1/users/me/password", body: `{"current_password":"x%d","new_password":"` + passphrase + `","new_password_confirm":"` + passphrase + `"}`, authorization: eve},
 			{method: "DELETE", path: mePath, body: `{"password":"x%d"}`, authorization: eve},
+		}},
+		{"push-address", 1500, []door{
+			{method: post, path: "/oidc/par", body: "client_id=acme-mobile-001&scope=openid"},
+			{method: post, path: "/oidc/par", body: "client_id=acme-mobile-001&state=x"},
 		}},
 		{"challenge-address", 1500, []door{
 			{method: post, path: api + "webauthn/login/begin", body: `{}`},
