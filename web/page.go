@@ -43,6 +43,9 @@ type clientView struct {
 	Name string
 	Host string // the host it answers at, which its name cannot fake
 	URI  string // its home page; may be empty
+	Logo string // may be empty, as the next two
+	// What it does with what it gets, and what it asks of those who use it.
+	Policy, Terms string
 }
 
 // signInPage is the data of page "sign_in".
@@ -53,6 +56,10 @@ type signInPage struct {
 	Client     *clientView // nil when the sign-in leads to authy itself
 	Remember   bool
 	SwitchFrom string // the account that is signed in while another one is asked for
+	Again      string // the account that is signed in and is to prove it anew
+	Another    bool   // the application asks for somebody else than is signed in
+	Wants      string // what the application asks for, beside a password
+	SignUp     bool   // whether one can make an account for oneself
 }
 
 // secondFactorPage is the data of page "second_factor".
@@ -60,6 +67,7 @@ type secondFactorPage struct {
 	Flow     string
 	Problem  string
 	Client   *clientView // nil when the sign-in leads to authy itself
+	Wants    string      // what the application asks for, beside a password
 	Recovery bool        // asks for a recovery code
 	// What the account has.
 	TOTP, Passkeys bool
@@ -116,7 +124,9 @@ type invitationPage struct {
 type messagePage struct {
 	Heading    string
 	Text       []string
-	Problem    bool // shows the reference of the request
+	Problem    bool   // shows the reference of the request
+	Code       string // the error of the protocol; its description is Detail
+	Detail     string
 	Parameter  string
 	Sent       string   // what the application sent in Parameter; shown, never linked
 	Registered []string // what it could have sent
@@ -161,9 +171,9 @@ type sessionView struct {
 
 // appView is an application that the reader has let use the account.
 type appView struct {
-	Name, Host string
-	Scopes     []string
-	Since      time.Time
+	ID, Name, Host string
+	Scopes         []string
+	Since          time.Time
 }
 
 // pages are the templates by the name of their page, parsed once.
@@ -221,17 +231,25 @@ func (p *pages) render(
 	w http.ResponseWriter, r *http.Request, status int, name string, v view,
 	extraFormTargets ...string,
 ) {
+	p.renderFor(w, r, status, name, v, "", extraFormTargets...)
+}
+
+// renderFor is [pages.render] for a page that shows the logo at an address, "" for none.
+func (p *pages) renderFor(
+	w http.ResponseWriter, r *http.Request, status int, name string, v view,
+	logo string, extraFormTargets ...string,
+) {
 	body, err := p.execute(name, v)
 	if err != nil {
 		slog.ErrorContext(r.Context(), "page not rendered",
 			"page", name, "request_id", v.RequestID, "err", err)
-		status, body, extraFormTargets = http.StatusInternalServerError, p.apology(v), nil
+		status, body, extraFormTargets, logo = http.StatusInternalServerError, p.apology(v), nil, ""
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", p.referrer)
-	h.Set("Content-Security-Policy", contentPolicy(extraFormTargets))
+	h.Set("Content-Security-Policy", contentPolicy(logoSource(logo), extraFormTargets))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a reader who left needs no page
 }
@@ -269,17 +287,17 @@ func (p *pages) apology(failed view) []byte {
 	return body
 }
 
-// contentPolicy is the Content-Security-Policy of every page: nothing inline, nothing foreign,
-// in no frame. A target that could end the directive is left out, so that the form fails and not
-// the policy.
-func contentPolicy(formTargets []string) string {
+// contentPolicy is the Content-Security-Policy of every page: nothing inline, nothing foreign
+// but one image, in no frame. A target that could end the directive is left out, so that the form
+// fails and not the policy.
+func contentPolicy(image string, formTargets []string) string {
 	var targets strings.Builder
 	for _, target := range formTargets {
 		if target != "" && !strings.ContainsFunc(target, endsSource) {
 			targets.WriteString(" " + target)
 		}
 	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" + image + "; " +
 		"connect-src 'self'; font-src 'self'; form-action 'self'" + targets.String() +
 		"; frame-ancestors 'none'; base-uri 'none'"
 }

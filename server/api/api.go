@@ -24,6 +24,7 @@ import (
 	"authy/server/fault"
 	"authy/server/keyring"
 	"authy/server/login"
+	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/server/session"
@@ -43,6 +44,7 @@ type Config struct {
 	Clients  *registry.Service
 	Activity *activity.Service
 	Tokens   *token.Service
+	OpenID   *openid.Provider
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -101,6 +103,7 @@ func (a *API) routes() {
 	a.auditRoutes()
 	a.apiTokenRoutes()
 	a.resetRoutes()
+	a.consentRoutes()
 }
 
 // OpenAPI returns the document that describes the API. It is completed when it

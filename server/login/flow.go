@@ -26,6 +26,8 @@ const flowLifetime = 30 * time.Minute
 type Next struct {
 	// Location is where it goes: to the client, or to a page here.
 	Location string
+	// Form is what it posts there; nil if it only goes there.
+	Form url.Values
 	// Secret is a cookie to be set, if not "": it binds flows to the browser.
 	Secret string
 	// SignedIn is a session to be kept in a cookie, if not nil.
@@ -34,6 +36,9 @@ type Next struct {
 	// cookie, if not nil.
 	Pending *Pending
 }
+
+// nextOf takes an answer to its client.
+func nextOf(a openid.Answer) *Next { return &Next{Location: a.Location, Form: a.Form} }
 
 // flow is a sign-in that has begun, with what it is for.
 type flow struct {
@@ -86,6 +91,10 @@ func (s *Service) advance(
 		return s.ask(ctx, by, b, f, request, at.id, "/consent")
 	case enroll:
 		return s.ask(ctx, by, b, f, request, at.id, "/enroll")
+	case choose:
+		return s.ask(ctx, by, b, f, request, nil, "/choose-account")
+	case signUp:
+		return s.ask(ctx, by, b, f, request, nil, "/sign-up")
 	case barred:
 		return nil, s.bar(ctx, at.id.Actor(by), at.now, request)
 	case refused:
@@ -98,7 +107,7 @@ func (s *Service) advance(
 func (s *Service) standpoint(
 	ctx context.Context, id *session.Identity, f *flow, request *openid.Request,
 ) (standpoint, error) {
-	at := standpoint{request: request, id: id, now: time.Now(), proved: f.proved(id)}
+	at := standpoint{request: request, id: id, now: time.Now(), proved: f.proved(id), open: s.Registration}
 	if id == nil {
 		return at, nil
 	}
@@ -107,6 +116,9 @@ func (s *Service) standpoint(
 		return at, err
 	}
 	at.missing = len(missing) > 0
+	if at.climb, err = s.climb(ctx, id, request); err != nil {
+		return at, err
+	}
 	if at.limited, err = org.Limited(ctx, s.db.Reader, id.User.ID, at.now); err != nil {
 		return at, err
 	}
@@ -131,6 +143,8 @@ var refusedText = map[string]string{
 	"consent_required":     "The user must agree, and the request does not allow to ask.",
 	"access_denied":        "The user did not agree.",
 	"interaction_required": "The user must set up a second factor, and the request does not allow to ask.",
+
+	"unmet_authentication_requirements": openid.UnmetACR,
 }
 
 // ask keeps the request until the person has answered on a page.
@@ -225,6 +239,11 @@ type Question struct {
 	Identity *session.Identity
 	// Missing are the scopes that have not been agreed to.
 	Missing []string
+	// Another says that the client asks for somebody else than is signed in.
+	Another bool
+	// Wants is how surely someone must prove who they are, where more is asked
+	// than was proved.
+	Wants openid.Assurance
 }
 
 // Question returns what the flow with an id asks of the browser. [ErrFlow] if
@@ -240,9 +259,19 @@ func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Ques
 	} else if err != nil {
 		return nil, err
 	}
-	if id != nil {
-		q.Missing, err = s.openid.MissingConsent(ctx, f.request, id.User.ID)
+	if id == nil {
+		if f.request.MustACR {
+			q.Wants = f.request.Wanted(openid.ByPasskey)
+		}
+		return q, nil
 	}
+	q.Another = f.request.HintSubject != "" && f.request.HintSubject != id.User.ID
+	up, err := s.climb(ctx, id, f.request)
+	if err != nil {
+		return nil, err
+	}
+	q.Wants = up.to
+	q.Missing, err = s.openid.MissingConsent(ctx, f.request, id.User.ID)
 	return q, err
 }
 
@@ -340,8 +369,8 @@ func (s *Service) entered(ctx context.Context, by audit.Actor, b Browser, f *flo
 		return &Next{Location: "/account", SignedIn: out}, nil
 	}
 	next, err := s.advance(ctx, by, Browser{Secret: b.Secret, Token: out.Token}, f, f.request)
-	if refusal, ok := errors.AsType[*openid.Refusal](err); ok && refusal.Location() != "" {
-		next, err = &Next{Location: refusal.Location()}, nil
+	if refusal, ok := errors.AsType[*openid.Refusal](err); ok && refusal.Answer() != nil {
+		next, err = nextOf(*refusal.Answer()), nil
 	}
 	if err != nil {
 		return nil, err

@@ -42,42 +42,50 @@ func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string
 	return missing, nil
 }
 
-// Issue grants a request to the user of a session in tx, and returns where the
-// browser takes the code. consented says that the user was asked just now.
+// Issue grants a request to the user of a session in tx, and returns how the
+// code reaches the client. consented says that the user was asked just now.
 // [registry.ErrNoClient] if the client was disabled meanwhile, a [*Refusal] if the user
 // may not use it any more.
 func (p *Provider) Issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
 	r *Request, s *storage.Session, consented bool,
-) (location string, err error) {
+) (a Answer, err error) {
 	client, err := tx.Client(ctx, r.ClientID)
 	if err == nil {
 		err = p.clients.Usable(ctx, tx.Reader, client)
 	}
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, registry.ErrDisabled) {
-		return "", registry.ErrNoClient // since the person was asked
+		return a, registry.ErrNoClient // since the person was asked
 	}
 	if err != nil {
-		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+		return a, fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
 	}
 	if err := p.clients.MayUse(ctx, tx.Reader, client, s.UserID); errors.Is(err, registry.ErrNotAllowed) {
-		return "", p.Refuse(r, "access_denied", NotAllowed)
+		return a, p.Refuse(r, "access_denied", NotAllowed)
 	} else if err != nil {
-		return "", err
+		return a, err
+	}
+	if r.MustACR && !meets(r.ACR, s.Methods) {
+		return a, p.Refuse(r, "unmet_authentication_requirements", UnmetACR)
 	}
 	if consented {
 		if err := p.remember(ctx, tx, by, now, r, client, s.UserID); err != nil {
-			return "", err
+			return a, err
 		}
+	} else if may, err := consents(ctx, tx, r, client, s.UserID); err != nil {
+		return a, err
+	} else if !may { // it was taken back at this very moment
+		return a, p.Refuse(r, "consent_required", "The user must agree.")
 	}
 	grant := &storage.Grant{
 		ID: storage.NewID(), UserID: s.UserID, ClientID: client.ID,
 		SessionID: storage.Ref(s.ID), Scopes: r.Scopes, Methods: s.Methods,
 		AuthenticatedAt: s.AuthenticatedAt, CreatedAt: storage.At(now),
 		ExpiresAt: storage.At(now.Add(p.grantLifetime(client, r.Scopes))),
+		Details:   storage.GrantDetails{ACR: reached(r.ACR, s.Methods)},
 	}
 	if err := tx.InsertGrant(ctx, grant); err != nil {
-		return "", fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
+		return a, fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
 	}
 	code := rand.Text()
 	err = tx.InsertCode(ctx, &storage.Code{
@@ -86,7 +94,7 @@ func (p *Provider) Issue(
 		ExpiresAt: storage.At(now.Add(p.CodeLifetime)),
 	})
 	if err != nil {
-		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+		return a, fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
 	}
 	err = audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "authorize.granted", TargetKind: "client", TargetID: r.ClientID,

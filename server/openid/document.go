@@ -81,6 +81,8 @@ type metadata struct {
 	RequestParameter         bool     `json:"request_parameter_supported"`
 	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
 	ResponseIssParameter     bool     `json:"authorization_response_iss_parameter_supported"`
+
+	flowMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -97,20 +99,21 @@ func (p *Provider) metadata() metadata {
 		EndSessionEndpoint:    p.Issuer + EndSessionPath,
 		Scopes:                []string{"openid", "profile", "email", "phone", "offline_access", "roles"},
 		ResponseTypes:         []string{"code"},
-		ResponseModes:         []string{"query"},
+		ResponseModes:         modes,
 		GrantTypes:            registry.GrantTypes,
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           keyring.Algorithms,
 		TokenAuthMethods:      secretOrNone, RevocationAuthMethods: secretOrNone, IntrospectionAuthMethods: secret,
 		ChallengeMethods: []string{"S256"},
 		Claims: []string{
-			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "azp", "sid", "amr",
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "azp", "sid", "amr", "acr",
 			"name", "given_name", "family_name", "nickname", "preferred_username", "picture", "website", "gender",
 			"birthdate", "zoneinfo", "locale", "updated_at", "email", "email_verified",
 			"phone_number", "phone_number_verified", "roles",
 		},
 		Prompts:              prompts,
 		ResponseIssParameter: true,
+		flowMetadata:         flowMetadata{ACRValues: acrValues()},
 	}
 }
 

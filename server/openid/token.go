@@ -209,8 +209,9 @@ func (p *Provider) idToken(ctx context.Context, now time.Time, i issued, access 
 			Issuer: p.Issuer, Audience: oidc.Audience{i.client.ClientID},
 			Expiration: oidc.FromTime(now.Add(i.client.IDTokenLifetime.Duration())), IssuedAt: oidc.FromTime(now),
 			AuthTime: oidc.FromTime(i.grant.AuthenticatedAt.Time), Nonce: i.nonce,
-			AuthenticationMethodsReferences: oidc.AuthenticationMethodsReferences(i.grant.Methods),
-			AuthorizedParty:                 i.client.ClientID,
+			AuthenticationMethodsReferences:     oidc.AuthenticationMethodsReferences(i.grant.Methods),
+			AuthorizedParty:                     i.client.ClientID,
+			AuthenticationContextClassReference: i.grant.Details.ACR,
 		},
 		AccessTokenHash: atHash, SessionID: string(i.grant.SessionID),
 	}

@@ -33,7 +33,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 	lists := map[string][]string{
 		"scopes_supported":                              {"openid", "profile", "email", "phone", "offline_access", "roles"},
 		"response_types_supported":                      {"code"},
-		"response_modes_supported":                      {"query"},
+		"response_modes_supported":                      {"query", "fragment", "form_post"},
 		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials"},
 		"subject_types_supported":                       {"public"},
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256"},
@@ -41,7 +41,11 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"revocation_endpoint_auth_methods_supported":    {"none", "client_secret_basic", "client_secret_post"},
 		"introspection_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post"},
 		"code_challenge_methods_supported":              {"S256"},
-		"prompt_values_supported":                       {"none", "login", "consent", "select_account"},
+		"prompt_values_supported":                       {"none", "login", "consent", "select_account", "create"},
+		"acr_values_supported": {
+			"urn:authy:acr:password", "https://refeds.org/profile/sfa", "urn:authy:acr:mfa", "https://refeds.org/profile/mfa",
+			"urn:authy:acr:passkey", "phr",
+		},
 	}
 	for name, want := range lists {
 		if diff := cmp.Diff(want, ad.list(name)); diff != "" {
@@ -87,7 +91,10 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 	all.post(t, s, tokenPath, url.Values{"grant_type": {"client_credentials"}}).tokens(t)
 	for _, mode := range ad.list("response_modes_supported") {
 		for _, kind := range ad.list("response_types_supported") {
-			all.code(t, s, browser, "response_mode", mode, "response_type", kind)
+			values := all.answered(t, s, browser, "response_mode", mode, "response_type", kind)
+			if values.Get("code") == "" || values.Get("state") != "the state" || values.Get("iss") != s.URL {
+				t.Errorf("response_mode %s: %v", mode, values)
+			}
 			tried++
 		}
 	}
@@ -95,12 +102,19 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 		all.code(t, s, browser, "prompt", prompt)
 		tried++
 	}
+	for _, acr := range ad.list("acr_values_supported") {
+		_, claims := claimsOf(t, all.tokens(t, s, browser, "acr_values", acr).ID)
+		if said, _ := claims["acr"].(string); !slices.Contains(ad.list("acr_values_supported"), said) {
+			t.Errorf("acr_values %s: the ID token says %q, which is not advertised", acr, said)
+		}
+		tried++
+	}
 	for _, alg := range ad.list("id_token_signing_alg_values_supported") {
 		signedBy(t, s, browser, alg)
 		tried++
 	}
-	if tried != 7 {
-		t.Errorf("%d values were tried, want 7", tried)
+	if tried != 16 {
+		t.Errorf("%d values were tried, want 16", tried)
 	}
 	checkClaims(t, s, ad, got)
 	for endpoint, path := range map[string]string{"token": tokenPath, "revocation": revokePath, "introspection": introspectPath} {

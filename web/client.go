@@ -1,0 +1,39 @@
+package web
+
+import (
+	"net/url"
+
+	"authy/server/login"
+)
+
+// clientOf describes a client to the person who is asked about it.
+func clientOf(q *login.Question) *clientView {
+	c := &clientView{
+		Name: q.Client.Name, URI: q.Client.ClientURI, Policy: q.Client.PolicyURI, Terms: q.Client.TOSURI,
+	}
+	if u, err := url.Parse(q.Client.ClientURI); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+		c.Host = u.Host
+	}
+	if logoSource(q.Client.LogoURI) != "" {
+		c.Logo = q.Client.LogoURI
+	}
+	return c
+}
+
+// logoSource is what the content policy of a page that shows a logo allows
+// beside what is ours, with a space before it: that image alone. It is "" for
+// an address that a policy cannot name.
+func logoSource(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return ""
+	}
+	// A source has no query, and a path that ends in a slash would allow all below it.
+	source := u.Scheme + "://" + u.Host + u.EscapedPath()
+	for _, c := range source {
+		if endsSource(c) {
+			return ""
+		}
+	}
+	return " " + source
+}
