@@ -38,7 +38,8 @@ func (wb *Web) authorizeByForm(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	r.PostForm.Set(again, "yes")
-	wb.post(w, r, openid.AuthorizePath, r.PostForm)
+	// Where the answer will lead is not known yet, and the form is our own.
+	wb.post(w, r, openid.AuthorizePath, r.PostForm, anywhere)
 	return nil
 }
 

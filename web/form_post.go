@@ -22,12 +22,15 @@ func (wb *Web) answer(w http.ResponseWriter, r *http.Request, location string, f
 		redirect(w, r, location)
 		return
 	}
-	wb.post(w, r, location, form)
+	// What the client answers to the form may lead on, and browsers hold that to
+	// the policy of this page, too.
+	_, source := target(location)
+	wb.post(w, r, location, form, source, "https:")
 }
 
 // post answers with a page that posts a form (OAuth 2.0 Form Post Response Mode
-// 1.0, section 2). The page never says from where it came.
-func (wb *Web) post(w http.ResponseWriter, r *http.Request, action string, form url.Values) {
+// 1.0, section 2), which may end at targets.
+func (wb *Web) post(w http.ResponseWriter, r *http.Request, action string, form url.Values, targets ...string) {
 	page := formPostPage{Action: action}
 	names := make([]string, 0, len(form))
 	for name := range form {
@@ -39,10 +42,7 @@ func (wb *Web) post(w http.ResponseWriter, r *http.Request, action string, form 
 			page.Fields = append(page.Fields, hiddenField{name, value})
 		}
 	}
-	host, source := target(action)
-	page.Host = host
+	page.Host, _ = target(action)
 	v := view{Title: "Continue", RequestID: actor(r).RequestID, Data: page}
-	// What the client answers to the form may lead on, and browsers hold that to
-	// the policy of this page, too.
-	wb.pages.render(w, r, http.StatusOK, "form_post", v, source, "https:")
+	wb.pages.render(w, r, http.StatusOK, "form_post", v, targets...)
 }

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -291,16 +292,23 @@ func (p *pages) apology(failed view) []byte {
 // but one image, in no frame. A target that could end the directive is left out, so that the form
 // fails and not the policy.
 func contentPolicy(image string, formTargets []string) string {
+	const rest = "; frame-ancestors 'none'; base-uri 'none'"
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" + image + "; " +
+		"connect-src 'self'; font-src 'self'"
+	if slices.Contains(formTargets, anywhere) {
+		return policy + rest
+	}
 	var targets strings.Builder
 	for _, target := range formTargets {
 		if target != "" && !strings.ContainsFunc(target, endsSource) {
 			targets.WriteString(" " + target)
 		}
 	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" + image + "; " +
-		"connect-src 'self'; font-src 'self'; form-action 'self'" + targets.String() +
-		"; frame-ancestors 'none'; base-uri 'none'"
+	return policy + "; form-action 'self'" + targets.String() + rest
 }
+
+// anywhere is the form target of a page whose form may end at any.
+const anywhere = "*"
 
 // endsSource reports whether c cannot be part of a source in a Content-Security-Policy.
 func endsSource(c rune) bool {

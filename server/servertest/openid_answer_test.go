@@ -171,6 +171,9 @@ func TestAnAuthorizationRequestByPostIsAnsweredAsByGet(t *testing.T) {
 	if action != authorizePath || page.Response.Header.Get("Location") != "" {
 		t.Fatalf("a big request leads to %q, %v", action, page.Location())
 	}
+	if policy := page.Response.Header.Get("Content-Security-Policy"); strings.Contains(policy, "form-action") {
+		t.Errorf("browsers will not follow the form to the client: %s", policy)
+	}
 	if again := servertest.Post(t, browser, s.URL+action, values); !gotCode(again) {
 		t.Errorf("a big request leads on to %d, %v", again.Response.StatusCode, again.Location())
 	}
