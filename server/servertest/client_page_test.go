@@ -85,8 +85,11 @@ func TestEveryAnswerNamesItsIssuer(t *testing.T) {
 	browser := servertest.Browser(t)
 	for _, mode := range []string{"query", "fragment", "form_post"} {
 		for _, c := range []struct{ parameter, value, want string }{
-			{"prompt", "none", "error"}, {"scope", "", "error"}, {"response_type", "token", "error"},
-			{"code_challenge", "", "error"}, {"scope", "openid", "code"},
+			{"prompt", "none", "error"},
+			{"scope", "", "error"},
+			{"response_type", "token", "error"},
+			{"code_challenge", "", "error"},
+			{"scope", "openid", "code"},
 		} {
 			values := acmePortal.answered(t, s, browser, "response_mode", mode, c.parameter, c.value)
 			if len(values["iss"]) != 1 || values.Get("iss") != s.URL || !values.Has(c.want) {
