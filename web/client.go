@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"strings"
 
 	"authy/server/login"
 )
@@ -21,19 +22,17 @@ func clientOf(q *login.Question) *clientView {
 }
 
 // logoSource is what the content policy of a page that shows a logo allows
-// beside what is ours, with a space before it: that image alone. It is "" for
-// an address that a policy cannot name.
+// beside what is ours, with a space before it: that image alone, or what is
+// below it if its path ends in a slash. It is "" for an address that a policy
+// cannot name.
 func logoSource(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return ""
 	}
-	// A source has no query, and a path that ends in a slash would allow all below it.
-	source := u.Scheme + "://" + u.Host + u.EscapedPath()
-	for _, c := range source {
-		if endsSource(c) {
-			return ""
-		}
+	source := u.Scheme + "://" + u.Host + u.EscapedPath() // which has no query
+	if strings.Contains(source, "*") || strings.ContainsFunc(source, endsSource) {
+		return ""
 	}
 	return " " + source
 }

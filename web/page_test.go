@@ -298,7 +298,15 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 			[]string{"password", "code", "recovery", "prove"},
 			[]string{"id", "email"},
 		},
-		"consent": {"/consent", []string{"allow", "deny"}, []string{"flow"}},
+		"consent":        {"/consent", []string{"allow", "deny", "switch", "policy", "terms"}, []string{"flow"}},
+		"choose_account": {"/choose-account", []string{"continue-as", "switch"}, []string{"flow", "account"}},
+		"form_post":      {"Ada", []string{"form-post", "send"}, []string{"Ada", "Ada"}},
+		"remove_app":     {"/account/apps/remove", []string{"remove-app", "back"}, []string{"id"}},
+		"sign_up": {
+			"/sign-up",
+			[]string{"email", "full_name", "password", "password_confirm", "sign-up", "have-account"},
+			[]string{"flow"},
+		},
 		"setup": {
 			"/setup",
 			[]string{"email", "full_name", "password", "password_confirm", "create"},

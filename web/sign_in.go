@@ -97,7 +97,7 @@ func (page *signInPage) ask(q *login.Question, same bool) {
 		page.SwitchFrom, page.Another = q.Identity.User.Email, true
 		hint = q.Request.LoginHint
 	case same:
-		page.Again = q.Identity.User.Email
+		page.Again, page.SignUp = q.Identity.User.Email, false
 		hint = page.Again
 	default:
 		page.SwitchFrom = q.Identity.User.Email

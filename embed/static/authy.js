@@ -29,7 +29,7 @@ for (const logo of document.querySelectorAll("img[data-letter]")) {
     letter.setAttribute("aria-hidden", "true");
     logo.replaceWith(letter);
   };
-  if (logo.complete && logo.naturalWidth === 0) fail();
+  if (logo.complete) logo.decode().catch(fail);
   else logo.addEventListener("error", fail);
 }
 

@@ -60,22 +60,13 @@ func (p *Provider) Issue(
 	if err != nil {
 		return a, fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
 	}
-	if err := p.clients.MayUse(ctx, tx.Reader, client, s.UserID); errors.Is(err, registry.ErrNotAllowed) {
-		return a, p.Refuse(r, "access_denied", NotAllowed)
-	} else if err != nil {
+	if err := p.grants(ctx, tx, r, client, s, consented); err != nil {
 		return a, err
-	}
-	if r.MustACR && !meets(r.ACR, s.Methods) {
-		return a, p.Refuse(r, "unmet_authentication_requirements", UnmetACR)
 	}
 	if consented {
 		if err := p.remember(ctx, tx, by, now, r, client, s.UserID); err != nil {
 			return a, err
 		}
-	} else if may, err := consents(ctx, tx, r, client, s.UserID); err != nil {
-		return a, err
-	} else if !may { // it was taken back at this very moment
-		return a, p.Refuse(r, "consent_required", "The user must agree.")
 	}
 	grant := &storage.Grant{
 		ID: storage.NewID(), UserID: s.UserID, ClientID: client.ID,
@@ -101,6 +92,29 @@ func (p *Provider) Issue(
 		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Scopes, " ")},
 	})
 	return answer(r, p.Issuer, url.Values{"code": {code}}), err
+}
+
+// grants is nil while the client may have what r asks for of the user of s: all
+// of it was looked at before, and may have changed since.
+func (p *Provider) grants(
+	ctx context.Context, tx *storage.Tx, r *Request, client *storage.Client, s *storage.Session, consented bool,
+) error {
+	err := p.clients.MayUse(ctx, tx.Reader, client, s.UserID)
+	switch {
+	case errors.Is(err, registry.ErrNotAllowed):
+		return p.Refuse(r, "access_denied", NotAllowed)
+	case err != nil:
+		return err
+	case r.MustACR && !meets(r.ACR, s.Methods):
+		return p.Refuse(r, "unmet_authentication_requirements", UnmetACR)
+	case consented:
+		return nil
+	}
+	may, err := consents(ctx, tx, r, client, s.UserID)
+	if err == nil && !may {
+		return p.Refuse(r, "consent_required", "The user must agree.")
+	}
+	return err
 }
 
 // Bars says whether a user may not use the client of a request.
