@@ -32,7 +32,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	handle(http.MethodGet, "/api/ready", ready)
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
-		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts,
+		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts, OpenID: s.OpenID,
 		Version: version, Issuer: s.Config.PublicURL,
 	})
 

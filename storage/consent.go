@@ -33,3 +33,13 @@ func (tx *Tx) SaveConsent(ctx context.Context, c *Consent) error {
 		Set("scopes = EXCLUDED.scopes").Set("updated_at = EXCLUDED.updated_at").Exec(ctx)
 	return translate(err)
 }
+
+// DeleteConsent deletes what a user lets a client have. [ErrNotFound] if that is
+// nothing.
+func (tx *Tx) DeleteConsent(ctx context.Context, userID, client string) error {
+	n, err := remove[Consent](ctx, tx, "user_id = ? AND client_id = ?", userID, client)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}

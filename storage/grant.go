@@ -84,12 +84,21 @@ func (tx *Tx) RevokeGrant(ctx context.Context, id, reason string, now time.Time)
 
 // RevokeGrants ends the live grants of a user and returns how many there were.
 func (tx *Tx) RevokeGrants(ctx context.Context, userID, reason string, now time.Time) (int64, error) {
-	const where = "user_id = ? AND revoked_at IS NULL"
-	if err := tx.changeGrants(ctx, where, userID); err != nil {
+	return tx.revokeGrants(ctx, reason, now, "user_id = ? AND revoked_at IS NULL", userID)
+}
+
+// RevokeGrantsTo ends the live grants of a user to a client, by its row.
+func (tx *Tx) RevokeGrantsTo(ctx context.Context, userID, client, reason string, now time.Time) error {
+	_, err := tx.revokeGrants(ctx, reason, now, "user_id = ? AND client_id = ? AND revoked_at IS NULL", userID, client)
+	return err
+}
+
+func (tx *Tx) revokeGrants(ctx context.Context, reason string, now time.Time, where string, args ...any) (int64, error) {
+	if err := tx.changeGrants(ctx, where, args...); err != nil {
 		return 0, err
 	}
 	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*Grant)(nil)).
-		Set("revoked_at = ?", At(now)).Set("revoked_reason = ?", reason).Where(where, userID).Exec(ctx)
+		Set("revoked_at = ?", At(now)).Set("revoked_reason = ?", reason).Where(where, args...).Exec(ctx)
 	if err != nil {
 		return 0, translate(err)
 	}

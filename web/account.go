@@ -3,12 +3,10 @@ package web
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"authy/server/fault"
 	"authy/server/login"
-	"authy/server/openid"
 	"authy/server/session"
 )
 
@@ -23,6 +21,8 @@ func (wb *Web) registerAccount(get, post func(path string, h handler)) {
 	get("/account", wb.showAccount)
 	post("/account/sessions/end", wb.endSession)
 	post("/account/sessions/end-others", wb.endOtherSessions)
+	get("/account/apps/remove", wb.showRemoveApp)
+	post("/account/apps/remove", wb.removeApp)
 	post("/account/tokens", wb.makeToken)
 	post("/account/tokens/revoke", wb.revokeToken)
 	post("/account/passkeys/new", wb.change(newPasskeyChange))
@@ -139,14 +139,7 @@ func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountP
 		return err
 	}
 	for _, a := range apps {
-		view := appView{Name: a.Client.Name, Since: a.Since}
-		for _, scope := range a.Scopes {
-			view.Scopes = append(view.Scopes, openid.Describe(scope).Title)
-		}
-		if u, err := url.Parse(a.Client.ClientURI); err == nil {
-			view.Host = u.Host
-		}
-		page.Apps = append(page.Apps, view)
+		page.Apps = append(page.Apps, appOf(a))
 	}
 	page.Left, err = wb.left(r, id.User.ID)
 	return err

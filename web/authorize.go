@@ -17,10 +17,29 @@ func (wb *Web) authorize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// maxQuery is the longest query that every proxy and browser carries, in bytes.
+const maxQuery = 4 << 10
+
 // authorizeByForm takes a request that was posted from the client's origin.
-// The browser sends no cookies with that, but does when it comes again by GET.
+// The browser sends no cookies with that, but does when it comes again: by GET,
+// or, with what is too long for an address, by a form of our own.
 func (wb *Web) authorizeByForm(w http.ResponseWriter, r *http.Request) error {
-	redirect(w, r, openid.AuthorizePath+"?"+r.PostForm.Encode())
+	const again = "authy_again"
+	if r.PostForm.Has(again) {
+		next, err := wb.Login.Authorize(r.Context(), actor(r), wb.browser(r), r.PostForm)
+		if err != nil {
+			return err
+		}
+		wb.follow(w, r, next)
+		return nil
+	}
+	if query := r.PostForm.Encode(); len(query) <= maxQuery {
+		redirect(w, r, openid.AuthorizePath+"?"+query)
+		return nil
+	}
+	r.PostForm.Set(again, "yes")
+	// Where the answer will lead is not known yet, and the form is our own.
+	wb.post(w, r, openid.AuthorizePath, r.PostForm, anywhere)
 	return nil
 }
 
@@ -49,7 +68,7 @@ func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
 			New: contains(q.Missing, name) && len(q.Missing) < len(q.Request.Asked()),
 		})
 	}
-	wb.pages.render(w, r, http.StatusOK, "consent", wb.view(r, "Allow access", page), source)
+	wb.pages.renderWith(w, r, http.StatusOK, "consent", wb.view(r, "Allow access", page), foreign{forms: []string{source}, logo: q.Client.LogoURI})
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -43,6 +44,9 @@ type clientView struct {
 	Name string
 	Host string // the host it answers at, which its name cannot fake
 	URI  string // its home page; may be empty
+	Logo string // may be empty, as the next two
+	// What it does with what it gets, and what it asks of those who use it.
+	Policy, Terms string
 }
 
 // signInPage is the data of page "sign_in".
@@ -53,6 +57,10 @@ type signInPage struct {
 	Client     *clientView // nil when the sign-in leads to authy itself
 	Remember   bool
 	SwitchFrom string // the account that is signed in while another one is asked for
+	Again      string // the account that is signed in and is to prove it anew
+	Another    bool   // the application asks for somebody else than is signed in
+	Wants      string // what the application asks for, beside a password
+	SignUp     bool   // whether one can make an account for oneself
 }
 
 // secondFactorPage is the data of page "second_factor".
@@ -60,6 +68,7 @@ type secondFactorPage struct {
 	Flow     string
 	Problem  string
 	Client   *clientView // nil when the sign-in leads to authy itself
+	Wants    string      // what the application asks for, beside a password
 	Recovery bool        // asks for a recovery code
 	// What the account has.
 	TOTP, Passkeys bool
@@ -116,7 +125,9 @@ type invitationPage struct {
 type messagePage struct {
 	Heading    string
 	Text       []string
-	Problem    bool // shows the reference of the request
+	Problem    bool   // shows the reference of the request
+	Code       string // the error of the protocol; its description is Detail
+	Detail     string
 	Parameter  string
 	Sent       string   // what the application sent in Parameter; shown, never linked
 	Registered []string // what it could have sent
@@ -177,9 +188,9 @@ type sessionView struct {
 
 // appView is an application that the reader has let use the account.
 type appView struct {
-	Name, Host string
-	Scopes     []string
-	Since      time.Time
+	ID, Name, Host string
+	Scopes         []string
+	Since          time.Time
 }
 
 // pages are the templates by the name of their page, parsed once.
@@ -237,25 +248,31 @@ func (p *pages) render(
 	w http.ResponseWriter, r *http.Request, status int, name string, v view,
 	extraFormTargets ...string,
 ) {
-	p.renderFramed(w, r, status, name, v, nil, extraFormTargets...)
+	p.renderWith(w, r, status, name, v, foreign{forms: extraFormTargets})
 }
 
-// renderFramed is render for a page that holds frames of other origins.
-func (p *pages) renderFramed(
-	w http.ResponseWriter, r *http.Request, status int, name string, v view, frames []string,
-	extraFormTargets ...string,
+// foreign is what a page has to do with other origins.
+type foreign struct {
+	forms  []string // where its forms may lead, beside here
+	frames []string // what it shows in frames
+	logo   string   // the address of the logo that it shows, "" for none
+}
+
+// renderWith is [pages.render] for a page with more than forms that lead elsewhere.
+func (p *pages) renderWith(
+	w http.ResponseWriter, r *http.Request, status int, name string, v view, f foreign,
 ) {
 	body, err := p.execute(name, v)
 	if err != nil {
 		slog.ErrorContext(r.Context(), "page not rendered",
 			"page", name, "request_id", v.RequestID, "err", err)
-		status, body, extraFormTargets, frames = http.StatusInternalServerError, p.apology(v), nil, nil
+		status, body, f = http.StatusInternalServerError, p.apology(v), foreign{}
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", p.referrer)
-	h.Set("Content-Security-Policy", contentPolicy(extraFormTargets, frames...))
+	h.Set("Content-Security-Policy", f.policy())
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a reader who left needs no page
 }
@@ -293,18 +310,23 @@ func (p *pages) apology(failed view) []byte {
 	return body
 }
 
-// contentPolicy is the Content-Security-Policy of every page: nothing inline, nothing foreign but
-// the frames of some origins, in no frame. A source that could end the directive is left out, so
-// that the form or frame fails and not the policy.
-func contentPolicy(formTargets []string, frames ...string) string {
-	framed := sources(frames)
-	if framed != "" {
-		framed = "; frame-src" + framed
+// policy is the Content-Security-Policy of a page: nothing inline, nothing foreign but what it
+// names, in no frame. A source that could end the directive is left out, so that the form or
+// frame fails and not the policy.
+func (f foreign) policy() string {
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" + logoSource(f.logo) +
+		"; connect-src 'self'; font-src 'self'"
+	if !slices.Contains(f.forms, anywhere) {
+		policy += "; form-action 'self'" + sources(f.forms)
 	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-		"connect-src 'self'; font-src 'self'; form-action 'self'" + sources(formTargets) + framed +
-		"; frame-ancestors 'none'; base-uri 'none'"
+	if framed := sources(f.frames); framed != "" {
+		policy += "; frame-src" + framed
+	}
+	return policy + "; frame-ancestors 'none'; base-uri 'none'"
 }
+
+// anywhere is the form target of a page whose form may end at any.
+const anywhere = "*"
 
 // sources are what a directive of a Content-Security-Policy can name, each after a space.
 func sources(from []string) string {

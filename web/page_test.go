@@ -46,6 +46,10 @@ func pageData() map[string]any {
 		"change_email":    emailPage{},
 		"delete_account":  deletePage{},
 		"leave":           leavePage{},
+		"sign_up":         signUpPage{},
+		"choose_account":  choosePage{},
+		"form_post":       formPostPage{},
+		"remove_app":      removeAppPage{},
 	}
 }
 
@@ -297,7 +301,15 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 			[]string{"password", "code", "recovery", "prove"},
 			[]string{"id", "email"},
 		},
-		"consent": {"/consent", []string{"allow", "deny"}, []string{"flow"}},
+		"consent":        {"/consent", []string{"allow", "deny", "switch", "policy", "terms"}, []string{"flow"}},
+		"choose_account": {"/choose-account", []string{"continue-as", "switch"}, []string{"flow", "account"}},
+		"form_post":      {"Ada", []string{"form-post", "send"}, []string{"Ada", "Ada"}},
+		"remove_app":     {"/account/apps/remove", []string{"remove-app", "back"}, []string{"id"}},
+		"sign_up": {
+			"/sign-up",
+			[]string{"email", "full_name", "password", "password_confirm", "sign-up", "have-account"},
+			[]string{"flow"},
+		},
 		"setup": {
 			"/setup",
 			[]string{"email", "full_name", "password", "password_confirm", "create"},
@@ -410,19 +422,29 @@ func TestOnlyOtherSessionsCanBeEnded(t *testing.T) {
 	}
 }
 
-func TestTheConsentPageLinksToNothingForeign(t *testing.T) {
+func TestTheConsentPageLinksToTheAppAloneAndTellsItNothing(t *testing.T) {
 	t.Parallel()
 	v := view{Data: consentPage{
 		Flow: "a b", RedirectHost: "app.example",
-		Client: clientView{Name: "App", Host: "app.example", URI: "https://app.example/"},
+		Client: clientView{
+			Name: "App", Host: "app.example", URI: "https://app.example/",
+			Policy: "https://app.example/policy", Terms: "https://app.example/terms",
+		},
 	}}
 	var got []string
 	for _, e := range elements(t, get(t, "consent", v).Body.Bytes()) {
-		if e.name == "a" {
-			got = append(got, e.attrs["href"])
+		if e.name != "a" {
+			continue
+		}
+		got = append(got, e.attrs["href"])
+		if strings.HasPrefix(e.attrs["href"], "https:") && e.attrs["rel"] != "noopener noreferrer" {
+			t.Errorf("the link to %s has rel=%q", e.attrs["href"], e.attrs["rel"])
 		}
 	}
-	if diff := cmp.Diff([]string{"#main", "/sign-in?flow=a%20b&switch=1"}, got); diff != "" {
+	want := []string{
+		"#main", "https://app.example/", "/sign-in?flow=a%20b&switch=1", "https://app.example/policy", "https://app.example/terms",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
 }
@@ -513,7 +535,7 @@ func TestAFailedPageIsReplacedByAWholeOne(t *testing.T) {
 				!strings.Contains(body, "Something went wrong on our side.") {
 				t.Errorf("the page does not say what happened:\n%s", body)
 			}
-			if policy := w.Header().Get("Content-Security-Policy"); policy != contentPolicy(nil) {
+			if policy := w.Header().Get("Content-Security-Policy"); policy != (foreign{}).policy() {
 				t.Errorf("Content-Security-Policy = %s, want the plain one", policy)
 			}
 		})

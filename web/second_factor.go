@@ -31,14 +31,15 @@ func (wb *Web) showSecondFactor(w http.ResponseWriter, r *http.Request) error {
 func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status int, page secondFactorPage) error {
 	v := wb.view(r, "Second step", nil)
 	v.Signed = nil
-	var source string
+	var source, logo string
 	if page.Flow != "" {
 		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
 		if err != nil {
 			return err
 		}
-		page.Client = clientOf(q)
+		page.Client, page.Wants = clientOf(q), wanted[q.Wants]
 		_, source = target(q.Request.RedirectURI)
+		logo = q.Client.LogoURI
 	}
 	owed, err := wb.Login.Owes(r.Context(), wb.browser(r), page.Flow)
 	if err != nil {
@@ -49,7 +50,7 @@ func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status
 	}
 	page.TOTP, page.Passkeys = owed.TOTP, owed.Passkeys
 	v.Data = page
-	wb.pages.render(w, r, status, "second_factor", v, source)
+	wb.pages.renderWith(w, r, status, "second_factor", v, foreign{forms: []string{source}, logo: logo})
 	return nil
 }
 

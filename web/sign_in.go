@@ -5,6 +5,7 @@ import (
 
 	"authy/server/fault"
 	"authy/server/login"
+	"authy/server/openid"
 )
 
 // home leads to the account, or to the sign-in page.
@@ -65,25 +66,51 @@ func (wb *Web) skipTo(r *http.Request, b login.Browser, signed bool) (*login.Nex
 // renderSignIn fills the page with what the flow knows.
 func (wb *Web) renderSignIn(w http.ResponseWriter, r *http.Request, status int, page signInPage) error {
 	v := wb.view(r, "Sign in", nil)
-	if v.Signed != nil {
-		page.SwitchFrom = v.Signed.Email
-		v.Signed = nil
-	}
-	var source string
+	v.Signed = nil
+	page.SignUp = wb.Login.Registration
+	var source, logo string
 	if page.Flow != "" {
 		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
 		if err != nil {
 			return err
 		}
-		page.Client = clientOf(q)
+		page.ask(q, r.Form.Get("switch") == "")
 		_, source = target(q.Request.RedirectURI)
-		if page.Email == "" {
-			page.Email = q.Request.LoginHint
-		}
+		logo = q.Client.LogoURI
+	} else if id, err := wb.identity(r); err == nil && id != nil {
+		page.SwitchFrom = id.User.Email
 	}
 	v.Data = page
-	wb.pages.render(w, r, status, "sign_in", v, source)
+	wb.pages.renderWith(w, r, status, "sign_in", v, foreign{forms: []string{source}, logo: logo})
 	return nil
+}
+
+// ask says who is asked to sign in, and how; same says that someone who is
+// signed in has not chosen another account themselves.
+func (page *signInPage) ask(q *login.Question, same bool) {
+	page.Client, page.Wants = clientOf(q), wanted[q.Wants]
+	var hint string
+	switch {
+	case q.Identity == nil:
+		hint = q.Request.LoginHint
+	case q.Another:
+		page.SwitchFrom, page.Another = q.Identity.User.Email, true
+		hint = q.Request.LoginHint
+	case same:
+		page.Again, page.SignUp = q.Identity.User.Email, false
+		hint = page.Again
+	default:
+		page.SwitchFrom = q.Identity.User.Email
+	}
+	if page.Email == "" {
+		page.Email = hint
+	}
+}
+
+// wanted says what an application asks for beside a password.
+var wanted = map[openid.Assurance]string{
+	openid.ByTwoFactors: "a second factor, too: your passkey, or a code after your password",
+	openid.ByPasskey:    "your passkey",
 }
 
 // signIn checks what was typed.

@@ -95,7 +95,7 @@ func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.Signe
 	}
 	v := wb.view(r, "Signed out", page)
 	v.Signed = nil // the cookie of this request is that of the session that has ended
-	wb.pages.renderFramed(w, r, http.StatusOK, "signed_out", v, origins)
+	wb.pages.renderWith(w, r, http.StatusOK, "signed_out", v, foreign{frames: origins})
 }
 
 // showSignedOut says that nobody is signed in any more.

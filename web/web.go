@@ -78,6 +78,10 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get("/", wb.home)
 	get("/sign-in", wb.showSignIn)
 	post("/sign-in", wb.signIn)
+	get("/sign-up", wb.showSignUp)
+	post("/sign-up", wb.signUp)
+	get("/choose-account", wb.showChoice)
+	post("/choose-account", wb.choose)
 	get("/second-factor", wb.showSecondFactor)
 	post("/second-factor", wb.secondFactor)
 	post("/passkey/begin", wb.beginPasskey)
@@ -198,17 +202,17 @@ func (wb *Web) MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
 // otherwise here. What was sent and what is registered only an administrator
 // sees.
 func (wb *Web) refuse(w http.ResponseWriter, r *http.Request, refusal *openid.Refusal) {
-	if location := refusal.Location(); location != "" {
-		redirect(w, r, location)
+	if a := refusal.Answer(); a != nil {
+		wb.answer(w, r, a.Location, a.Form)
 		return
 	}
 	page := messagePage{
 		Heading: "This app's request cannot be answered",
 		Text: []string{
-			refusal.Description,
-			"You have done nothing wrong. Go back to the app and try again; if it keeps happening, tell whoever runs the app.",
+			"You have done nothing wrong: the app has asked for something in a way that is not allowed here.",
+			"Go back to the app and try again. If it keeps happening, tell whoever runs the app, with the reference below.",
 		},
-		Problem: true, Parameter: refusal.Parameter,
+		Problem: true, Code: refusal.Code, Detail: refusal.Description, Parameter: refusal.Parameter,
 	}
 	if id, err := wb.identity(r); err == nil && id != nil && id.User.IsAdmin {
 		page.Sent, page.Registered = refusal.Sent, refusal.Registered
@@ -250,16 +254,7 @@ func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) 
 	if next.Pending != nil {
 		wb.setCookie(w, pendingCookie, next.Pending.Token, &next.Pending.ExpiresAt)
 	}
-	redirect(w, r, wb.afterSignIn(w, r, next))
-}
-
-// clientOf describes a client to the person who is asked about it.
-func clientOf(q *login.Question) *clientView {
-	c := &clientView{Name: q.Client.Name, URI: q.Client.ClientURI}
-	if u, err := url.Parse(q.Client.ClientURI); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-		c.Host = u.Host
-	}
-	return c
+	wb.answer(w, r, wb.afterSignIn(w, r, next), next.Form)
 }
 
 // target returns where the answer to a request goes: the host to show, and

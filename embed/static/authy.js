@@ -20,6 +20,19 @@ for (const button of document.querySelectorAll("[data-reveal]")) {
   input.form.addEventListener("submit", () => show(false));
 }
 
+// The logo of an application that cannot be shown is its letter instead.
+for (const logo of document.querySelectorAll("img[data-letter]")) {
+  const fail = () => {
+    const letter = document.createElement("span");
+    letter.className = "letter large";
+    letter.textContent = logo.dataset.letter;
+    letter.setAttribute("aria-hidden", "true");
+    logo.replaceWith(letter);
+  };
+  if (logo.complete) logo.decode().catch(fail);
+  else logo.addEventListener("error", fail);
+}
+
 // A form is sent once. The mark goes away when the reader comes back to the page, and after a
 // while, because an answer may open another program and leave this page where it was.
 const patience = 8000;

@@ -25,6 +25,7 @@ import (
 	"authy/server/keyring"
 	"authy/server/login"
 	"authy/server/logout"
+	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/server/session"
@@ -45,6 +46,7 @@ type Config struct {
 	Activity *activity.Service
 	Tokens   *token.Service
 	Logouts  *logout.Service
+	OpenID   *openid.Provider
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -105,6 +107,7 @@ func (a *API) routes() {
 	a.auditRoutes()
 	a.apiTokenRoutes()
 	a.resetRoutes()
+	a.consentRoutes()
 }
 
 // OpenAPI returns the document that describes the API. It is completed when it

@@ -47,7 +47,7 @@ func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID
 	if f.request.Device != nil {
 		return &Next{Location: openid.DoneAt("denied")}, nil
 	}
-	return &Next{Location: s.openid.Refuse(f.request, "access_denied", refusedText["access_denied"]).Location()}, nil
+	return nextOf(*s.openid.Refuse(f.request, "access_denied", refusedText["access_denied"]).Answer()), nil
 }
 
 // finish uses the flow up, if there is one, and issues the code.
@@ -55,7 +55,7 @@ func (s *Service) finish(
 	ctx context.Context, by audit.Actor, now time.Time, f *flow,
 	request *openid.Request, sessionID string, consented bool,
 ) (*Next, error) {
-	next := new(Next)
+	var granted openid.Answer
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if f != nil {
 			if err := tx.TakeFlow(ctx, f.record.ID); errors.Is(err, storage.ErrNotFound) {
@@ -71,11 +71,11 @@ func (s *Service) finish(
 		if !current.RevokedAt.IsZero() {
 			return ErrFlow
 		}
-		next.Location, err = s.openid.Issue(ctx, tx, by, now, request, current, consented)
+		granted, err = s.openid.Issue(ctx, tx, by, now, request, current, consented)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return next, nil
+	return nextOf(granted), nil
 }

@@ -14,7 +14,6 @@ import (
 	"authy/server/audit"
 	"authy/server/openid"
 	"authy/server/org"
-	"authy/server/registry"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -26,6 +25,8 @@ const flowLifetime = 30 * time.Minute
 type Next struct {
 	// Location is where it goes: to the client, or to a page here.
 	Location string
+	// Form is what it posts there; nil if it only goes there.
+	Form url.Values
 	// Secret is a cookie to be set, if not "": it binds flows to the browser.
 	Secret string
 	// SignedIn is a session to be kept in a cookie, if not nil.
@@ -34,6 +35,9 @@ type Next struct {
 	// cookie, if not nil.
 	Pending *Pending
 }
+
+// nextOf takes an answer to its client.
+func nextOf(a openid.Answer) *Next { return &Next{Location: a.Location, Form: a.Form} }
 
 // flow is a sign-in that has begun, with what it is for.
 type flow struct {
@@ -86,6 +90,10 @@ func (s *Service) advance(
 		return s.ask(ctx, by, b, f, request, at.id, "/consent")
 	case enroll:
 		return s.ask(ctx, by, b, f, request, at.id, "/enroll")
+	case choose:
+		return s.ask(ctx, by, b, f, request, nil, "/choose-account")
+	case signUp:
+		return s.ask(ctx, by, b, f, request, nil, "/sign-up")
 	case barred:
 		return nil, s.bar(ctx, at.id.Actor(by), at.now, request)
 	case refused:
@@ -98,7 +106,7 @@ func (s *Service) advance(
 func (s *Service) standpoint(
 	ctx context.Context, id *session.Identity, f *flow, request *openid.Request,
 ) (standpoint, error) {
-	at := standpoint{request: request, id: id, now: time.Now(), proved: f.proved(id)}
+	at := standpoint{request: request, id: id, now: time.Now(), proved: f.proved(id), open: s.Registration}
 	if id == nil {
 		return at, nil
 	}
@@ -111,6 +119,9 @@ func (s *Service) standpoint(
 		return at, err
 	}
 	at.missing = len(missing) > 0
+	if at.climb, err = s.climb(ctx, id, request); err != nil {
+		return at, err
+	}
 	if at.limited, err = org.Limited(ctx, s.db.Reader, id.User.ID, at.now); err != nil {
 		return at, err
 	}
@@ -135,6 +146,8 @@ var refusedText = map[string]string{
 	"consent_required":     "The user must agree, and the request does not allow to ask.",
 	"access_denied":        "The user did not agree.",
 	"interaction_required": "The user must set up a second factor, and the request does not allow to ask.",
+
+	"unmet_authentication_requirements": openid.UnmetACR,
 }
 
 // ask keeps the request until the person has answered on a page.
@@ -219,35 +232,6 @@ func (s *Service) load(ctx context.Context, b Browser, id *session.Identity, flo
 		return nil, fmt.Errorf("load a sign-in: %w", err)
 	}
 	return f, nil
-}
-
-// Question is what a page asks.
-type Question struct {
-	Request *openid.Request
-	Client  *storage.Client
-	// Identity is who is signed in, nil for nobody.
-	Identity *session.Identity
-	// Missing are the scopes that have not been agreed to.
-	Missing []string
-}
-
-// Question returns what the flow with an id asks of the browser. [ErrFlow] if
-// it has ended or belongs to another browser.
-func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Question, error) {
-	id, f, err := s.openFlow(ctx, b, flowID)
-	if err != nil {
-		return nil, err
-	}
-	q := &Question{Request: f.request, Identity: id}
-	if q.Client, err = s.Clients.Client(ctx, f.request.ClientID); errors.Is(err, registry.ErrNoClient) {
-		return nil, ErrFlow
-	} else if err != nil {
-		return nil, err
-	}
-	if id != nil {
-		q.Missing, err = s.openid.MissingConsent(ctx, f.request, id.User.ID)
-	}
-	return q, err
 }
 
 // Continue takes the flow with an id on from where it stands.
@@ -344,8 +328,8 @@ func (s *Service) entered(ctx context.Context, by audit.Actor, b Browser, f *flo
 		return &Next{Location: "/account", SignedIn: out}, nil
 	}
 	next, err := s.advance(ctx, by, Browser{Secret: b.Secret, Token: out.Token}, f, f.request)
-	if refusal, ok := errors.AsType[*openid.Refusal](err); ok && refusal.Location() != "" {
-		next, err = &Next{Location: refusal.Location()}, nil
+	if refusal, ok := errors.AsType[*openid.Refusal](err); ok && refusal.Answer() != nil {
+		next, err = nextOf(*refusal.Answer()), nil
 	}
 	if err != nil {
 		return nil, err

@@ -131,13 +131,7 @@ func (s *Service) Program(ctx context.Context, by audit.Actor, in Credentials) (
 // Register makes an account and signs its program in. Where everyone gets the
 // same answer the result is nil, and the rest is in a mail.
 func (s *Service) Register(ctx context.Context, by audit.Actor, in account.NewUser) (*Result, error) {
-	if !s.Registration {
-		return nil, ErrClosed
-	}
-	if err := s.limits().register(ctx, by); err != nil {
-		return nil, err
-	}
-	draft, err := s.accounts.Draft(ctx, in)
+	draft, err := s.draft(ctx, by, in)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ const (
 	consent                  // they agree to what the client gets
 	done                     // the client gets its code
 	enroll                   // they set up the second factor that their organization asks for
+	choose                   // they say with which account they go on
+	signUp                   // someone makes an account
 	barred                   // they may not use the client
 	refused                  // the client is told why not
 )
@@ -39,19 +41,20 @@ type standpoint struct {
 	limited bool
 	// barred says that the client is not for this person.
 	barred bool
+	// climb is how far the session is from what the client asks for.
+	climb climb
+	// open says that anyone may make an account.
+	open bool
 }
 
 // decide returns the next step and, for refused, the error code of OpenID
 // Connect Core 1.0, section 3.1.2.6.
 func decide(at standpoint) (next step, code string) {
+	if at.mustChoose() {
+		return choose, ""
+	}
 	if at.needsSignIn() {
-		if at.request.Has("none") {
-			return refused, "login_required"
-		}
-		if at.owes {
-			return secondFactor, ""
-		}
-		return signIn, ""
+		return at.signIn()
 	}
 	if at.anotherUser() {
 		return refused, "login_required"
@@ -61,6 +64,9 @@ func decide(at standpoint) (next step, code string) {
 			return refused, "interaction_required"
 		}
 		return enroll, ""
+	}
+	if at.climb.unmet {
+		return refused, "unmet_authentication_requirements"
 	}
 	if at.barred {
 		return barred, "access_denied"
@@ -74,6 +80,25 @@ func decide(at standpoint) (next step, code string) {
 	return done, ""
 }
 
+// signIn is how someone proves who they are.
+func (at standpoint) signIn() (next step, code string) {
+	switch {
+	case at.request.Has("none"):
+		return refused, "login_required"
+	case at.owes:
+		return secondFactor, ""
+	case at.open && at.request.Has("create"):
+		return signUp, ""
+	}
+	return signIn, ""
+}
+
+// mustChoose says whether someone is signed in who has not said yet that the
+// client is to get this account.
+func (at standpoint) mustChoose() bool {
+	return at.id != nil && !at.proved && !at.owes && at.request.Has("select_account")
+}
+
 // needsSignIn says whether someone must prove who they are now.
 func (at standpoint) needsSignIn() bool {
 	switch {
@@ -81,7 +106,9 @@ func (at standpoint) needsSignIn() bool {
 		return true
 	case at.proved:
 		return false
-	case at.request.Has("login"), at.request.Has("select_account"), at.anotherUser():
+	case at.request.Has("login"), at.request.Has("create"), at.request.Has("select_account"), at.anotherUser():
+		return true
+	case at.climb.to != 0 && (at.climb.unmet || !at.request.Has("none")):
 		return true
 	}
 	return at.request.Stale(at.id.Session.AuthenticatedAt.Time, at.now)

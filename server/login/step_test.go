@@ -23,7 +23,7 @@ type stand struct {
 func (s stand) point() standpoint {
 	now := time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
 	at := standpoint{
-		request: &openid.Request{}, now: now, proved: s.proved, missing: s.missing, agreed: s.agreed, owes: s.owes,
+		request: &openid.Request{}, now: now, proved: s.proved, missing: s.missing, agreed: s.agreed, owes: s.owes, open: true,
 	}
 	if s.prompt != "" {
 		at.request.Prompt = []string{s.prompt}
@@ -50,7 +50,7 @@ func everyStand(visit func(s stand)) {
 	yes := []bool{false, true}
 	for _, signedIn := range yes {
 		for _, proved := range yes {
-			for _, prompt := range []string{"", "none", "login", "select_account", "consent"} {
+			for _, prompt := range []string{"", "none", "login", "select_account", "consent", "create"} {
 				for _, stale := range yes {
 					for _, hint := range []string{"", "same", "other"} {
 						for bits := range 8 {
@@ -76,7 +76,7 @@ func TestEveryStepIsJustified(t *testing.T) {
 		if (code != "") != (next == refused) {
 			t.Errorf("%s: step %v with code %q", name, next, code)
 		}
-		asksAnew := s.prompt == "login" || s.prompt == "select_account" || s.stale
+		asksAnew := s.prompt == "login" || s.prompt == "select_account" || s.prompt == "create" || s.stale
 		switch next {
 		case done:
 			if !s.signedIn || s.hint == "other" || !s.proved && asksAnew {
@@ -85,9 +85,16 @@ func TestEveryStepIsJustified(t *testing.T) {
 			if !s.agreed && (s.missing || s.prompt == "consent") {
 				t.Errorf("%s: a code that nobody agreed to", name)
 			}
-		case signIn, secondFactor:
+		case choose:
+			if !s.signedIn || s.proved || s.owes || s.prompt != "select_account" {
+				t.Errorf("%s: asks for a choice that is not needed", name)
+			}
+		case signIn, secondFactor, signUp:
 			if (next == secondFactor) != s.owes {
 				t.Errorf("%s: asks for the wrong factor", name)
+			}
+			if next == signUp && s.prompt != "create" || next == signIn && s.prompt == "create" {
+				t.Errorf("%s: an account is made for who has one, or the other way round", name)
 			}
 			if s.prompt == "none" || s.signedIn && (s.proved || !asksAnew && s.hint != "other") {
 				t.Errorf("%s: asks for a proof that is not needed", name)
@@ -105,7 +112,7 @@ func TestEveryStepIsJustified(t *testing.T) {
 			}
 		}
 	})
-	for _, next := range []step{signIn, secondFactor, consent, done, refused} {
+	for _, next := range []step{signIn, secondFactor, consent, done, refused, choose, signUp} {
 		if seen[next] == 0 {
 			t.Errorf("step %v never came", next)
 		}
@@ -134,7 +141,13 @@ func TestSteps(t *testing.T) {
 		{"nothing is missing and none may be asked", stand{signedIn: true, prompt: "none"}, done, ""},
 		{"sign-in is asked for again", stand{signedIn: true, prompt: "login"}, signIn, ""},
 		{"and done", stand{signedIn: true, prompt: "login", proved: true}, done, ""},
-		{"another account may be chosen", stand{signedIn: true, prompt: "select_account"}, signIn, ""},
+		{"another account may be chosen", stand{signedIn: true, prompt: "select_account"}, choose, ""},
+		{"and was, half way", stand{signedIn: true, prompt: "select_account", owes: true}, secondFactor, ""},
+		{"and was", stand{signedIn: true, prompt: "select_account", proved: true}, done, ""},
+		{"there is no account to choose", stand{prompt: "select_account"}, signIn, ""},
+		{"an account is to be made", stand{prompt: "create"}, signUp, ""},
+		{"an account is to be made, though there is one", stand{signedIn: true, prompt: "create"}, signUp, ""},
+		{"and was made", stand{signedIn: true, prompt: "create", proved: true}, done, ""},
 		{"too long ago", stand{signedIn: true, stale: true}, signIn, ""},
 		{"too long ago, and none may be asked", stand{signedIn: true, stale: true, prompt: "none"}, refused, "login_required"},
 		{"too long ago, proved anew", stand{signedIn: true, stale: true, proved: true}, done, ""},
@@ -219,4 +232,48 @@ func TestWhoMustSetUpASecondFactorGetsNothingBefore(t *testing.T) {
 			t.Errorf("%+v, limited: %v %q, want %v %q", s, next, code, want, wantCode)
 		}
 	})
+}
+
+func TestHowSurelySomeoneMustProveWhoTheyAre(t *testing.T) {
+	t.Parallel()
+	more, unmet := climb{to: openid.ByPasskey}, climb{unmet: true}
+	both := climb{to: openid.ByPasskey, unmet: true}
+	for _, c := range []struct {
+		name  string
+		at    stand
+		climb climb
+		next  step
+		code  string
+	}{
+		{"enough", stand{signedIn: true}, climb{}, done, ""},
+		{"more would be better, and can be had", stand{signedIn: true}, more, signIn, ""},
+		{"more would be better, half way", stand{signedIn: true, owes: true}, more, secondFactor, ""},
+		{"more would be better, and none may be asked", stand{signedIn: true, prompt: "none"}, more, done, ""},
+		{"more would be better, and was not given", stand{signedIn: true, proved: true}, more, done, ""},
+		{"more is needed, and can be had", stand{signedIn: true}, both, signIn, ""},
+		{"more is needed, and none may be asked", stand{signedIn: true, prompt: "none"}, both, refused, "login_required"},
+		{"more is needed, and was not given", stand{signedIn: true, proved: true}, both, refused, "unmet_authentication_requirements"},
+		{"more is needed, and cannot be had", stand{signedIn: true}, unmet, refused, "unmet_authentication_requirements"},
+		{
+			"more is needed, cannot be had, and none may be asked",
+			stand{signedIn: true, prompt: "none"},
+			unmet,
+			refused, "unmet_authentication_requirements",
+		},
+	} {
+		at := c.at.point()
+		at.climb = c.climb
+		if next, code := decide(at); next != c.next || code != c.code {
+			t.Errorf("%s: %v %q, want %v %q", c.name, next, code, c.next, c.code)
+		}
+	}
+}
+
+func TestWhereNobodyMayMakeAnAccountTheySignIn(t *testing.T) {
+	t.Parallel()
+	at := stand{prompt: "create"}.point()
+	at.open = false
+	if next, _ := decide(at); next != signIn {
+		t.Errorf("create, registration closed: %v, want %v", next, signIn)
+	}
 }

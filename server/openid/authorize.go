@@ -42,53 +42,54 @@ func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string
 	return missing, nil
 }
 
-// Issue grants a request to the user of a session in tx, and returns where the
-// browser takes the code. consented says that the user was asked just now.
+// Issue grants a request to the user of a session in tx, and returns how the
+// code reaches the client. consented says that the user was asked just now.
 // [registry.ErrNoClient] if the client was disabled meanwhile, a [*Refusal] if the user
 // may not use it any more.
 func (p *Provider) Issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
 	r *Request, s *storage.Session, consented bool,
-) (location string, err error) {
+) (a Answer, err error) {
 	client, err := tx.Client(ctx, r.ClientID)
 	if err == nil {
 		err = p.clients.Usable(ctx, tx.Reader, client)
 	}
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, registry.ErrDisabled) {
-		return "", registry.ErrNoClient // since the person was asked
+		return a, registry.ErrNoClient // since the person was asked
 	}
 	if err != nil {
-		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+		return a, fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
 	}
-	if err := p.clients.MayUse(ctx, tx.Reader, client, s.UserID); errors.Is(err, registry.ErrNotAllowed) {
-		return "", p.Refuse(r, "access_denied", NotAllowed)
-	} else if err != nil {
-		return "", err
+	if err := p.grants(ctx, tx, r, client, s, consented); err != nil {
+		return a, err
 	}
 	if consented {
 		if err := p.remember(ctx, tx, by, now, r, client, s.UserID); err != nil {
-			return "", err
+			return a, err
 		}
 	}
 	claims, err := r.Claims.kept()
 	if err != nil {
-		return "", fmt.Errorf("keep the claims that %s asks for: %w", r.ClientID, err)
+		return a, fmt.Errorf("keep the claims that %s asks for: %w", r.ClientID, err)
 	}
 	grant := &storage.Grant{
 		ID: storage.NewID(), UserID: s.UserID, ClientID: client.ID,
 		SessionID: storage.Ref(s.ID), Scopes: r.Scopes, Methods: s.Methods,
 		AuthenticatedAt: s.AuthenticatedAt, CreatedAt: storage.At(now),
 		ExpiresAt: storage.At(now.Add(p.grantLifetime(client, r.Scopes))),
-		Details:   storage.GrantDetails{Claims: claims, Resources: r.Resources, JKT: r.JKT},
+		Details: storage.GrantDetails{
+			ACR: reached(r.ACR, s.Methods), Claims: claims, Resources: r.Resources, JKT: r.JKT,
+		},
 	}
 	if r.Device != nil {
-		return p.allowDevice(ctx, tx, by, now, r, client, grant)
+		a.Location, err = p.allowDevice(ctx, tx, by, now, r, client, grant)
+		return a, err
 	}
 	if err := tx.InsertGrant(ctx, grant); err != nil {
-		return "", fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
+		return a, fmt.Errorf("grant %s to %s: %w", s.UserID, r.ClientID, err)
 	}
 	if err := p.visit(ctx, tx, now, client, s.ID, p.Subject(client, s.UserID)); err != nil {
-		return "", err
+		return a, err
 	}
 	code := rand.Text()
 	err = tx.InsertCode(ctx, &storage.Code{
@@ -97,13 +98,36 @@ func (p *Provider) Issue(
 		ExpiresAt: storage.At(now.Add(p.codeLifetime(client))),
 	})
 	if err != nil {
-		return "", fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+		return a, fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
 	}
 	err = audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "authorize.granted", TargetKind: "client", TargetID: r.ClientID,
 		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Scopes, " ")},
 	})
 	return answer(r, p.Issuer, url.Values{"code": {code}}), err
+}
+
+// grants is nil while the client may have what r asks for of the user of s: all
+// of it was looked at before, and may have changed since.
+func (p *Provider) grants(
+	ctx context.Context, tx *storage.Tx, r *Request, client *storage.Client, s *storage.Session, consented bool,
+) error {
+	err := p.clients.MayUse(ctx, tx.Reader, client, s.UserID)
+	switch {
+	case errors.Is(err, registry.ErrNotAllowed):
+		return p.Refuse(r, "access_denied", NotAllowed)
+	case err != nil:
+		return err
+	case r.MustACR && !meets(r.ACR, s.Methods):
+		return p.Refuse(r, "unmet_authentication_requirements", UnmetACR)
+	case consented:
+		return nil
+	}
+	may, err := consents(ctx, tx, r, client, s.UserID)
+	if err == nil && !may {
+		return p.Refuse(r, "consent_required", "The user must agree.")
+	}
+	return err
 }
 
 // Bars says whether a user may not use the client of a request.

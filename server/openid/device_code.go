@@ -223,6 +223,9 @@ func (p *Provider) allowDevice(
 	if err := tx.InsertGrant(ctx, g); err != nil {
 		return "", fmt.Errorf("grant %s to a device of %s: %w", g.UserID, r.ClientID, err)
 	}
+	if err := p.visit(ctx, tx, now, c, string(g.SessionID), p.Subject(c, g.UserID)); err != nil {
+		return "", err
+	}
 	switch first, err := tx.UseDeviceDecision(ctx, r.Device.Hash, g.ID, now); {
 	case err != nil:
 		return "", fmt.Errorf("allow a device of %s: %w", r.ClientID, err)

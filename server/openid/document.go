@@ -79,6 +79,7 @@ type metadata struct {
 	authMetadata
 	requestMetadata
 	registrationMetadata
+	flowMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -93,7 +94,7 @@ func (p *Provider) metadata() metadata {
 		IntrospectionEndpoint: p.Issuer + IntrospectionPath,
 		Scopes:                scopeNames(),
 		ResponseTypes:         []string{"code"},
-		ResponseModes:         []string{"query"},
+		ResponseModes:         modes,
 		GrantTypes:            registry.GrantTypes,
 		IDTokenAlgs:           keyring.Algorithms,
 		ChallengeMethods:      []string{"S256"},
@@ -105,6 +106,7 @@ func (p *Provider) metadata() metadata {
 		authMetadata:          newAuthMetadata(),
 		requestMetadata:       newRequestMetadata(p.Issuer),
 		registrationMetadata:  p.registrationMetadata(),
+		flowMetadata:          flowMetadata{acrValues()},
 	}
 }
 

@@ -23,6 +23,9 @@ func FuzzParseRequest(f *testing.F) {
 		"client_id=native&redirect_uri=http://127.0.0.1:1/cb&response_type=code&scope=openid" + challenge,
 		"client_id=native&redirect_uri=http://127.0.0.1:1@evil.example/cb&response_type=code&scope=openid" + challenge,
 		"client_id=machine&redirect_uri=https://machine.example/cb&response_type=code&scope=api+openid",
+		honest + "&response_mode=form_post&prompt=create+consent", honest + "&response_mode=form_post&prompt=x&state=%22%3E",
+		honest + "&prompt=select_account+login&max_age=%2B1", honest + "&acr_values=phr+urn:authy:acr:mfa+x",
+		honest + `&claims={"id_token":{"acr":{"essential":true,"values":["phr"]}}}`, honest + `&claims={"id_token":{"acr":[]}}`,
 		honest + "&request=x", honest + "&prompt=login+none", honest + "&response_mode=fragment&max_age=99999999999999999999",
 		"client_id=%ff&redirect_uri=%00", honest + "&claims=%7B%7D&acr_values=a+b&ui_locales=de",
 	} {
@@ -54,10 +57,10 @@ func checkRefusal(t *testing.T, p *Provider, form url.Values, refusal *Refusal) 
 	if refusal.Code == "" || refusal.Description == "" {
 		t.Errorf("%v: a refusal without a code or a sentence", form)
 	}
-	location := refusal.Location()
-	if location == "" {
+	if refusal.Answer() == nil {
 		return
 	}
+	location := refusal.Location()
 	client, err := p.clients.Client(t.Context(), form.Get("client_id"))
 	if err != nil || len(form["client_id"]) != 1 || len(form["redirect_uri"]) != 1 || !registry.Matches(client, form.Get("redirect_uri")) {
 		t.Fatalf("%v is sent to %q", form, location)
@@ -65,13 +68,29 @@ func checkRefusal(t *testing.T, p *Provider, form url.Values, refusal *Refusal) 
 	if !strings.HasPrefix(location, form.Get("redirect_uri")) {
 		t.Fatalf("%v is sent to %q", form, location)
 	}
-	u, err := url.Parse(location)
+	if q := answered(t, refusal.Answer()); q.Get("iss") != testIssuer || q.Get("error") != refusal.Code || q.Has("code") {
+		t.Errorf("%v is answered by %q, %v", form, location, q)
+	}
+}
+
+// answered returns what an answer tells the client.
+func answered(t *testing.T, a *Answer) url.Values {
+	t.Helper()
+	u, err := url.Parse(a.Location)
 	if err != nil {
-		t.Fatalf("%q: %v", location, err)
+		t.Fatalf("%q: %v", a.Location, err)
 	}
-	if q := u.Query(); q.Get("iss") != testIssuer || q.Get("error") != refusal.Code || q.Has("code") || u.Fragment != "" {
-		t.Errorf("%v is answered by %q", form, location)
+	switch {
+	case a.Form != nil && u.Fragment == "":
+		return a.Form
+	case u.Fragment == "":
+		return u.Query()
 	}
+	values, err := url.ParseQuery(u.EscapedFragment())
+	if err != nil {
+		t.Fatalf("%q: %v", a.Location, err)
+	}
+	return values
 }
 
 // checkRequest requires of a request that is let through what nobody checks
@@ -92,6 +111,9 @@ func checkRequest(t *testing.T, p *Provider, r *Request) {
 		if !has(client.Scopes, scope) || has(r.Scopes[:i], scope) {
 			t.Errorf("request %+v has the scope %q", r, scope)
 		}
+	}
+	if r.Has("none") && len(r.Prompt) > 1 || r.MustACR && len(r.ACR) == 0 || !has(modes, r.ResponseMode) {
+		t.Errorf("request %+v contradicts itself", r)
 	}
 	if !isText(r.State) || !isText(r.Nonce) || r.HintSubject != "" || r.MaxAge != nil && *r.MaxAge < 0 {
 		t.Errorf("request %+v", r)

@@ -1,9 +1,6 @@
 package openid
 
-import (
-	"net/url"
-	"strings"
-)
+import "net/url"
 
 // Refusal is an authorization or logout request that is refused.
 type Refusal struct {
@@ -26,16 +23,26 @@ func refuse(code, parameter, description string) *Refusal {
 // Error returns the code and the description.
 func (r *Refusal) Error() string { return r.Code + ": " + r.Description }
 
-// Location returns where the browser takes the refusal to the client, or to the
-// page that tells who lets a device in; "" if it must be shown at once.
-func (r *Refusal) Location() string {
+// Answer returns how the refusal reaches the client, or the page that tells who
+// lets a device in; nil if it must be shown here.
+func (r *Refusal) Answer() *Answer {
 	if r.back == nil {
-		return ""
+		return nil
 	}
 	if r.back.Device != nil {
-		return DoneAt("refused")
+		return &Answer{Location: DoneAt("refused")}
 	}
-	return answer(r.back, r.issuer, url.Values{"error": {r.Code}, "error_description": {r.Description}})
+	a := answer(r.back, r.issuer, url.Values{"error": {r.Code}, "error_description": {r.Description}})
+	return &a
+}
+
+// Location returns where the browser takes the refusal, or "" if it must be
+// shown here; see [Refusal.Answer].
+func (r *Refusal) Location() string {
+	if a := r.Answer(); a != nil {
+		return a.Location
+	}
+	return ""
 }
 
 // Refuse returns the refusal of a request that was understood: access_denied,
@@ -44,18 +51,4 @@ func (p *Provider) Refuse(r *Request, code, description string) *Refusal {
 	refusal := &Refusal{Code: code, Description: description, ClientID: r.ClientID, back: r, issuer: p.Issuer}
 	p.refusals.note(nil, refusal)
 	return refusal
-}
-
-// answer adds the parameters of an authorization response to the redirect URI,
-// which is left as it was registered.
-func answer(r *Request, issuer string, values url.Values) string {
-	if r.State != "" {
-		values.Set("state", r.State)
-	}
-	values.Set("iss", issuer) // RFC 9207, section 2
-	mark := "?"
-	if strings.Contains(r.RedirectURI, "?") {
-		mark = "&"
-	}
-	return r.RedirectURI + mark + values.Encode()
 }

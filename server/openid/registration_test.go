@@ -112,7 +112,7 @@ func TestACodeLastsAsLongAsItsClientSays(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			address, err := url.Parse(to)
+			address, err := url.Parse(to.Location)
 			if err != nil {
 				return err
 			}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"authy/server/registry"
 	"authy/storage"
@@ -37,14 +35,12 @@ type Request struct {
 	JKT string `json:"dpop_jkt,omitempty"`
 	// Device is what is to be let in; nil for a request that came by a browser.
 	Device *Device `json:"device,omitempty"`
-}
-
-// Has says whether the request has a prompt value.
-func (r *Request) Has(prompt string) bool { return slices.Contains(r.Prompt, prompt) }
-
-// Stale says whether a sign-in at authenticated is too old for the request.
-func (r *Request) Stale(authenticated, now time.Time) bool {
-	return r.MaxAge != nil && now.Sub(authenticated) > time.Duration(*r.MaxAge)*time.Second
+	// ResponseMode is how the client gets its answer; "" is by the query.
+	ResponseMode string `json:"response_mode,omitempty"`
+	// ACR are the authentication contexts that are asked for, the best first;
+	// MustACR says that nothing less will do.
+	ACR     []string `json:"acr,omitempty"`
+	MustACR bool     `json:"must_acr,omitempty"`
 }
 
 const (
@@ -83,9 +79,10 @@ func (p *Provider) parse(ctx context.Context, in *asked) (*Request, error) {
 	if len(form["state"]) == 1 && isText(form.Get("state")) {
 		r.State = form.Get("state")
 	}
+	r.ResponseMode = modeOf(form)
 	for _, check := range []func(context.Context, *storage.Client, *Request, url.Values) *Refusal{
 		in.check, p.checkForm, p.checkResponse, p.checkScope, p.checkPKCE, p.checkPrompt, p.checkHints,
-		p.checkClaims, p.checkResources, p.checkKey,
+		p.checkClaims, p.checkResources, p.checkKey, p.checkACR,
 	} {
 		if refusal := check(ctx, client, r, form); refusal != nil {
 			refusal.back, refusal.issuer = r, p.Issuer
@@ -153,8 +150,8 @@ func (p *Provider) checkResponse(_ context.Context, client *storage.Client, _ *R
 	case !slices.Contains(client.GrantTypes, "authorization_code"):
 		return refuse("unauthorized_client", "response_type", "The application is not registered for authorization codes.")
 	}
-	if mode := form.Get("response_mode"); mode != "" && mode != "query" {
-		return refuse("invalid_request", "response_mode", "The only response_mode is query.")
+	if mode := form.Get("response_mode"); mode != "" && !slices.Contains(modes, mode) {
+		return refuse("invalid_request", "response_mode", "The parameter response_mode knows query, fragment and form_post.")
 	}
 	return nil
 }
@@ -203,28 +200,6 @@ func isUnreserved(s string) bool {
 		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') &&
 			!strings.ContainsRune("-._~", r)
 	})
-}
-
-var prompts = []string{"none", "login", "consent", "select_account"}
-
-func (p *Provider) checkPrompt(_ context.Context, _ *storage.Client, r *Request, form url.Values) *Refusal {
-	r.Prompt = strings.Fields(form.Get("prompt"))
-	for _, prompt := range r.Prompt {
-		if !slices.Contains(prompts, prompt) {
-			return refuse("invalid_request", "prompt", "The parameter prompt knows none, login, consent and select_account.")
-		}
-	}
-	if r.Has("none") && len(r.Prompt) > 1 {
-		return refuse("invalid_request", "prompt", "The prompt none stands alone.")
-	}
-	if text := form.Get("max_age"); text != "" {
-		seconds, err := strconv.ParseInt(text, 10, 32)
-		if err != nil || seconds < 0 {
-			return refuse("invalid_request", "max_age", "The parameter max_age is not a number of seconds.")
-		}
-		r.MaxAge = &seconds
-	}
-	return nil
 }
 
 // checkHints takes an ID token as a hint about the user's session with this

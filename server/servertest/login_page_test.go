@@ -246,6 +246,9 @@ func TestAFormFromAnotherSiteDoesNothing(t *testing.T) {
 			"/consent":              {"flow": {"x"}, "decision": {"allow"}},
 			"/setup":                {"token": {"x"}},
 			"/account/sessions/end": {"id": {"x"}},
+			"/sign-up":              {"email": {"ada@example.com"}, "password": {passphrase}},
+			"/choose-account":       {"flow": {"x"}, "account": {"x"}},
+			"/account/apps/remove":  {"id": {acmePortal.id}},
 		} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
 			if err != nil {

@@ -30,8 +30,7 @@ func TestAFaultyAuthorizationRequestGoesBackToItsClient(t *testing.T) {
 		code string
 	}
 	rows := []row{
-		{"AZ-20 fragment", acmePortal, with(honest, "response_mode", "fragment"), "invalid_request"},
-		{"AZ-20 form_post", acmePortal, with(honest, "response_mode", "form_post"), "invalid_request"},
+		{"AZ-20 jwt", acmePortal, with(honest, "response_mode", "jwt"), "invalid_request"},
 		{"AZ-20 web_message", acmePortal, with(honest, "response_mode", "web_message"), "invalid_request"},
 		{"AZ-20 query.jwt", acmePortal, with(honest, "response_mode", "query.jwt"), "invalid_request"},
 		{"AZ-20 garbage", acmePortal, with(honest, "response_mode", "><script>"), "invalid_request"},
@@ -58,7 +57,12 @@ func TestAFaultyAuthorizationRequestGoesBackToItsClient(t *testing.T) {
 		{"CO-08 a challenge of 42", acmePortal, with(honest, "code_challenge", letters(42)), "invalid_request"},
 		{"CO-08 a challenge of 44", acmePortal, with(honest, "code_challenge", letters(44)), "invalid_request"},
 		{"CO-08 a challenge with padding", acmePortal, with(honest, "code_challenge", letters(42)+"="), "invalid_request"},
-		{"an unknown prompt", acmePortal, with(honest, "prompt", "create"), "invalid_request"},
+		{"an unknown prompt", acmePortal, with(honest, "prompt", "invent"), "invalid_request"},
+		{"create with login", acmePortal, with(honest, "prompt", "create login"), "invalid_request"},
+		{"create with select_account", acmePortal, with(honest, "prompt", "select_account create"), "invalid_request"},
+		{"none with create", acmePortal, with(honest, "prompt", "create none"), "invalid_request"},
+		{"an acr of no kind", acmePortal, with(honest, "claims", `{"id_token":{"acr":{"essential":true,"values":"phr"}}}`), "invalid_request"},
+		{"a max_age with a sign", acmePortal, with(honest, "max_age", "+1"), "invalid_request"},
 		{"none with another prompt", acmePortal, with(honest, "prompt", "none login"), "invalid_request"},
 		{"a negative max_age", acmePortal, with(honest, "max_age", "-1"), "invalid_request"},
 		{"a max_age of letters", acmePortal, with(honest, "max_age", "1e3"), "invalid_request"},
@@ -142,7 +146,10 @@ func TestPromptsAreHonoured(t *testing.T) {
 		{"the second visit", "", ""},
 		{"AZ-22 none, all known", "none", ""},
 		{"login", "login", "sign-in"},
-		{"select_account", "select_account", "sign-in"},
+		{"select_account", "select_account", "choose"},
+		{"select_account login", "select_account login", "choose sign-in"},
+		{"select_account consent", "consent select_account", "choose consent"},
+		{"create, by who has an account", "create", "sign-up sign-in"},
 		{"consent", "consent", "consent"},
 		{"login consent", "login consent", "sign-in consent"},
 	} {

@@ -35,7 +35,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 	lists := map[string][]string{
 		"scopes_supported":                              {"openid", "profile", "email", "phone", "address", "offline_access", "groups", "roles"},
 		"response_types_supported":                      {"code"},
-		"response_modes_supported":                      {"query"},
+		"response_modes_supported":                      {"query", "fragment", "form_post"},
 		"subject_types_supported":                       {"public", "pairwise"},
 		"claim_types_supported":                         {"normal"},
 		"userinfo_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
@@ -52,7 +52,11 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"revocation_endpoint_auth_signing_alg_values_supported":    append(slices.Clone(signatures), "HS256", "HS384", "HS512"),
 		"introspection_endpoint_auth_signing_alg_values_supported": append(slices.Clone(signatures), "HS256", "HS384", "HS512"),
 		"code_challenge_methods_supported":                         {"S256"},
-		"prompt_values_supported":                                  {"none", "login", "consent", "select_account"},
+		"prompt_values_supported":                                  {"none", "login", "consent", "select_account", "create"},
+		"acr_values_supported": {
+			"urn:authy:acr:password", "https://refeds.org/profile/sfa", "urn:authy:acr:mfa", "https://refeds.org/profile/mfa",
+			"urn:authy:acr:passkey", "phr",
+		},
 	}
 	for name, want := range lists {
 		if diff := cmp.Diff(want, ad.list(name)); diff != "" {
@@ -99,11 +103,20 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 	all.post(t, s, tokenPath, url.Values{"grant_type": {"client_credentials"}}).tokens(t)
 	for _, mode := range ad.list("response_modes_supported") {
 		for _, kind := range ad.list("response_types_supported") {
-			all.code(t, s, browser, "response_mode", mode, "response_type", kind)
+			values := all.answered(t, s, browser, "response_mode", mode, "response_type", kind)
+			if values.Get("code") == "" || values.Get("state") != "the state" || values.Get("iss") != s.URL {
+				t.Errorf("response_mode %s: %v", mode, values)
+			}
 		}
 	}
 	for _, prompt := range ad.list("prompt_values_supported") {
 		all.code(t, s, browser, "prompt", prompt)
+	}
+	for _, acr := range ad.list("acr_values_supported") {
+		_, claims := claimsOf(t, all.tokens(t, s, browser, "acr_values", acr).ID)
+		if said, _ := claims["acr"].(string); !slices.Contains(ad.list("acr_values_supported"), said) {
+			t.Errorf("acr_values %s: the ID token says %q, which is not advertised", acr, said)
+		}
 	}
 	for _, alg := range ad.list("id_token_signing_alg_values_supported") {
 		signedBy(t, s, browser, alg)

@@ -70,6 +70,8 @@ var ownDeeds = []deed{
 
 	{"POST /auth/logout", "", 200, evenLimited},
 	{"GET /auth/me", "", 200, evenLimitedT},
+	{"GET /users/me/consents", "", 200, signedIn},
+	{"DELETE /users/me/consents/nothing", "", 404, signedIn},
 	{"GET /auth/sessions", "", 200, evenLimited},
 	{"DELETE /auth/sessions", "", 200, evenLimited},
 	{"DELETE /auth/sessions/{my session}", "", 200, evenLimited},

@@ -92,6 +92,12 @@ func (s *Server) Visit(t testing.TB, browser *http.Client, address, email, passw
 			form.Set("email", email)
 			form.Set("password", password)
 			page = Post(t, browser, s.URL+"/sign-in", form)
+		case strings.Contains(page.Body, `id="continue-as"`):
+			steps = append(steps, "choose")
+			page = Post(t, browser, s.URL+"/choose-account", page.Hidden())
+		case strings.Contains(page.Body, `id="sign-up"`):
+			steps = append(steps, "sign-up")
+			page = Get(t, browser, s.URL+"/sign-in?switch=1&flow="+page.Hidden().Get("flow"))
 		case strings.Contains(page.Body, `id="allow"`):
 			steps = append(steps, "consent")
 			form := page.Hidden()

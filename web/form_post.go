@@ -1,0 +1,48 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// formPostPage is the data of page "form_post", which sends its form by itself.
+type formPostPage struct {
+	Action string
+	Host   string // where it goes, "" for this server
+	Fields []hiddenField
+}
+
+// hiddenField is a field of a form that nobody fills in.
+type hiddenField struct{ Name, Value string }
+
+// answer takes a browser on: by a redirect, or by a form where there is one.
+func (wb *Web) answer(w http.ResponseWriter, r *http.Request, location string, form url.Values) {
+	if form == nil {
+		redirect(w, r, location)
+		return
+	}
+	// What the client answers to the form may lead on, and browsers hold that to
+	// the policy of this page, too.
+	_, source := target(location)
+	wb.post(w, r, location, form, source, "https:")
+}
+
+// post answers with a page that posts a form (OAuth 2.0 Form Post Response Mode
+// 1.0, section 2), which may end at targets.
+func (wb *Web) post(w http.ResponseWriter, r *http.Request, action string, form url.Values, targets ...string) {
+	page := formPostPage{Action: action}
+	names := make([]string, 0, len(form))
+	for name := range form {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range form[name] {
+			page.Fields = append(page.Fields, hiddenField{name, value})
+		}
+	}
+	page.Host, _ = target(action)
+	v := view{Title: "Continue", RequestID: actor(r).RequestID, Data: page}
+	wb.pages.render(w, r, http.StatusOK, "form_post", v, targets...)
+}
