@@ -64,6 +64,7 @@ type ClientOptions struct {
 	SignedRequest bool     `json:"signed_request,omitempty"` // requests must be signed objects
 	PushedRequest bool     `json:"pushed_request,omitempty"` // requests must be pushed
 
+	LeanIDToken   bool     `json:"lean_id_token,omitempty"` // claims of scopes are at userinfo alone
 	OpaqueTokens  bool     `json:"opaque_tokens,omitempty"` // access tokens are not JWTs
 	DPoPTokens    bool     `json:"dpop_tokens,omitempty"`   // access tokens must be bound to a key
 	Resources     []string `json:"resources,omitempty"`     // that its tokens may be for
