@@ -20,7 +20,7 @@ type optionFlags struct {
 	backChannel, frontChannel, initiateLogin                 string
 	softwareID, softwareVersion                              string
 	requestURIs, resources, acrs, contacts                   []string
-	backSession, frontSession, signed, pushed, dpop          bool
+	backSession, frontSession, signed, pushed, dpop, lean    bool
 	code, maxAge                                             time.Duration
 }
 
@@ -40,6 +40,7 @@ func (f *optionFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.signed, "require-signed-request", false, "its requests must be signed objects")
 	flags.BoolVar(&f.pushed, "require-par", false, "its requests must be pushed (RFC 9126)")
 	flags.StringVar(&f.tokenFormat, "access-token-format", "jwt", "`FORMAT` of its access tokens: jwt or opaque")
+	flags.BoolVar(&f.lean, "lean-id-token", false, "its ID tokens hold no claims of scopes: those are at userinfo")
 	flags.BoolVar(&f.dpop, "dpop", false, "its access tokens must be bound to a key (RFC 9449)")
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI` that its tokens may be for (RFC 8707); repeat for more")
 	flags.DurationVar(&f.code, "code-lifetime", 0, "`HOW LONG` its codes last, 10m at most; for applications of the profile legacy")
@@ -71,6 +72,7 @@ func (f *optionFlags) writes(in *registry.Registration) map[string]func() {
 		"request-uri":                 func() { o.RequestURIs = valuesOf(f.requestURIs) },
 		"require-signed-request":      func() { o.SignedRequest = f.signed },
 		"require-par":                 func() { o.PushedRequest = f.pushed },
+		"lean-id-token":               func() { o.LeanIDToken = f.lean },
 		"access-token-format":         func() { o.OpaqueTokens = f.tokenFormat == "opaque" },
 		"dpop":                        func() { o.DPoPTokens = f.dpop },
 		"resource":                    func() { o.Resources = valuesOf(f.resources) },
@@ -136,6 +138,7 @@ type optionsOut struct {
 	PushedRequest       bool              `json:"require_pushed_authorization_requests,omitempty"`
 	TokenFormat         string            `json:"access_token_format"`
 	DPoPTokens          bool              `json:"dpop_bound_access_tokens,omitempty"`
+	LeanIDToken         bool              `json:"lean_id_token,omitempty"`
 	Resources           []string          `json:"resources,omitempty"`
 	CodeLifetime        registry.Seconds  `json:"code_lifetime,omitempty"`
 	DefaultMaxAge       *registry.Seconds `json:"default_max_age,omitempty"`
@@ -162,7 +165,7 @@ func optionsOutOf(c *registry.Client) optionsOut {
 		AuthMethod: c.AuthMethod, AuthAlg: o.AuthAlg, IDTokenAlg: c.IDTokenAlg, UserinfoAlg: o.UserinfoAlg,
 		JWKS: rawJSON(o.JWKS), JWKSURI: o.JWKSURI, SubjectType: o.SubjectType, SectorIdentifierURI: o.SectorIdentifierURI,
 		RequestAlg: o.RequestAlg, RequestURIs: o.RequestURIs, SignedRequest: o.SignedRequest, PushedRequest: o.PushedRequest,
-		TokenFormat: tokenFormat(o.OpaqueTokens), DPoPTokens: o.DPoPTokens, Resources: o.Resources,
+		TokenFormat: tokenFormat(o.OpaqueTokens), DPoPTokens: o.DPoPTokens, LeanIDToken: o.LeanIDToken, Resources: o.Resources,
 		CodeLifetime: o.CodeLifetime, DefaultMaxAge: o.DefaultMaxAge, DefaultACR: o.DefaultACR,
 		BackChannelURI: o.BackChannelURI, BackChannelSession: o.BackChannelSession,
 		FrontChannelURI: o.FrontChannelURI, FrontChannelSession: o.FrontChannelSession,

@@ -26,6 +26,7 @@ type ClientOptions struct {
 	RequestURIs         []string `json:"request_uris,omitempty" nullable:"false"`
 	SignedRequest       *bool    `json:"require_signed_request_object,omitempty"`
 	PushedRequest       *bool    `json:"require_pushed_authorization_requests,omitempty"`
+	LeanIDToken         *bool    `json:"lean_id_token,omitempty" doc:"Whether the claims of scopes are at userinfo alone"`
 	TokenFormat         *string  `json:"access_token_format,omitempty" enum:"jwt,opaque"`
 	DPoPTokens          *bool    `json:"dpop_bound_access_tokens,omitempty"`
 	Resources           []string `json:"resources,omitempty" nullable:"false" doc:"What its tokens may be for (RFC 8707)"`
@@ -87,6 +88,7 @@ func (o *ClientOptions) writeOptions(c *registry.Registration) {
 	set(&to.SignedRequest, o.SignedRequest)
 	set(&to.PushedRequest, o.PushedRequest)
 	set(&to.DPoPTokens, o.DPoPTokens)
+	set(&to.LeanIDToken, o.LeanIDToken)
 	set(&to.BackChannelSession, o.BackChannelSession)
 	set(&to.FrontChannelSession, o.FrontChannelSession)
 	setList(&to.RequestURIs, o.RequestURIs)
@@ -118,7 +120,8 @@ func optionsOf(c *registry.Client) ClientOptions {
 		SubjectType: orNull(o.SubjectType), SectorIdentifierURI: orNull(o.SectorIdentifierURI),
 		RequestAlg: orNull(o.RequestAlg), RequestURIs: o.RequestURIs,
 		SignedRequest: ifTrue(o.SignedRequest), PushedRequest: ifTrue(o.PushedRequest), DPoPTokens: ifTrue(o.DPoPTokens),
-		Resources: o.Resources, Exchange: o.Exchange, ExchangeFor: o.ExchangeFor,
+		LeanIDToken: ifTrue(o.LeanIDToken),
+		Resources:   o.Resources, Exchange: o.Exchange, ExchangeFor: o.ExchangeFor,
 		DefaultMaxAge: (*int64)(o.DefaultMaxAge), DefaultACR: o.DefaultACR,
 		BackChannelURI: orNull(o.BackChannelURI), BackChannelSession: ifTrue(o.BackChannelSession),
 		FrontChannelURI: orNull(o.FrontChannelURI), FrontChannelSession: ifTrue(o.FrontChannelSession),

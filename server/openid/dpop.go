@@ -81,21 +81,17 @@ func (p *Provider) ProvenKey(ctx context.Context, h http.Header, path string, c 
 	return shown.key, nil
 }
 
-// PushedKey binds a pushed authorization request to the key that it proves, by
-// setting its dpop_jkt; one that names another key is refused (RFC 9449, section 10.1).
-func (p *Provider) PushedKey(ctx context.Context, h http.Header, path string, form url.Values) error {
+// pushedKey returns the thumbprint of the key that a pushed authorization request
+// proves, "" for none: its code is bound to it (RFC 9449, section 10.1).
+func (p *Provider) pushedKey(ctx context.Context, h http.Header) (string, error) {
 	if _, given := h[proofHeader]; !given {
-		return nil
+		return "", nil
 	}
-	shown, err := p.proofOf(ctx, h, request{http.MethodPost, p.Issuer + path, "", false})
+	shown, err := p.proofOf(ctx, h, request{http.MethodPost, p.Issuer + PushPath, "", false})
 	if err != nil {
-		return err
+		return "", err
 	}
-	if named := form.Get("dpop_jkt"); named != "" && named != shown.key {
-		return refusedProof(invalidProof, "dpop_jkt names another key than that of the DPoP proof")
-	}
-	form.Set("dpop_jkt", shown.key)
-	return nil
+	return shown.key, nil
 }
 
 // request is what a proof must be for.

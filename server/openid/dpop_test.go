@@ -338,25 +338,46 @@ func TestAPushedRequestIsBoundToTheKeyThatItProves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	thumbprint := base64.RawURLEncoding.EncodeToString(sum)
+	thumbprint, named := base64.RawURLEncoding.EncodeToString(sum), strings.Repeat("B", 43)
+	web, err := p.clients.Client(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		proof bool
 		named string
 		want  string
 		code  string
 	}{
-		"no proof":               {false, "named", "named", ""},
+		"no proof":               {false, named, named, ""},
 		"a proof":                {true, "", thumbprint, ""},
 		"a proof, the same key":  {true, thumbprint, thumbprint, ""},
 		"a proof of another key": {true, strings.Repeat("A", 43), "", invalidProof},
 	} {
-		form, h := url.Values{"dpop_jkt": {c.named}}, http.Header{}
-		if c.proof {
-			h[proofHeader] = []string{signProof(t, jose.ES256, key, honest("htu", testIssuer+"/oidc/par"))}
+		form, h := url.Values{
+			"client_id": {"web"}, "redirect_uri": {"https://web.example/cb"}, "response_type": {"code"}, "scope": {"openid"},
+			"code_challenge": {s256("verifier")}, "code_challenge_method": {"S256"}, "dpop_jkt": {c.named},
+		}, http.Header{}
+		if c.named == "" {
+			form.Del("dpop_jkt")
 		}
-		err := p.PushedKey(t.Context(), h, "/oidc/par", form)
-		if told(t, err) != c.code || err == nil && form.Get("dpop_jkt") != c.want {
-			t.Errorf("PushedKey, %s: %v, dpop_jkt %q, want %q and %q", name, err, form.Get("dpop_jkt"), c.code, c.want)
+		if c.proof {
+			h[proofHeader] = []string{signProof(t, jose.ES256, key, honest("htu", testIssuer+PushPath))}
+		}
+		proved, err := p.pushedKey(t.Context(), h)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		ref, err := p.push(t.Context(), web, form, proved)
+		if refusal, _ := errors.AsType[*Refusal](err); err != nil && (refusal == nil || refusal.Code != c.code) || err == nil && c.code != "" {
+			t.Errorf("%s: %v, want %q", name, err, c.code)
+		}
+		if err != nil {
+			continue
+		}
+		r, err := p.ParseRequest(t.Context(), url.Values{"client_id": {"web"}, "request_uri": {ref.RequestURI}})
+		if err != nil || r.JKT != c.want {
+			t.Errorf("%s: %v, %v, want the key %s", name, r, err, c.want)
 		}
 	}
 }

@@ -60,7 +60,13 @@ func (p *Provider) ServePush(w http.ResponseWriter, r *http.Request) {
 		op.WriteError(challenged{w}, r, err, nil)
 		return
 	}
-	answer, err := p.push(ctx, client, r.PostForm)
+	p.offerNonce(w.Header(), r.Header)
+	key, err := p.pushedKey(ctx, r.Header)
+	if err != nil {
+		op.WriteError(challenged{w}, r, err, nil)
+		return
+	}
+	answer, err := p.push(ctx, client, r.PostForm, key)
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		writeOAuth(w, http.StatusBadRequest, refusal.Code, refusal.Description)
 		return
@@ -79,9 +85,9 @@ func (p *Provider) ServePush(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(answer) //nolint:errcheck,errchkjson // the client has gone
 }
 
-// push checks and keeps a request of a client that has proved who it is. As with a sign-in
-// that has begun, nothing is recorded: nothing has been decided.
-func (p *Provider) push(ctx context.Context, client *storage.Client, form url.Values) (*reference, error) {
+// push checks and keeps a request of a client that has proved who it is, and a key if that is
+// not "". As with a sign-in that has begun, nothing is recorded: nothing has been decided.
+func (p *Provider) push(ctx context.Context, client *storage.Client, form url.Values, key string) (*reference, error) {
 	if registry.IsPublic(client) {
 		if err := p.Limits.Count(ctx, pushRule, limit.Network(actor(ctx).IPAddress)); err != nil {
 			return nil, err
@@ -90,6 +96,12 @@ func (p *Provider) push(ctx context.Context, client *storage.Client, form url.Va
 	in, err := p.pushable(ctx, client, form)
 	if err != nil {
 		return nil, err
+	}
+	if named := in.form.Get("dpop_jkt"); key != "" && named != "" && named != key {
+		return nil, refuse(invalidProof, "dpop_jkt", "The parameter dpop_jkt names another key than that of the DPoP proof.")
+	}
+	if key != "" {
+		in.form.Set("dpop_jkt", key)
 	}
 	if _, err := p.parse(ctx, in); err != nil {
 		return nil, err

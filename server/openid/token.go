@@ -153,7 +153,14 @@ func (p *Provider) idClaims(ctx context.Context, now time.Time, i issued, access
 	if err != nil {
 		return nil, fmt.Errorf("hash an access token for %s: %w", i.client.ClientID, err)
 	}
-	about, err := p.claims(ctx, i.client, i.grant.UserID, i.scopes, wished(i.grant).IDToken)
+	scopes, session := i.scopes, string(i.grant.SessionID)
+	if lean := i.client.Options; lean.LeanIDToken {
+		scopes = nil
+		if lean.BackChannelURI == "" && lean.FrontChannelURI == "" {
+			session = "" // which nobody will tell it of
+		}
+	}
+	about, err := p.claims(ctx, i.client, i.grant.UserID, scopes, wished(i.grant).IDToken)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +169,7 @@ func (p *Provider) idClaims(ctx context.Context, now time.Time, i issued, access
 		Expires: now.Add(i.client.IDTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),
 		AuthTime: i.grant.AuthenticatedAt.Unix(), Nonce: i.nonce,
 		ACR: i.grant.Details.ACR, Methods: i.grant.Methods, AZP: i.client.ClientID,
-		AccessHash: atHash, SessionID: string(i.grant.SessionID), claims: about,
+		AccessHash: atHash, SessionID: session, claims: about,
 	}, nil
 }
 

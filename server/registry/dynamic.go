@@ -176,6 +176,9 @@ func (in Registration) asDynamic() Registration {
 	in.AccessTokenLifetime, in.RefreshTokenLifetime, in.IDTokenLifetime =
 		d.AccessTokenLifetime, d.RefreshTokenLifetime, d.IDTokenLifetime
 	in.Options.CodeLifetime = 0
+	// It was written against the specification, which has the claims of scopes at
+	// userinfo (OpenID Connect Core 1.0, section 5.4).
+	in.Options.LeanIDToken = true
 	in.Scopes = dynamicScopes(in.Scopes, has(in.GrantTypes, "refresh_token"))
 	return in
 }

@@ -42,7 +42,7 @@ func (c *conformance) scopes(names ...string) {
 
 // twice makes the same request in one browser two times, the second with pairs, and returns both
 // and whether the second asked for a password.
-func (c *conformance) twice(first, second []string) (one, two granted, again bool) {
+func (c *conformance) twice(first, second []string) (one, two grantedTo, again bool) {
 	c.Helper()
 	one = c.flow(c.first, first...)
 	form := c.request(c.first, second...)
@@ -50,10 +50,10 @@ func (c *conformance) twice(first, second []string) (one, two granted, again boo
 	return one, c.exchange(c.first, form, answer), askedPassword(steps)
 }
 
-func authTime(g granted) float64 { n, _ := g.claims["auth_time"].(float64); return n }
+func authTime(g grantedTo) float64 { n, _ := g.claims["auth_time"].(float64); return n }
 
 // sameUser requires one user in both, and whether the sign-in is the same.
-func (c *conformance) sameUser(one, two granted, sameTime bool) {
+func (c *conformance) sameUser(one, two grantedTo, sameTime bool) {
 	c.Helper()
 	if one.claims["sub"] != two.claims["sub"] {
 		c.Errorf("sub is %v and then %v", one.claims["sub"], two.claims["sub"])
@@ -81,7 +81,8 @@ func userinfoBy(method string, body func(token string) string, change func(token
 
 func noBody(string) string { return "" }
 
-// supportedOr requires that a parameter works, or is refused as not supported, as the metadata says.
+// supportedOr requires that a parameter works, or is refused as not supported, as the metadata
+// says.
 func (c *conformance) supportedOr(flag, code string, form url.Values) {
 	c.Helper()
 	if c.ad[flag] == true {
@@ -219,7 +220,7 @@ var basicModules = []module{
 	}},
 	{"oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported", func(c *conformance) {
 		form := c.request(c.first)
-		object := unsigned(c.T, form)
+		object := unsignedObject(c.T, form)
 		form.Set("request", object)
 		c.supportedOr("request_parameter_supported", "request_not_supported", form)
 	}},
@@ -232,7 +233,7 @@ var basicModules = []module{
 	}},
 	{"oidcc-ensure-request-object-with-redirect-uri", func(c *conformance) {
 		form := c.request(c.first)
-		object := unsigned(c.T, form)
+		object := unsignedObject(c.T, form)
 		form.Set("request", object)
 		form.Set("redirect_uri", c.first.redirect+"/"+letters(5))
 		page, _ := c.s.Visit(c, c.browser, authorizeURL(c.s, form), bob, bobPass)
@@ -277,8 +278,8 @@ func refreshTokens(c *conformance) {
 	c.post(c.first, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {other.Refresh}}).refused(c.T, http.StatusBadRequest, "invalid_grant")
 }
 
-// unsigned makes a request object that nobody signed.
-func unsigned(t *testing.T, form url.Values) string {
+// unsignedObject makes a request object that nobody signed.
+func unsignedObject(t *testing.T, form url.Values) string {
 	t.Helper()
 	object := map[string]any{}
 	for name := range form {

@@ -57,8 +57,8 @@ func (w *site) publish(name, text string) string {
 	return w.URL + "/" + name
 }
 
-// party is a client that registered itself.
-type party struct {
+// registrant is a client that registered itself.
+type registrant struct {
 	app
 	c   *dynamic
 	key jose.JSONWebKey
@@ -66,8 +66,8 @@ type party struct {
 	got map[string]any
 }
 
-// newKey returns a key for an algorithm.
-func newKey(t *testing.T, alg jose.SignatureAlgorithm) jose.JSONWebKey {
+// rpKey returns a key for an algorithm.
+func rpKey(t *testing.T, alg jose.SignatureAlgorithm) jose.JSONWebKey {
 	t.Helper()
 	var key any
 	var err error
@@ -82,7 +82,7 @@ func newKey(t *testing.T, alg jose.SignatureAlgorithm) jose.JSONWebKey {
 	return jose.JSONWebKey{Key: key, KeyID: letters(8), Use: "sig", Algorithm: string(alg)}
 }
 
-func jwksOf(keys ...jose.JSONWebKey) jose.JSONWebKeySet {
+func rpKeys(keys ...jose.JSONWebKey) jose.JSONWebKeySet {
 	set := jose.JSONWebKeySet{}
 	for _, key := range keys {
 		set.Keys = append(set.Keys, key.Public())
@@ -95,15 +95,15 @@ func (c *dynamic) metadata(key jose.JSONWebKey) map[string]any {
 	return map[string]any{
 		"client_name": "Suite " + letters(4), "redirect_uris": []string{"https://suite.example/test/a/dynamic/callback"},
 		"grant_types": []string{"authorization_code"}, "response_types": []string{"code"},
-		"token_endpoint_auth_method": "private_key_jwt", "jwks": jwksOf(key),
+		"token_endpoint_auth_method": "private_key_jwt", "jwks": rpKeys(key),
 		"contacts": []string{"suite@example.com"},
 	}
 }
 
 // register registers a client; change changes what it says of itself.
-func (c *dynamic) register(change func(m map[string]any, key jose.JSONWebKey)) *party {
+func (c *dynamic) register(change func(m map[string]any, key jose.JSONWebKey)) *registrant {
 	c.Helper()
-	key := newKey(c.T, jose.RS256)
+	key := rpKey(c.T, jose.RS256)
 	m := c.metadata(key)
 	if change != nil {
 		change(m, key)
@@ -118,7 +118,7 @@ func (c *dynamic) register(change func(m map[string]any, key jose.JSONWebKey)) *
 		c.Fatalf("registration: %s", answer.body)
 	}
 	redirect, _ := uris[0].(string)
-	return &party{app{id, "", redirect}, c, key, jose.RS256, answer.fields}
+	return &registrant{app{id, "", redirect}, c, key, jose.RS256, answer.fields}
 }
 
 func (c *dynamic) send(metadata map[string]any) reply {
@@ -128,7 +128,7 @@ func (c *dynamic) send(metadata map[string]any) reply {
 }
 
 // sign signs claims with the client's key.
-func (p *party) sign(claims map[string]any) string {
+func (p *registrant) sign(claims map[string]any) string {
 	p.c.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.alg, Key: p.key}, nil)
 	if err != nil {
@@ -146,7 +146,7 @@ func (p *party) sign(claims map[string]any) string {
 }
 
 // post sends a token request with a client assertion for an audience.
-func (p *party) post(form url.Values, audience any) reply {
+func (p *registrant) post(form url.Values, audience any) reply {
 	p.c.Helper()
 	now := time.Now().Unix()
 	return send(p.c.T, p.c.s, tokenPath, with(form,
@@ -157,14 +157,14 @@ func (p *party) post(form url.Values, audience any) reply {
 }
 
 // flow is a whole code flow of the client.
-func (p *party) flow(pairs ...string) (tokens, map[string]any) {
+func (p *registrant) flow(pairs ...string) (tokens, map[string]any) {
 	p.c.Helper()
 	form := p.c.request(p.app, pairs...)
 	answer, _ := p.c.authorize(p.app, form)
 	return p.exchange(form, answer)
 }
 
-func (p *party) exchange(form, answer url.Values) (tokens, map[string]any) {
+func (p *registrant) exchange(form, answer url.Values) (tokens, map[string]any) {
 	p.c.Helper()
 	got := p.post(url.Values{
 		"grant_type": {"authorization_code"}, "code": {answer.Get("code")}, "redirect_uri": {p.redirect},
@@ -194,7 +194,7 @@ func TestDynamicCertification(t *testing.T) {
 }
 
 // signInPage returns the page on which the client's users sign in.
-func (p *party) signInPage() string {
+func (p *registrant) signInPage() string {
 	p.c.Helper()
 	page := servertest.Get(p.c, p.c.browser, authorizeURL(p.c.s, p.c.request(p.app)))
 	if page.Location() == nil {
@@ -228,7 +228,7 @@ func byReference(alg string) func(c *dynamic) {
 		}
 		address := c.site.publish(name, p.sign(object))
 		if alg == "none" {
-			c.site.publish(name, unsigned(c.T, form))
+			c.site.publish(name, unsignedObject(c.T, form))
 		}
 		answer, _ := c.authorize(p.app, with(c.request(p.app), "request_uri", address, "state", form.Get("state"), "nonce", form.Get("nonce")))
 		p.exchange(form, answer)
@@ -281,7 +281,7 @@ var dynamicModules = []struct {
 		c.shown(c.request(p.app, "redirect_uri", p.redirect+"?foo=bar"))
 	}},
 	{"oidcc-redirect-uri-regfrag", func(c *dynamic) {
-		m := c.metadata(newKey(c.T, jose.RS256))
+		m := c.metadata(rpKey(c.T, jose.RS256))
 		m["redirect_uris"] = []string{"https://suite.example/test/a/1/callback#foobar"}
 		c.send(m).refused(c.T, http.StatusBadRequest, "invalid_redirect_uri", "invalid_client_metadata")
 	}},
@@ -292,7 +292,7 @@ var dynamicModules = []struct {
 	{"oidcc-registration-jwks-uri", func(c *dynamic) {
 		p := c.register(func(m map[string]any, key jose.JSONWebKey) {
 			delete(m, "jwks")
-			m["jwks_uri"] = c.site.publish(letters(12), text(jwksOf(key)))
+			m["jwks_uri"] = c.site.publish(letters(12), text(rpKeys(key)))
 		})
 		p.flow()
 	}},
@@ -307,7 +307,7 @@ var dynamicModules = []struct {
 		}
 	}},
 	{"oidcc-registration-sector-bad", func(c *dynamic) {
-		m := c.metadata(newKey(c.T, jose.RS256))
+		m := c.metadata(rpKey(c.T, jose.RS256))
 		m["sector_identifier_uri"] = c.site.publish(letters(12), `["https://other.example/callback"]`)
 		c.send(m).refused(c.T, http.StatusBadRequest, "invalid_redirect_uri", "invalid_client_metadata")
 	}},
@@ -316,12 +316,12 @@ var dynamicModules = []struct {
 		name := letters(12)
 		p := c.register(func(m map[string]any, key jose.JSONWebKey) {
 			delete(m, "jwks")
-			m["jwks_uri"] = c.site.publish(name, text(jwksOf(key)))
+			m["jwks_uri"] = c.site.publish(name, text(rpKeys(key)))
 			m["grant_types"] = []string{"authorization_code", "refresh_token"}
 		})
 		got, _ := p.flow("scope", "openid offline_access", "prompt", "consent")
-		p.key = newKey(c.T, jose.RS256)
-		c.site.publish(name, text(jwksOf(p.key)))
+		p.key = rpKey(c.T, jose.RS256)
+		c.site.publish(name, text(rpKeys(p.key)))
 		p.post(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.Refresh}}, c.s.URL+tokenPath).tokens(c.T)
 	}},
 	{"oidcc-request-uri-unsigned", byReference("none")},
@@ -329,7 +329,7 @@ var dynamicModules = []struct {
 	{"oidcc-ensure-request-object-with-redirect-uri", func(c *dynamic) {
 		p := c.register(func(m map[string]any, _ jose.JSONWebKey) { m["request_object_signing_alg"] = "none" })
 		form := c.request(p.app)
-		answer, _ := c.authorize(p.app, with(form, "redirect_uri", p.redirect+"/other", "request", unsigned(c.T, form)))
+		answer, _ := c.authorize(p.app, with(form, "redirect_uri", p.redirect+"/other", "request", unsignedObject(c.T, form)))
 		p.exchange(form, answer)
 	}},
 	{"oidcc-refresh-token", func(c *dynamic) {
@@ -353,7 +353,7 @@ var dynamicModules = []struct {
 }
 
 // queryKept requires that the query of a redirect URI comes back beside the answer.
-func (p *party) queryKept() {
+func (p *registrant) queryKept() {
 	p.c.Helper()
 	form := p.c.request(p.app)
 	page, _ := p.c.s.Visit(p.c, p.c.browser, authorizeURL(p.c.s, form), bob, bobPass)

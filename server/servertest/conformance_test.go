@@ -41,8 +41,8 @@ type module struct {
 	run  func(c *conformance)
 }
 
-// certify registers the suite's clients, as its manual says to, and runs the modules of a plan, each
-// in a browser that nobody has signed in with.
+// certify registers the suite's clients, as its manual says to, and runs the modules of a plan,
+// each in a browser that nobody has signed in with.
 func certify(t *testing.T, mode string, modules []module) {
 	t.Helper()
 	s := servertest.New(t)
@@ -82,8 +82,8 @@ func (c *conformance) request(a app, pairs ...string) url.Values {
 	return form
 }
 
-// formAction finds where a page's first form leads.
-var formAction = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
+// firstAction finds where a page's first form leads.
+var firstAction = regexp.MustCompile(`<form[^>]* action="([^"]*)"`)
 
 // answerOf returns the parameters of an answer at a's redirect URI; nil if there is none.
 func (c *conformance) answerOf(a app, page *servertest.Page) url.Values {
@@ -95,7 +95,7 @@ func (c *conformance) answerOf(a app, page *servertest.Page) url.Values {
 		}
 		return to.Query()
 	}
-	found := formAction.FindStringSubmatch(page.Body)
+	found := firstAction.FindStringSubmatch(page.Body)
 	if page.Response.StatusCode != http.StatusOK || found == nil || html.UnescapeString(found[1]) != a.redirect {
 		return nil
 	}
@@ -117,8 +117,8 @@ func (c *conformance) authorize(a app, form url.Values) (answer url.Values, step
 	return answer, steps
 }
 
-// granted is what a whole code flow gave.
-type granted struct {
+// grantedTo is what a whole code flow gave.
+type grantedTo struct {
 	tokens
 	code, nonce     string
 	header, claims  map[string]any
@@ -128,19 +128,19 @@ type granted struct {
 
 // flow is a whole code flow with every check that all modules make. pairs change the
 // authorization request; an empty value leaves a parameter out.
-func (c *conformance) flow(a app, pairs ...string) granted {
+func (c *conformance) flow(a app, pairs ...string) grantedTo {
 	c.Helper()
 	form := c.request(a, pairs...)
 	answer, _ := c.authorize(a, form)
 	return c.exchange(a, form, answer)
 }
 
-func (c *conformance) exchange(a app, form, answer url.Values) granted {
+func (c *conformance) exchange(a app, form, answer url.Values) grantedTo {
 	c.Helper()
 	if answer.Get("code") == "" || answer.Has("error") {
 		c.Fatalf("answer %v, want a code", answer)
 	}
-	out := granted{code: answer.Get("code"), nonce: form.Get("nonce")}
+	out := grantedTo{code: answer.Get("code"), nonce: form.Get("nonce")}
 	out.rawTokenRequest = url.Values{"grant_type": {"authorization_code"}, "code": {out.code}, "redirect_uri": {a.redirect}}
 	reply := c.post(a, out.rawTokenRequest)
 	if got := reply.header.Get("Cache-Control"); got != "no-store" {
@@ -209,7 +209,7 @@ func (c *conformance) checkIDToken(a app, token, access, nonce string) (header, 
 }
 
 // checkUserinfo asks for the claims with the access token, and checks what all modules do.
-func (c *conformance) checkUserinfo(got granted) map[string]any {
+func (c *conformance) checkUserinfo(got grantedTo) map[string]any {
 	c.Helper()
 	answer := userinfo(c.T, c.s, got.Access)
 	if answer.status != http.StatusOK || !strings.HasPrefix(answer.header.Get("Content-Type"), "application/json") {
