@@ -108,7 +108,7 @@ func TestACodeLastsAsLongAsItsClientSays(t *testing.T) {
 	for client, want := range map[string]time.Duration{"web": time.Minute, "old": 5 * time.Minute} {
 		update(t, p, func(ctx context.Context, tx *storage.Tx) error {
 			r := &Request{ClientID: client, RedirectURI: "https://" + client + ".example/cb", Scopes: []string{"openid"}}
-			to, err := p.Issue(ctx, tx, by, now, r, session, false)
+			to, err := p.Issue(ctx, tx, by, now, r, session, true)
 			if err != nil {
 				return err
 			}

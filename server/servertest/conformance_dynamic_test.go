@@ -43,7 +43,7 @@ func newSite(t *testing.T) *site {
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		io.WriteString(rw, w.files[r.URL.Path]) //nolint:errcheck,gosec // a test
+		io.WriteString(rw, w.files[r.URL.Path]) //nolint:errcheck // a test
 	}))
 	t.Cleanup(w.Close)
 	return w

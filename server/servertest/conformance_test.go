@@ -177,7 +177,7 @@ func (c *conformance) checkIDToken(a app, token, access, nonce string) (header, 
 	if kid == "" || len(keys) != 1 || header["alg"] != keys[0].Algorithm {
 		c.Fatalf("the header %v names no one key of the JWKS", header)
 	}
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(keys[0].Algorithm)})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(keys[0].Algorithm)})
 	if err == nil {
 		_, err = signed.Verify(keys[0].Key)
 	}
