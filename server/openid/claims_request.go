@@ -234,7 +234,7 @@ type claimsMetadata struct {
 
 func newClaimsMetadata() claimsMetadata {
 	names := []string{
-		"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "azp", "sid", "amr",
+		"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "azp", "sid", "amr", "acr",
 	}
 	for _, c := range userClaims {
 		names = append(names, c.name)

@@ -132,7 +132,9 @@ func (p *Provider) ExplainClaims(ctx context.Context, by audit.Actor, userID, cl
 	now := time.Now()
 	grant := &storage.Grant{
 		ID: storage.NewID(), UserID: user.ID, ClientID: client.ID, SessionID: storage.Ref(storage.NewID()),
-		Scopes: asked.Scopes, Methods: storage.Words{"pwd"}, AuthenticatedAt: storage.At(now), CreatedAt: storage.At(now),
+		Scopes: asked.Scopes, Methods: storage.Words{"pwd"},
+		Details:         storage.GrantDetails{ACR: reached(client.Options.DefaultACR, []string{"pwd"})},
+		AuthenticatedAt: storage.At(now), CreatedAt: storage.At(now),
 		ExpiresAt: storage.At(now.Add(p.grantLifetime(client, asked.Scopes))),
 	}
 	return p.claimsOf(ctx, now, issued{grant: grant, client: client, scopes: asked.Scopes})

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"authy/server/keyring"
+	"authy/server/keyset"
 )
 
 // The most of each that a client has.
@@ -119,7 +119,7 @@ func (in Registration) keyProblems(note func(field, problem string)) {
 	switch alg := o.AuthAlg; {
 	case alg == "":
 	case in.AuthMethod == AuthPrivateKey:
-		note("token_endpoint_auth_signing_alg", algProblem(alg))
+		note("token_endpoint_auth_signing_alg", oneOf(alg, keyset.Signatures...))
 	case in.AuthMethod == AuthSecretJWT:
 		note("token_endpoint_auth_signing_alg", oneOf(alg, SecretAlgorithms...))
 	default:
@@ -135,7 +135,7 @@ func (in Registration) requestProblems(note func(field, problem string)) {
 	o := in.Options
 	signs := o.SignedRequest || o.RequestAlg != "" && o.RequestAlg != Unsigned
 	if o.RequestAlg != "" {
-		note("request_object_signing_alg", oneOf(o.RequestAlg, append([]string{Unsigned}, keyring.Algorithms...)...))
+		note("request_object_signing_alg", oneOf(o.RequestAlg, append([]string{Unsigned}, keyset.Signatures...)...))
 	}
 	switch {
 	case o.SignedRequest && o.RequestAlg == Unsigned:

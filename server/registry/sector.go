@@ -58,6 +58,10 @@ func (s *Service) checkSectorOf(
 	if err != nil {
 		return Registration{}, err
 	}
+	before := describe(c)
+	if err := mayLetExchange(ctx, s.db.Reader, by, before.Options, changed(before, change).Options); err != nil {
+		return Registration{}, err
+	}
 	return s.checkChange(ctx, c, change)
 }
 

@@ -312,14 +312,14 @@ func TestAPasswordAloneNeverCountsForMore(t *testing.T) {
 	for _, pairs := range [][]string{
 		nil,
 		{"acr_values", "mfa urn:authy:mfa 2"},
-		{"claims", `{"id_token":{"acr":{"essential":true,"values":["mfa"]},"amr":{"essential":true,"values":["mfa"]}}}`},
+		{"claims", `{"id_token":{"acr":{"values":["urn:authy:acr:mfa"]},"amr":{"essential":true,"values":["mfa"]}}}`},
 	} {
 		began := time.Now()
 		got := acmePortal.tokens(t, s, servertest.Browser(t), pairs...)
 		again := acmePortal.refresh(t, s, got.Refresh).tokens(t)
 		for _, token := range []string{got.ID, again.ID} {
 			_, claims := claimsOf(t, token)
-			if amr, _ := claims["amr"].([]any); !slices.Equal(amr, []any{"pwd"}) || claims["acr"] != nil {
+			if amr, _ := claims["amr"].([]any); !slices.Equal(amr, []any{"pwd"}) || claims["acr"] != "urn:authy:acr:password" {
 				t.Errorf("%v: amr %v, acr %v", pairs, claims["amr"], claims["acr"])
 			}
 			if at, _ := claims["auth_time"].(float64); int64(at) < began.Unix()-1 || int64(at) > time.Now().Unix() {
@@ -327,4 +327,7 @@ func TestAPasswordAloneNeverCountsForMore(t *testing.T) {
 			}
 		}
 	}
+	essential := acmePortal.request("v", "claims", `{"id_token":{"acr":{"essential":true,"values":["urn:authy:acr:mfa"]}}}`)
+	page, _ := s.Visit(t, servertest.Browser(t), authorizeURL(s, essential), bob, bobPass)
+	refusedThere(t, s, page, acmePortal, "unmet_authentication_requirements")
 }

@@ -210,7 +210,6 @@ func TestASecretIsShownOnceAndAClientComesBackAsItWasDescribed(t *testing.T) {
 			"client_id": id, "name": "Wiki", "application_type": "web", "public": false, "is_active": true, "profile": "oauth2.1",
 			"dynamic": false, "relaxed": []any{}, "id_token_signed_response_alg": "RS256",
 			"require_pkce": true, "skip_consent": false, "redirect_uris": []any{"https://wiki.example/cb?x=1"},
-			"exchange": []any{}, "exchange_for": []any{},
 			"post_logout_redirect_uris": []any{"https://wiki.example/"}, "grant_types": []any{"authorization_code"},
 			"scopes": []any{"openid", "wiki:read"}, "allow": []any{"role:owner", "role:admin"},
 			"access_token_lifetime": 60., "refresh_token_lifetime": 2592000., "id_token_lifetime": 3600.,

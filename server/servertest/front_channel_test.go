@@ -33,9 +33,14 @@ func framesOf(t *testing.T, page *servertest.Page) map[string]*url.URL {
 // framed registers an application that wants to be loaded in a frame.
 func framed(t *testing.T, s *servertest.Server, clientID, uri string, insists bool) app {
 	t.Helper()
+	at, err := url.Parse(uri)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return register(t, s, registry.Registration{
 		ClientID: clientID, Secret: letters(30), Name: "Framed " + clientID, PostLogoutRedirectURIs: []string{home},
-		Options: storage.ClientOptions{FrontChannelURI: uri, FrontChannelSession: insists},
+		RedirectURIs: []string{at.Scheme + "://" + at.Host + "/callback"},
+		Options:      storage.ClientOptions{FrontChannelURI: uri, FrontChannelSession: insists},
 	})
 }
 
@@ -89,7 +94,8 @@ func TestTheButtonInTheHeadLoadsFramesToo(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	one := framed(t, s, "one", "https://one.example/logout", true)
-	odd := framed(t, s, "odd", "javascript:alert(1)", true)
+	odd := framed(t, s, "odd", "https://odd.example/logout", true)
+	spoil(t, s, "odd", "javascript:alert(1)")
 	browser := servertest.Browser(t)
 	one.tokens(t, s, browser)
 	odd.tokens(t, s, browser)
@@ -100,5 +106,21 @@ func TestTheButtonInTheHeadLoadsFramesToo(t *testing.T) {
 	wantText(t, page, "You are signed out", "Sign in again")
 	if servertest.Get(t, browser, s.URL+"/account").Location() == nil {
 		t.Error("bob is still signed in")
+	}
+}
+
+// spoil gives a client a URI of the front channel that no registration lets through.
+func spoil(t *testing.T, s *servertest.Server, clientID, uri string) {
+	t.Helper()
+	err := s.DB.Update(t.Context(), func(tx *storage.Tx) error {
+		c, err := tx.Client(t.Context(), clientID)
+		if err != nil {
+			return err
+		}
+		c.Options.FrontChannelURI = uri
+		return tx.SaveClient(t.Context(), c)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -319,14 +319,15 @@ func speak(t *testing.T, s *servertest.Server, text string) []string {
 	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
+	_, cut := io.WriteString(conn, text) // whoever refuses a text need not read it
 	var out []string
 	in := bufio.NewReader(conn)
 	for {
 		res, err := http.ReadResponse(in, nil)
 		if err != nil {
+			if cut != nil && len(out) == 0 {
+				t.Logf("cut off without an answer: %v", cut)
+			}
 			return out
 		}
 		out = append(out, res.Status)

@@ -56,7 +56,7 @@ func TestATokenIsExchangedForNoMoreThanItIs(t *testing.T) {
 	_, was := claimsOf(t, subject.Access)
 	_, claims := claimsOf(t, got.Access)
 	for name, want := range map[string]any{
-		"sub": was["sub"], "client_id": a.id, "aud": a.id, "auth_time": was["auth_time"], "act": nil,
+		"sub": was["sub"], "client_id": a.id, "aud": s.URL, "auth_time": was["auth_time"], "act": nil,
 	} {
 		if diff := cmp.Diff(want, claims[name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -154,7 +154,7 @@ func TestAnUnsignedObjectIsForWhoHasRegisteredThat(t *testing.T) {
 		granted(t, s, browser, a, with(outer, "request", unsigned(t, objectOf(a.request("v")))))
 	}
 	strict := register(t, s, registry.Registration{
-		ClientID: "signs-all", Secret: "a secret of its own", Name: "x", Options: registry.Options{RequestAlg: "none", SignedRequest: true},
+		ClientID: "signs-all", Secret: "a secret of its own", Name: "x", Options: registry.Options{SignedRequest: true, JWKS: publicJWKS(t, newSigner(t, "ES256", "key"))},
 	})
 	form := strict.request("v", "request", unsigned(t, objectOf(strict.request("v"))))
 	refusedThere(t, s, servertest.Get(t, browser, authorizeURL(s, form)), strict, "invalid_request_object")

@@ -222,11 +222,12 @@ func TestThePublishedKeysArePublic(t *testing.T) {
 		}
 	}
 	var set struct{ Keys []map[string]any }
-	if err := json.Unmarshal([]byte(raw(t, http.MethodGet, s.URL+"/oidc/jwks", "", nil).body), &set); err != nil || len(set.Keys) != 2 {
+	if err := json.Unmarshal([]byte(raw(t, http.MethodGet, s.URL+"/oidc/jwks", "", nil).body), &set); err != nil || len(set.Keys) != 4 {
 		t.Fatalf("keys %v, %v", set, err)
 	}
 	members := map[any][]string{
 		"RSA": {"alg", "e", "kid", "kty", "n", "use"}, "EC": {"alg", "crv", "kid", "kty", "use", "x", "y"},
+		"OKP": {"alg", "crv", "kid", "kty", "use", "x"},
 	}
 	for _, key := range set.Keys {
 		allowed := strings.Join(members[key["kty"]], " ")
