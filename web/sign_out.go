@@ -84,7 +84,10 @@ func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.Signe
 	var origins []string
 	for _, f := range out.Frames {
 		page.Frames = append(page.Frames, f.URL)
-		page.Apps = append(page.Apps, leftView{Name: f.Client.Name, State: asked})
+		told := func(one logout.Receipt) bool { return one.Client.ID == f.Client.ID }
+		if !slices.ContainsFunc(out.Receipts, told) {
+			page.Apps = append(page.Apps, leftView{Name: f.Client.Name, State: asked})
+		}
 		if !slices.Contains(origins, f.Origin) {
 			origins = append(origins, f.Origin)
 		}

@@ -30,7 +30,8 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		writeInternal(w, r, err)
 		return
-	case !has(says.Audience, p.Issuer):
+	// Tokens from before resources were named are for their client.
+	case !has(says.Audience, p.Issuer) && !has(says.Audience, says.ClientID):
 		writeBearer(w, &problem{http.StatusUnauthorized, "invalid_token", "the access token is for other servers"})
 		return
 	}
