@@ -85,7 +85,7 @@ func (c *credentials) basic(header http.Header) (*credentials, *problem) {
 	if err != nil || !isText(name) || name == "" {
 		return nil, unproven
 	}
-	if c.secret, err = url.QueryUnescape(secret); err != nil || c.secret == "" {
+	if c.secret, err = url.QueryUnescape(secret); err != nil {
 		return nil, unproven
 	}
 	if c.id != "" && c.id != name {
@@ -94,7 +94,15 @@ func (c *credentials) basic(header http.Header) (*credentials, *problem) {
 			"the client_id in the body is not the one of HTTP Basic",
 		}
 	}
-	c.method, c.id = registry.AuthBasic, name
+	c.id = name
+	switch {
+	case c.secret != "":
+		c.method = registry.AuthBasic
+	case c.endpoint == IntrospectionPath:
+		return nil, unproven
+	default: // no secret is an empty one (RFC 6749, section 2.3.1): a public client says who it is
+		c.method = registry.AuthNone
+	}
 	return c, nil
 }
 

@@ -358,3 +358,19 @@ func TestTextThatADatabaseRefusesIsTheSendersFault(t *testing.T) {
 		})
 	}
 }
+
+// RFC 6749, section 2.3.1: the secret may be left out if it is empty. So oidc-agent does.
+func TestAPublicClientMaySayWhoItIsByBasicWithoutASecret(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	by := func(a app, path string, form url.Values) reply {
+		return send(t, s, path, form, func(r *http.Request) { r.SetBasicAuth(url.QueryEscape(a.id), "") })
+	}
+	browser := servertest.Browser(t)
+	code, verifier := acmeMobile.code(t, s, browser)
+	by(acmeMobile, tokenPath, acmeMobile.redemption(code, verifier)).tokens(t)
+	code, verifier = acmePortal.code(t, s, browser)
+	by(acmePortal, tokenPath, acmePortal.redemption(code, verifier)).refused(t, http.StatusUnauthorized, "invalid_client")
+	acmePortal.redeem(t, s, code, verifier)
+	by(acmeMobile, introspectPath, url.Values{"token": {"x"}}).refused(t, http.StatusUnauthorized, "invalid_client")
+}
