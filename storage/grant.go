@@ -48,7 +48,15 @@ func (d *GrantDetails) Scan(src any) error { return fromJSON(d, src) }
 // Grant returns the grant with an id, live or not.
 func (r Reader) Grant(ctx context.Context, id string) (*Grant, error) {
 	return cached(r, grantKey, id, func() (*Grant, error) {
-		return find[Grant](ctx, r, "id = ?", id)
+		g := &Grant{ID: id}
+		err := r.conn.hotRow(ctx, `SELECT user_id, client_id, session_id, scopes, methods, authenticated_at,
+			created_at, expires_at, revoked_at, revoked_reason, details FROM grants WHERE id = ?`, id).
+			Scan(&g.UserID, &g.ClientID, &g.SessionID, &g.Scopes, &g.Methods, &g.AuthenticatedAt,
+				&g.CreatedAt, &g.ExpiresAt, &g.RevokedAt, &g.RevokedReason, &g.Details)
+		if err != nil {
+			return nil, translate(err)
+		}
+		return g, nil
 	})
 }
 

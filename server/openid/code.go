@@ -29,7 +29,19 @@ type redemption struct {
 // another client is left alone: a stranger's attempt only fails, and so does
 // the replay of a public client's code without its verifier.
 func (p *Provider) redeem(ctx context.Context, c *storage.Client, in redemption) (*oidc.AccessTokenResponse, error) {
+	var grantID string
+	switch code, err := p.db.Code(ctx, storage.Hash(in.code)); {
+	case err == nil:
+		grantID = code.GrantID
+	case !errors.Is(err, storage.ErrNotFound):
+		return nil, fmt.Errorf("redeem a code: %w", err)
+	}
+	ended, err := p.hasEnded(ctx, grantID)
+	if err != nil {
+		return nil, err
+	}
 	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
+		out.ended = ended
 		return p.redeemIn(ctx, tx, by, now, in, out)
 	})
 }
@@ -98,10 +110,8 @@ func (p *Provider) redeemIn(
 	if reason := mismatch(code, in, now); reason != "" {
 		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", reason)
 	}
-	if err := p.live(ctx, tx.Reader, grant, now); errors.Is(err, errEnded) {
+	if out.ended || isOver(grant, now) {
 		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "grant_ended")
-	} else if err != nil {
-		return nil, err
 	}
 	if out.resources, refused = p.narrow(out.client, grant, in.resources); refused != nil {
 		return refused, nil

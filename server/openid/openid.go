@@ -115,7 +115,7 @@ func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config
 // and so does losing the role that the client is for. While the user owes an
 // organization a second factor a grant rests.
 func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant, now time.Time) error {
-	if !g.RevokedAt.IsZero() || !now.Before(g.ExpiresAt.Time) {
+	if isOver(g, now) {
 		return errEnded
 	}
 	user, err := r.User(ctx, g.UserID)
@@ -138,6 +138,32 @@ func (p *Provider) live(ctx context.Context, r storage.Reader, g *storage.Grant,
 		return err
 	}
 	return p.parentLive(ctx, r, g, now)
+}
+
+// isOver says whether a grant has ended by itself.
+func isOver(g *storage.Grant, now time.Time) bool {
+	return !g.RevokedAt.IsZero() || !now.Before(g.ExpiresAt.Time)
+}
+
+// hasEnded says whether a grant is not live. It is asked before a transaction that
+// uses the grant's code or refresh token: what ends a user, client or session
+// meanwhile ends what the transaction gives as well, and the writer, whom all wait
+// for, need not look them up. One that is not there ("") has not ended.
+func (p *Provider) hasEnded(ctx context.Context, grantID string) (bool, error) {
+	if grantID == "" {
+		return false, nil
+	}
+	grant, err := p.db.Grant(ctx, grantID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	if err == nil {
+		err = p.live(ctx, p.db.Reader, grant, time.Now())
+	}
+	if errors.Is(err, errEnded) {
+		return true, nil
+	}
+	return false, err
 }
 
 // sessionLive is nil unless the session of g was ended. Tokens that were

@@ -45,8 +45,19 @@ func (p *Provider) addRefreshToken(
 func (p *Provider) rotate(
 	ctx context.Context, c *storage.Client, key, token string, asked, resources []string,
 ) (*oidc.AccessTokenResponse, error) {
+	var grantID string
+	switch known, err := p.db.RefreshToken(ctx, storage.Hash(token)); {
+	case err == nil:
+		grantID = known.GrantID
+	case !errors.Is(err, storage.ErrNotFound):
+		return nil, fmt.Errorf("rotate a refresh token: %w", err)
+	}
+	ended, err := p.hasEnded(ctx, grantID)
+	if err != nil {
+		return nil, err
+	}
 	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
-		out.jkt = key
+		out.jkt, out.ended = key, ended
 		return p.rotateIn(ctx, tx, by, now, token, asked, resources, out)
 	})
 }
@@ -69,10 +80,8 @@ func (p *Provider) rotateIn(
 	if grant.ClientID != out.client.ID {
 		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "token_of_another_client")
 	}
-	if err := p.live(ctx, tx.Reader, grant, now); errors.Is(err, errEnded) {
+	if out.ended || isOver(grant, now) {
 		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "grant_ended")
-	} else if err != nil {
-		return nil, err
 	}
 	out.grant, out.scopes = grant, grant.Scopes
 	if fits, err := p.bind(ctx, tx, out, false); err != nil {

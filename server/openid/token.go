@@ -81,6 +81,7 @@ type issued struct {
 	jkt       string          // the thumbprint of the key that was proved, "" for none
 	actor     json.RawMessage // who acts for the user, nil for themselves
 	bare      bool            // no ID token comes with it
+	ended     bool            // as hasEnded found before
 }
 
 // lifetime is how long an access token lasts: no longer than its grant.
