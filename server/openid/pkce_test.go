@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// Z-08: compared as S256 and nothing else, whoever the client is.
 func TestAVerifierFitsItsChallenge(t *testing.T) {
 	t.Parallel()
 	// RFC 7636, appendix B.

@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// Z-02: of a native application the port alone may differ.
 func TestARedirectURIMatchesToTheLetterOrIsANativeLoopback(t *testing.T) {
 	t.Parallel()
 	const web, native = "web", "native"

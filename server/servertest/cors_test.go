@@ -10,7 +10,7 @@ import (
 
 const webApp = "https://app.example.com"
 
-// HT-16: pages of configured origins use the API, others do not, and no page
+// HT-16, Z-27: pages of configured origins use the API, others do not, and no page
 // ever comes with cookies.
 func TestOnlyConfiguredOriginsUseTheAPI(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,7 @@ func (d door) knock(t *testing.T, s *servertest.Server, n int, path, address str
 	return servertest.Do(t, &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, req)
 }
 
-// HT-28: every door that can be tried at is counted as docs/security.md says,
+// HT-28, Z-18: every door that can be tried at is counted as docs/security.md says,
 // doors to the same thing together, and no other spelling of one is a door.
 func TestEveryDoorIsCounted(t *testing.T) {
 	t.Parallel()

@@ -51,7 +51,7 @@ func TestGuessingAClientsSecretEnds(t *testing.T) {
 	}
 }
 
-// AZ-41: authorization requests that lead nowhere are kept, and so limited.
+// AZ-41, Z-06: authorization requests that lead nowhere are kept, and so limited.
 func TestSignInsThatLeadNowhereAreLimited(t *testing.T) {
 	t.Parallel()
 	s := limited(t)

@@ -46,6 +46,7 @@ func probe(t *testing.T, s *servertest.Server, agent *http.Client, flow string) 
 	}
 }
 
+// Z-04: whoever holds the address of a sign-in and is another browser gets no code.
 func TestASignInBelongsToTheBrowserThatBeganIt(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -182,6 +182,7 @@ func TestAClientsOwnTokenIsForItsAPIsAlone(t *testing.T) {
 	}
 }
 
+// Z-36: whose token it is, is looked at.
 func TestIntrospectionIsForTheTokensOwnClient(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -12,6 +12,7 @@ import (
 	"authy/storage/storagetest"
 )
 
+// Z-16: rotation, reuse and family, of which the library has nothing.
 func TestARefreshTokenThatIsReusedEndsItsFamily(t *testing.T) {
 	t.Parallel()
 	const grace = 300 * time.Millisecond
@@ -108,6 +109,7 @@ func TestARefreshTokenIsGoodForItsOwnClientAndScope(t *testing.T) {
 	}
 }
 
+// TK-10: a family ends, however active it is.
 func TestRefreshTokensHaveAnEndHoweverBusy(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {

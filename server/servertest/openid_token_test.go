@@ -118,7 +118,7 @@ func TestBearerTokensComeInOneWay(t *testing.T) {
 	}
 	profile := acmePortal.tokens(t, s, servertest.Browser(t), "scope", "profile")
 	if profile.ID != "" {
-		t.Error("an ID token without the scope openid")
+		t.Error("Z-12 an ID token without the scope openid")
 	}
 	r = userinfo(t, s, profile.Access)
 	r.refused(t, http.StatusForbidden, "insufficient_scope")
