@@ -2,8 +2,6 @@ package openid
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -104,46 +102,16 @@ func reached(asked, methods []string) string {
 	return ladder[got-1].names[0]
 }
 
-// checkACR reads the authentication contexts that are asked for: by the claims
-// parameter (OpenID Connect Core 1.0, section 5.5.1.1), by acr_values, or by
-// what the client has registered.
+// checkACR reads the authentication contexts that are asked for, unless the
+// claims parameter has named some: by acr_values, or by what the client has
+// registered.
 func (p *Provider) checkACR(_ context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
-	asked, essential, err := essentialACR(form)
 	switch {
-	case err != nil:
-		return refuse("invalid_request", "claims", "The parameter claims asks for acr in a way that cannot be understood.")
-	case len(asked) > 0:
-		r.ACR, r.MustACR = asked, essential
+	case len(r.ACR) > 0:
 	case form.Get("acr_values") != "":
 		r.ACR = strings.Fields(form.Get("acr_values"))
 	default:
 		r.ACR = client.Options.DefaultACR
 	}
 	return nil
-}
-
-// essentialACR reads what the claims parameter says of acr in ID tokens, and
-// whether nothing less will do.
-func essentialACR(form url.Values) (asked []string, essential bool, err error) {
-	text := form.Get("claims")
-	if !strings.Contains(text, "acr") { // as a rule there is nothing to parse
-		return nil, false, nil
-	}
-	var claims struct {
-		IDToken struct {
-			ACR struct {
-				Essential bool     `json:"essential"`
-				Value     string   `json:"value"`
-				Values    []string `json:"values"`
-			} `json:"acr"`
-		} `json:"id_token"`
-	}
-	if err := json.Unmarshal([]byte(text), &claims); err != nil {
-		return nil, false, fmt.Errorf("read the claims parameter: %w", err)
-	}
-	acr := claims.IDToken.ACR
-	if acr.Value != "" {
-		acr.Values = append([]string{acr.Value}, acr.Values...)
-	}
-	return acr.Values, acr.Essential, nil
 }

@@ -27,13 +27,7 @@ const (
 type ClaimsRequest struct {
 	Userinfo []string `json:"userinfo,omitempty"`
 	IDToken  []string `json:"id_token,omitempty"`
-	// ACR is the values of which one must be reached, if any.
-	ACR []string `json:"acr,omitempty"`
 }
-
-// EssentialACR returns the authentication contexts of which the request needs
-// one (OpenID Connect Core 1.0, section 5.5.1.1); none if any will do.
-func (r *Request) EssentialACR() []string { return r.Claims.ACR }
 
 // Asked returns the scopes that a person is asked for: those of the request,
 // and those that the claims belong to which it asks for one by one.
@@ -78,6 +72,14 @@ func (w *claimWish) texts() (texts []string) {
 	return texts
 }
 
+// count is how many values there are.
+func (w *claimWish) count() int {
+	if len(w.Value) == 0 || string(w.Value) == "null" {
+		return len(w.Values)
+	}
+	return len(w.Values) + 1
+}
+
 // checkClaims reads the claims parameter. Claims that are unknown, or of scopes
 // that the client is not registered for, are left out, as section 5.5 allows.
 func (p *Provider) checkClaims(_ context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
@@ -91,8 +93,11 @@ func (p *Provider) checkClaims(_ context.Context, client *storage.Client, r *Req
 		return malformed
 	}
 	r.Claims.Userinfo, r.Claims.IDToken = claimsAllowed(client, userinfo), claimsAllowed(client, idToken)
-	if acr := idToken["acr"]; acr != nil && acr.Essential {
-		r.Claims.ACR = acr.texts()
+	if acr := idToken["acr"]; acr != nil { // section 5.5.1.1
+		if r.ACR = acr.texts(); len(r.ACR) != acr.count() {
+			return refuse("invalid_request", "claims", "The parameter claims asks for acr in a way that cannot be understood.")
+		}
+		r.MustACR = acr.Essential && len(r.ACR) > 0
 	}
 	for _, where := range []map[string]*claimWish{idToken, userinfo} {
 		// Section 5.5.1: the user must be this one.
@@ -216,7 +221,6 @@ func (c ClaimsRequest) kept() (string, error) {
 	if len(c.Userinfo)+len(c.IDToken) == 0 {
 		return "", nil
 	}
-	c.ACR = nil
 	text, err := json.Marshal(c)
 	return string(text), err
 }

@@ -32,9 +32,9 @@ func TestClaimsAreAskedForOneByOne(t *testing.T) {
 		`{"userinfo":{"phone_number":null,"what":null}}`:               {},
 		`{"more":[{"a":1}],"userinfo":{"name":{"other":[]}}}`:          {Claims: ClaimsRequest{Userinfo: []string{"name"}}},
 		`{"USERINFO":{"name":null}}`:                                   {},
-		`{"id_token":{"acr":{"essential":true,"values":["a","b",1]}}}`: {Claims: ClaimsRequest{ACR: []string{"a", "b"}}},
-		`{"id_token":{"acr":{"essential":true,"value":"a"}}}`:          {Claims: ClaimsRequest{ACR: []string{"a"}}},
-		`{"id_token":{"acr":{"values":["a"]}}}`:                        {},
+		`{"id_token":{"acr":{"essential":true,"values":["a","b"]}}}`:   {ACR: []string{"a", "b"}, MustACR: true},
+		`{"id_token":{"acr":{"essential":true,"value":"a"}}}`:          {ACR: []string{"a"}, MustACR: true},
+		`{"id_token":{"acr":{"values":["a"]}}}`:                        {ACR: []string{"a"}},
 		`{"userinfo":{"acr":{"essential":true,"values":["a"]}}}`:       {},
 		`{"id_token":{"sub":{"value":"bob"}}}`:                         {HintSubject: "bob"},
 		`{"userinfo":{"sub":{"value":"bob"}},"id_token":{"sub":null}}`: {HintSubject: "bob"},
@@ -56,7 +56,7 @@ func TestAMalformedClaimsParameterIsRefused(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
 	for _, text := range []string{
 		"x", "[]", "null", `"userinfo"`, "1", "{", "{}{}", `{"userinfo":[]}`, `{"userinfo":{"name":"x"}}`, `{"id_token":1}`,
-		`{"userinfo":{"name":{"essential":"yes"}}}`, `{"userinfo":{"name":{"values":"x"}}}`, `{"userinfo":{},"userinfo":{}}`,
+		`{"userinfo":{"name":{"essential":"yes"}}}`, `{"id_token":{"acr":{"essential":true,"values":["a",1]}}}`, `{"userinfo":{"name":{"values":"x"}}}`, `{"userinfo":{},"userinfo":{}}`,
 		`{"userinfo":{"name":null,"name":null}}`, deep, `{"a":[` + strings.Repeat("1,", 200) + "1]}", "{\"a\":\"\xff\"}",
 		`{"a":"` + strings.Repeat("a", maxClaims) + `"}`, `{"a":tru}`, `{"a":1e}`, `{"a" 1}`, "{\x00}",
 	} {
