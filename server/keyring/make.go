@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -112,19 +113,32 @@ func event(action string, k *storage.Key, reason string) audit.Event {
 	}
 }
 
-// newKey makes a key that is in no phase yet.
+// newKey makes a key that is in no phase yet. Its id is its thumbprint, and does
+// not begin with a hyphen: "authy key retire" would take it for a flag.
 func newKey(alg string) (*storage.Key, error) {
+	for {
+		k, err := drawKey(alg)
+		if err != nil {
+			return nil, fmt.Errorf("make a key for %s: %w", alg, err)
+		}
+		if !strings.HasPrefix(k.ID, "-") {
+			return k, nil
+		}
+	}
+}
+
+func drawKey(alg string) (*storage.Key, error) {
 	private, err := newPrivate(alg)
 	if err != nil {
-		return nil, fmt.Errorf("make a key for %s: %w", alg, err)
+		return nil, err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return nil, fmt.Errorf("make a key for %s: %w", alg, err)
+		return nil, err
 	}
 	print, err := thumbprint(private)
 	if err != nil {
-		return nil, fmt.Errorf("make a key for %s: %w", alg, err)
+		return nil, err
 	}
 	return &storage.Key{ID: print, Algorithm: alg, Private: der}, nil
 }

@@ -104,6 +104,19 @@ func TestSignaturesWithShortNumbersHaveTheirFullLength(t *testing.T) {
 	}
 }
 
+func TestAnIDIsNeverTakenForAFlag(t *testing.T) {
+	t.Parallel()
+	for range 1000 { // of which about 16 would begin with a hyphen
+		k, err := newKey(EdDSA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(k.ID, "-") {
+			t.Fatalf("newKey made the id %s, which a command line takes for a flag", k.ID)
+		}
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	s, set := signerOf(f, ES256)
 	token, err := s.compact(JWT, []byte(`{}`))
