@@ -57,11 +57,11 @@ profile, email and offline_access.`,
       --jwks keys.json --require-par --dpop`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if err := f.options.read(a, c); err != nil {
+			if err := f.read(a, c); err != nil {
 				return err
 			}
 			in := registry.Defaults()
-			f.writeTo(c, &in)
+			f.writeTo(&in)
 			in.ClientID = id
 			switch {
 			case public && fromStdin:
