@@ -93,7 +93,14 @@ type scopeView struct {
 type setupPage struct {
 	Token, Email, FullName, Problem string
 	Fields                          map[string]string // problems by the name of their field
-	MinLength                       int               // of the password; 0 says nothing about it
+}
+
+// Focus is the first field to fill.
+func (p setupPage) Focus() string { return firstToFill(p.Fields, "email", "full_name") }
+
+// NewPassword is the data of its part.
+func (p setupPage) NewPassword() newPassword {
+	return newPassword{"Password", p.Focus() == "password", p.Fields}
 }
 
 // forgotPage is the data of page "forgot_password".
@@ -106,8 +113,10 @@ type forgotPage struct {
 type resetPage struct {
 	Token, Email, Problem string
 	Fields                map[string]string // problems by the name of their field
-	MinLength             int               // of the password
 }
+
+// NewPassword is the data of its part.
+func (p resetPage) NewPassword() newPassword { return newPassword{"New password", true, p.Fields} }
 
 // followLinkPage is the data of page "follow_link": what a link that was mailed does, and the
 // button that does it. Looking at the page does nothing, as programs that check mail do.
