@@ -23,6 +23,7 @@ import (
 	"unicode"
 
 	"authy/embed"
+	"authy/server/login"
 )
 
 // view is what every page has: what the layout shows, and the page's own part in Data.
@@ -265,6 +266,12 @@ type foreign struct {
 	forms  []string // where its forms may lead, beside here
 	frames []string // what it shows in frames
 	logo   string   // the address of the logo that it shows, "" for none
+}
+
+// foreignOf is what a page of a flow has to do with the application that asks.
+func foreignOf(q *login.Question) foreign {
+	_, source := target(q.Request.RedirectURI)
+	return foreign{forms: []string{source}, logo: q.Client.LogoURI}
 }
 
 // renderWith is [pages.render] for a page with more than forms that lead elsewhere.

@@ -41,21 +41,20 @@ func (wb *Web) showSignUp(w http.ResponseWriter, r *http.Request) error {
 func (wb *Web) renderSignUp(w http.ResponseWriter, r *http.Request, status int, page signUpPage) error {
 	v := wb.view(r, "Create an account", nil)
 	v.Signed = nil
-	var source, logo string
+	var to foreign
 	if page.Flow != "" {
 		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
 		if err != nil {
 			return err
 		}
 		page.Client = clientOf(q)
-		_, source = target(q.Request.RedirectURI)
-		logo = q.Client.LogoURI
+		to = foreignOf(q)
 		if r.Method != http.MethodPost {
 			page.Email = q.Request.LoginHint
 		}
 	}
 	v.Data = page
-	wb.pages.renderWith(w, r, status, "sign_up", v, foreign{forms: []string{source}, logo: logo})
+	wb.pages.renderWith(w, r, status, "sign_up", v, to)
 	return nil
 }
 
