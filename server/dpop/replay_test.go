@@ -15,11 +15,7 @@ import (
 // newVerifier returns a verifier that shares what it remembers with nobody.
 func newVerifier(t *testing.T) *Verifier {
 	t.Helper()
-	local, err := kv.Open(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = local.Close() }) // it is in this process
+	local := storagetest.Memory(t)
 	return New(storagetest.New(t), local, local)
 }
 
@@ -69,11 +65,7 @@ func TestAProofWorksOnceEvenWhileTheSharedStoreIsAway(t *testing.T) {
 
 func TestARememberedProofOutlivesItsUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, err := kv.Open(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer store.Close() //nolint:errcheck // it is in this process
+		store := storagetest.Memory(t)
 		r := replays{store, store, time.Now()}
 		keep := nonceLife + 2*proofWindow
 		use := func() bool {
