@@ -207,14 +207,8 @@ func (a *app) printTokens(tokens []token.Token, asJSON bool) error {
 			t.ID, t.Name, t.Scopes.String(), instant(t.CreatedAt.Time), expiry(t), instant(t.LastUsedAt.Time),
 		}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(tokens) == 0:
-		a.note("There are no tokens. Make one with 'authy token create'.")
-		return nil
-	}
-	return a.printTable([]string{"ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED"}, rows)
+	head := []string{"ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "LAST USED"}
+	return a.printList(asJSON, out, head, rows, "There are no tokens. Make one with 'authy token create'.")
 }
 
 func (a *app) revokeTokenCommand() *cobra.Command {

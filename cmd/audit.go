@@ -13,10 +13,8 @@ import (
 	"authy/server/audit"
 )
 
-const (
-	eventsListed  = 50   // events in a list unless told otherwise
-	maxEventsList = 1000 // at most
-)
+// eventsListed is how many events are in a list unless told otherwise.
+const eventsListed = 50
 
 // errDamaged ends a verification that has found something.
 var errDamaged = errors.New("the audit log is not what the server wrote")
@@ -83,9 +81,7 @@ func parseInstant(text string) (time.Time, error) {
 
 func (a *app) listAuditCommand() *cobra.Command {
 	var from auditFlags
-	var after string
-	var limit int
-	var asJSON bool
+	var l listing
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List events, the newest first",
@@ -94,47 +90,36 @@ func (a *app) listAuditCommand() *cobra.Command {
   authy audit list --json | jq -r '.[].action'`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxEventsList {
-				return misused(c, "--limit is %d; give 1 to %d", limit, maxEventsList)
+			if err := l.check(c); err != nil {
+				return err
 			}
 			filter, err := from.read(c)
 			if err != nil {
 				return err
 			}
-			return a.listAudit(c.Context(), filter, after, limit, asJSON)
+			return a.listAudit(c.Context(), filter, l)
 		},
 	}
 	from.add(c)
-	c.Flags().StringVar(&after, "after", "", "begin after this event (`KEY`, as the list before gives it)")
-	c.Flags().IntVar(&limit, "limit", eventsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxEventsList))
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	l.add(c, eventsListed, "begin after this event (`KEY`, as the list before gives it)")
 	return c
 }
 
-func (a *app) listAudit(ctx context.Context, f activity.Filter, after string, limit int, asJSON bool) error {
+func (a *app) listAudit(ctx context.Context, f activity.Filter, l listing) error {
 	return a.with(ctx, func(s *server.Services) error {
-		page, err := s.Activity.All(ctx, audit.Shell(), f, after, limit)
+		page, err := s.Activity.All(ctx, audit.Shell(), f, l.after, l.limit)
 		if err != nil {
 			return err
 		}
-		if err := a.printEvents(page.Entries, asJSON); err != nil {
+		if err := a.printEvents(page.Entries, l.asJSON); err != nil {
 			return err
 		}
-		if page.Next != "" {
-			a.note("There are more: add --after %s", page.Next)
-		}
+		a.noteMore(page.Next, false)
 		return nil
 	})
 }
 
 func (a *app) printEvents(events []activity.Entry, asJSON bool) error {
-	if asJSON {
-		return a.printJSON(events)
-	}
-	if len(events) == 0 {
-		a.note("There are no such events.")
-		return nil
-	}
 	rows := make([][]string, len(events))
 	for i, e := range events {
 		rows[i] = []string{
@@ -142,7 +127,8 @@ func (a *app) printEvents(events []activity.Entry, asJSON bool) error {
 			e.TargetKind + " " + e.TargetID, e.IPAddress,
 		}
 	}
-	return a.printTable([]string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "TARGET", "ADDRESS"}, rows)
+	head := []string{"TIME", "ACTION", "OUTCOME", "REASON", "ACTOR", "TARGET", "ADDRESS"}
+	return a.printList(asJSON, events, head, rows, "There are no such events.")
 }
 
 func (a *app) exportAuditCommand() *cobra.Command {

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,11 +9,6 @@ import (
 	"authy/server"
 	"authy/server/audit"
 	"authy/server/registry"
-)
-
-const (
-	clientsListed  = 100  // clients in a list unless told otherwise
-	maxClientsList = 1000 // at most
 )
 
 func (a *app) clientCommand() *cobra.Command {
@@ -57,11 +51,11 @@ profile, email and offline_access.`,
       --jwks keys.json --require-par --dpop`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if err := f.options.read(a, c); err != nil {
+			if err := f.read(a, c); err != nil {
 				return err
 			}
 			in := registry.Defaults()
-			f.writeTo(c, &in)
+			f.writeTo(&in)
 			in.ClientID = id
 			switch {
 			case public && fromStdin:
@@ -140,9 +134,8 @@ func orgID(ctx context.Context, s *server.Services, slug string) (string, error)
 }
 
 func (a *app) listClientsCommand() *cobra.Command {
-	var after, slug, search string
-	var limit int
-	var asJSON bool
+	var slug, search string
+	var l listing
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List clients in the order of their client_ids, or search them",
@@ -155,38 +148,36 @@ fits.`,
   authy client list --json | jq -r '.[] | select(.public) | .client_id'`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxClientsList {
-				return misused(c, "--limit is %d; give 1 to %d", limit, maxClientsList)
+			if err := l.check(c); err != nil {
+				return err
 			}
-			if after != "" && search != "" {
+			if l.after != "" && search != "" {
 				return misused(c, "--after is for the list of all clients; leave it out with --search")
 			}
-			return a.listClients(c.Context(), slug, search, after, limit, asJSON)
+			return a.listClients(c.Context(), slug, search, l)
 		},
 	}
 	c.Flags().StringVar(&search, "search", "", "only what is called like this `TEXT`")
 	c.Flags().StringVar(&slug, "org", "", "only those of the organization with this `SLUG`")
-	c.Flags().StringVar(&after, "after", "", "begin after this `CLIENT_ID`")
-	c.Flags().IntVar(&limit, "limit", clientsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxClientsList))
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	l.add(c, listed, "begin after this `CLIENT_ID`")
 	return c
 }
 
-func (a *app) listClients(ctx context.Context, slug, search, after string, limit int, asJSON bool) error {
+func (a *app) listClients(ctx context.Context, slug, search string, l listing) error {
 	return a.with(ctx, func(s *server.Services) error {
 		home, err := orgID(ctx, s, slug)
 		if err != nil {
 			return err
 		}
-		clients, next, err := s.Clients.Search(ctx, audit.Shell(), home, search, after, limit)
+		clients, next, err := s.Clients.Search(ctx, audit.Shell(), home, search, l.after, l.limit)
 		if err != nil {
 			return err
 		}
-		if len(clients) == 0 && !asJSON && search != "" {
+		if len(clients) == 0 && !l.asJSON && search != "" {
 			a.note("There are no such clients.")
 			return nil
 		}
-		if err := a.printClients(clients, asJSON); err != nil {
+		if err := a.printClients(clients, l.asJSON); err != nil {
 			return err
 		}
 		a.noteMore(next, search != "")
@@ -203,14 +194,8 @@ func (a *app) printClients(clients []registry.Client, asJSON bool) error {
 			c.ClientID, c.Name, kindOf(c), yesOrNo(c.IsActive), strings.Join(c.Allow, " "), strings.Join(c.GrantTypes, " "),
 		}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(clients) == 0:
-		a.note("There are no clients. Add one with 'authy client create'.")
-		return nil
-	}
-	return a.printTable([]string{"CLIENT ID", "NAME", "KIND", "ENABLED", "ALLOWED", "GRANTS"}, rows)
+	head := []string{"CLIENT ID", "NAME", "KIND", "ENABLED", "ALLOWED", "GRANTS"}
+	return a.printList(asJSON, out, head, rows, "There are no clients. Add one with 'authy client create'.")
 }
 
 func kindOf(c clientOut) string {

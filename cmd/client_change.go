@@ -2,9 +2,6 @@ package cmd
 
 import (
 	"context"
-	"maps"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,95 +9,6 @@ import (
 	"authy/server/audit"
 	"authy/server/registry"
 )
-
-// clientFlags are the flags that describe a client.
-type clientFlags struct {
-	name                               string
-	redirects, logouts                 []string
-	scopes, grants, allow              []string
-	native, noPKCE, skipConsent        bool
-	access, refresh, id                time.Duration
-	logoURI, clientURI, policy, tosURI string
-	profile                            string
-	exchange, exchangeFor              []string
-	options                            optionFlags
-}
-
-func (f *clientFlags) add(c *cobra.Command) {
-	flags, d := c.Flags(), registry.Defaults()
-	flags.SortFlags = false // what belongs together stays together
-	flags.StringVar(&f.name, "name", "", "`NAME` that its users see")
-	flags.StringArrayVar(&f.redirects, "redirect-uri", nil, "`URI` that a code may be sent to; repeat for more")
-	flags.StringArrayVar(&f.logouts, "post-logout-redirect-uri", nil,
-		"`URI` that a browser may be sent to after sign-out; repeat for more")
-	flags.StringSliceVar(&f.scopes, "scope", d.Scopes, "`SCOPE`s that it may ask for")
-	flags.StringSliceVar(&f.grants, "grant", d.GrantTypes, "`GRANT`s: "+strings.Join(registry.GrantTypes, ", "))
-	flags.StringSliceVar(&f.allow, "allow", d.Allowed,
-		"`WHO` may use it: everyone, organization, or roles such as role:owner,role:admin")
-	flags.BoolVar(&f.native, "native", false, "it runs on its users' devices and chooses loopback ports by itself")
-	flags.StringVar(&f.profile, "profile", registry.OAuth21, "`PROFILE`: oauth2.1, or legacy for applications that cannot do what it asks")
-	flags.BoolVar(&f.noPKCE, "no-pkce", false, "let it do without PKCE; for applications of the profile legacy")
-	flags.BoolVar(&f.skipConsent, "skip-consent", false, "do not ask its users; for your own applications")
-	flags.DurationVar(&f.access, "access-token-lifetime", d.AccessTokenLifetime, "`HOW LONG` access tokens last")
-	flags.DurationVar(&f.refresh, "refresh-token-lifetime", d.RefreshTokenLifetime, "`HOW LONG` refresh tokens last unused")
-	flags.DurationVar(&f.id, "id-token-lifetime", d.IDTokenLifetime, "`HOW LONG` ID tokens last")
-	flags.StringSliceVar(&f.exchange, "exchange", nil, "`HOW` it may exchange tokens: impersonation, delegation or both")
-	flags.StringSliceVar(&f.exchangeFor, "exchange-for", nil, "`CLIENT_ID`s whose tokens it may exchange beside its own")
-	flags.StringVar(&f.logoURI, "logo-uri", "", "`URL` of its logo")
-	flags.StringVar(&f.clientURI, "client-uri", "", "`URL` of its home page")
-	flags.StringVar(&f.policy, "policy-uri", "", "`URL` of what it says about data")
-	flags.StringVar(&f.tosURI, "tos-uri", "", "`URL` of its terms")
-	f.options.add(c)
-}
-
-// writeTo writes the flags that c was given to the description of a client and
-// returns how many there were.
-func (f *clientFlags) writeTo(c *cobra.Command, in *registry.Registration) (given int) {
-	writes := map[string]func(){
-		"name":                     func() { in.Name = f.name },
-		"redirect-uri":             func() { in.RedirectURIs = valuesOf(f.redirects) },
-		"post-logout-redirect-uri": func() { in.PostLogoutRedirectURIs = valuesOf(f.logouts) },
-		"scope":                    func() { in.Scopes = f.scopes },
-		"grant":                    func() { in.GrantTypes = f.grants },
-		"allow":                    func() { in.Allowed = f.allow },
-		"native":                   func() { in.ApplicationType = applicationType(f.native) },
-		"no-pkce":                  func() { in.RequirePKCE = !f.noPKCE },
-		"profile":                  func() { in.Options.Profile = f.profile },
-		"skip-consent":             func() { in.SkipConsent = f.skipConsent },
-		"access-token-lifetime":    func() { in.AccessTokenLifetime = f.access },
-		"refresh-token-lifetime":   func() { in.RefreshTokenLifetime = f.refresh },
-		"id-token-lifetime":        func() { in.IDTokenLifetime = f.id },
-		"exchange":                 func() { in.Options.Exchange = valuesOf(f.exchange) },
-		"exchange-for":             func() { in.Options.ExchangeFor = valuesOf(f.exchangeFor) },
-		"logo-uri":                 func() { in.LogoURI = f.logoURI },
-		"client-uri":               func() { in.ClientURI = f.clientURI },
-		"policy-uri":               func() { in.PolicyURI = f.policy },
-		"tos-uri":                  func() { in.TOSURI = f.tosURI },
-	}
-	maps.Copy(writes, f.options.writes(in))
-	for name, write := range writes {
-		if c.Flags().Changed(name) {
-			write()
-			given++
-		}
-	}
-	return given
-}
-
-// valuesOf returns the values of a flag; one that is empty stands for none.
-func valuesOf(values []string) []string {
-	if len(values) == 1 && values[0] == "" {
-		return nil
-	}
-	return values
-}
-
-func applicationType(native bool) string {
-	if native {
-		return "native"
-	}
-	return "web"
-}
 
 func (a *app) updateClientCommand() *cobra.Command {
 	var f clientFlags
@@ -116,13 +24,13 @@ who may no longer use the client are dead.`,
   authy client update acme-portal-001 --no-pkce=false`,
 		Args: takes("CLIENT_ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.writeTo(c, new(registry.Registration)) == 0 {
+			if f.writeTo(new(registry.Registration)) == 0 {
 				return misused(c, "say what to change")
 			}
-			if err := f.options.read(a, c); err != nil {
+			if err := f.read(a, c); err != nil {
 				return err
 			}
-			return a.updateClient(c.Context(), args[0], func(in *registry.Registration) { f.writeTo(c, in) }, asJSON)
+			return a.updateClient(c.Context(), args[0], func(in *registry.Registration) { f.writeTo(in) }, asJSON)
 		},
 	}
 	f.add(c)

@@ -67,12 +67,6 @@ func (a *app) printClientErrors(refusals []registry.Refusal, asJSON bool) error 
 			differs, r.Description,
 		}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(refusals) == 0:
-		a.note("No request of the client was refused in the last hour.")
-		return nil
-	}
-	return a.printTable([]string{"AT", "COUNT", "ERROR", "PARAMETER", "SENT", "REGISTERED", "DIFFERS AFTER", "WHY"}, rows)
+	head := []string{"AT", "COUNT", "ERROR", "PARAMETER", "SENT", "REGISTERED", "DIFFERS AFTER", "WHY"}
+	return a.printList(asJSON, out, head, rows, "No request of the client was refused in the last hour.")
 }

@@ -39,15 +39,17 @@ type clientOut struct {
 	ExchangeFor            []string   `json:"exchange_for"`
 	// Secret is there only when it was made up.
 	Secret string `json:"client_secret,omitempty"`
-	optionsOut
+	registry.Metadata
+	registry.Granted
 }
 
 func clientOutOf(c *registry.Client) clientOut {
 	list := func(words []string) []string { return append([]string{}, words...) }
+	metadata, granted := metadataOf(c)
 	return clientOut{
 		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
 		ApplicationType: c.ApplicationType, Public: registry.IsPublic(c), Profile: registry.ProfileOf(c), IsActive: c.IsActive,
-		Dynamic: registry.IsDynamic(c), Relaxed: list(registry.Relaxed(c)), optionsOut: optionsOutOf(c),
+		Dynamic: registry.IsDynamic(c), Relaxed: list(registry.Relaxed(c)), Metadata: metadata, Granted: granted,
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
 		RedirectURIs: list(c.RedirectURIs), PostLogoutRedirectURIs: list(c.PostLogoutRedirectURIs),
 		GrantTypes: list(c.GrantTypes), Scopes: list(c.Scopes), Allow: list(c.Allowed),
@@ -91,7 +93,7 @@ func (a *app) printClient(client *registry.Client, asJSON bool) error {
 		{"Policy", c.PolicyURI},
 		{"Terms", c.TOSURI},
 	}
-	rows = append(rows, c.rows()...)
+	rows = append(rows, optionRows(client)...)
 	return a.printTable(nil, append(rows, [][]string{
 		{"Old secret works until", instant(client.OldSecretExpiresAt.Time)},
 		{"Created", instant(client.CreatedAt.Time)},

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -133,16 +134,11 @@ func (a *app) listInvites(ctx context.Context, s *server.Services, o *org.Organi
 		rows = append(rows, []string{i.Email, string(i.Role), instant(i.ExpiresAt.Time), i.ID})
 		return true
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case asJSON:
-		return a.printJSON(out)
-	case len(rows) == 0:
-		a.note("No invitation to %s waits for an answer.", o.Slug)
-		return nil
 	}
-	return a.printTable([]string{"EMAIL", "ROLE", "EXPIRES", "ID"}, rows)
+	none := fmt.Sprintf("No invitation to %s waits for an answer.", o.Slug)
+	return a.printList(asJSON, out, []string{"EMAIL", "ROLE", "EXPIRES", "ID"}, rows, none)
 }
 
 func (a *app) revokeInviteCommand() *cobra.Command {

@@ -75,14 +75,8 @@ func (a *app) printKeys(keys []keyring.Info, asJSON bool) error {
 		}
 		rows[i] = []string{k.ID, k.Algorithm, k.State, instant(k.CreatedAt), instant(k.SignsAt), instant(k.EndsAt)}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(keys) == 0:
-		a.note("There are no keys yet: the server makes them when it starts.")
-		return nil
-	}
-	return a.printTable([]string{"ID", "ALGORITHM", "STATE", "PUBLISHED", "SIGNS", "ENDS"}, rows)
+	head := []string{"ID", "ALGORITHM", "STATE", "PUBLISHED", "SIGNS", "ENDS"}
+	return a.printList(asJSON, out, head, rows, "There are no keys yet: the server makes them when it starts.")
 }
 
 func (a *app) rotateKeysCommand() *cobra.Command {

@@ -13,11 +13,6 @@ import (
 	"authy/server/mail"
 )
 
-const (
-	mailsListed  = 100  // mails in a list unless told otherwise
-	maxMailsList = 1000 // at most
-)
-
 func (a *app) mailCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mail",
@@ -76,9 +71,7 @@ type mailOut struct {
 }
 
 func (a *app) listMailsCommand() *cobra.Command {
-	var after string
-	var limit int
-	var asJSON bool
+	var l listing
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the mails that wait to be sent",
@@ -89,28 +82,37 @@ any more; then it is given up, which the audit log records as mail.failed.`,
   authy mail list --json`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxMailsList {
-				return misused(c, "--limit must be between 1 and %d", maxMailsList)
+			if err := l.check(c); err != nil {
+				return err
 			}
 			return a.with(c.Context(), func(s *server.Services) error {
-				// One more tells whether there are more.
-				mails, err := s.Mail.List(c.Context(), after, limit+1)
-				if err != nil {
-					return err
-				}
-				return a.printMails(mails, limit, asJSON)
+				return a.listMails(c.Context(), s, l)
 			})
 		},
 	}
-	c.Flags().StringVar(&after, "after", "", "begin after the mail with this `ID`")
-	c.Flags().IntVar(&limit, "limit", mailsListed, "list at most `N` mails")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	l.add(c, listed, "begin after the mail with this `ID`")
 	return c
 }
 
-func (a *app) printMails(mails []mail.Waiting, limit int, asJSON bool) error {
-	more := len(mails) > limit
-	mails = mails[:min(limit, len(mails))]
+func (a *app) listMails(ctx context.Context, s *server.Services, l listing) error {
+	// One more tells whether there are more.
+	mails, err := s.Mail.List(ctx, l.after, l.limit+1)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(mails) > l.limit {
+		mails = mails[:l.limit]
+		next = mails[l.limit-1].ID
+	}
+	if err := a.printMails(mails, l.asJSON); err != nil {
+		return err
+	}
+	a.noteMore(next, false)
+	return nil
+}
+
+func (a *app) printMails(mails []mail.Waiting, asJSON bool) error {
 	out, rows := make([]mailOut, len(mails)), make([][]string, len(mails))
 	for i, m := range mails {
 		out[i] = mailOut{
@@ -123,16 +125,6 @@ func (a *app) printMails(mails []mail.Waiting, limit int, asJSON bool) error {
 			instant(m.ExpiresAt.Time), m.LastError, m.ID,
 		}
 	}
-	if asJSON {
-		return a.printJSON(out)
-	}
-	if len(mails) == 0 {
-		a.note("No mail waits to be sent.")
-		return nil
-	}
-	err := a.printTable([]string{"TO", "KIND", "ATTEMPTS", "CREATED", "NEXT", "UNTIL", "LAST ERROR", "ID"}, rows)
-	if err == nil && more {
-		a.note("There are more: add --after %s", mails[limit-1].ID)
-	}
-	return err
+	head := []string{"TO", "KIND", "ATTEMPTS", "CREATED", "NEXT", "UNTIL", "LAST ERROR", "ID"}
+	return a.printList(asJSON, out, head, rows, "No mail waits to be sent.")
 }

@@ -13,11 +13,6 @@ import (
 	"authy/server/org"
 )
 
-const (
-	orgsListed  = 100  // organizations in a list unless told otherwise
-	maxOrgsList = 1000 // at most
-)
-
 func (a *app) orgCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "org",
@@ -101,9 +96,9 @@ func (a *app) createOrg(ctx context.Context, s *server.Services, in org.NewOrg, 
 }
 
 func (a *app) listOrgsCommand() *cobra.Command {
-	var after, search string
-	var limit int
-	var disabled, asJSON bool
+	var search string
+	var disabled bool
+	var l listing
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List organizations in the order of their slugs, or search them",
@@ -115,10 +110,10 @@ or any word of whose name, begins with a text, in the order of what fits.`,
   authy org list --json | jq -r '.[].slug'`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxOrgsList {
-				return misused(c, "--limit is %d; give 1 to %d", limit, maxOrgsList)
+			if err := l.check(c); err != nil {
+				return err
 			}
-			if after != "" && search != "" {
+			if l.after != "" && search != "" {
 				return misused(c, "--after is for the list of all organizations; leave it out with --search")
 			}
 			var f org.Filter
@@ -126,28 +121,26 @@ or any word of whose name, begins with a text, in the order of what fits.`,
 				active := !disabled
 				f.Active = &active
 			}
-			return a.listOrgs(c.Context(), f, search, after, limit, asJSON)
+			return a.listOrgs(c.Context(), f, search, l)
 		},
 	}
 	c.Flags().StringVar(&search, "search", "", "only what is called like this `TEXT`, or has this ID")
 	c.Flags().BoolVar(&disabled, "disabled", false, "only disabled ones; with --disabled=false only others")
-	c.Flags().StringVar(&after, "after", "", "begin after this slug (`SLUG`)")
-	c.Flags().IntVar(&limit, "limit", orgsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxOrgsList))
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	l.add(c, listed, "begin after this slug (`SLUG`)")
 	return c
 }
 
-func (a *app) listOrgs(ctx context.Context, f org.Filter, search, after string, limit int, asJSON bool) error {
+func (a *app) listOrgs(ctx context.Context, f org.Filter, search string, l listing) error {
 	return a.with(ctx, func(s *server.Services) error {
-		orgs, next, err := s.Orgs.Search(ctx, audit.Shell(), f, search, after, limit)
+		orgs, next, err := s.Orgs.Search(ctx, audit.Shell(), f, search, l.after, l.limit)
 		if err != nil {
 			return err
 		}
-		if len(orgs) == 0 && !asJSON && (search != "" || f.Active != nil) {
+		if len(orgs) == 0 && !l.asJSON && (search != "" || f.Active != nil) {
 			a.note("There are no such organizations.")
 			return nil
 		}
-		if err := a.printOrgs(orgs, asJSON); err != nil {
+		if err := a.printOrgs(orgs, l.asJSON); err != nil {
 			return err
 		}
 		a.noteMore(next, search != "")
@@ -161,14 +154,8 @@ func (a *app) printOrgs(orgs []org.Organization, asJSON bool) error {
 		o := orgOutOf(&orgs[i])
 		out[i], rows[i] = o, []string{o.Slug, o.Name, yesOrNo(o.Active), instant(orgs[i].CreatedAt.Time), o.ID}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(orgs) == 0:
-		a.note("There are no organizations. Add one with 'authy org create SLUG --owner EMAIL'.")
-		return nil
-	}
-	return a.printTable([]string{"SLUG", "NAME", "ACTIVE", "CREATED", "ID"}, rows)
+	head := []string{"SLUG", "NAME", "ACTIVE", "CREATED", "ID"}
+	return a.printList(asJSON, out, head, rows, "There are no organizations. Add one with 'authy org create SLUG --owner EMAIL'.")
 }
 
 func (a *app) showOrgCommand() *cobra.Command {

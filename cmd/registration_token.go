@@ -95,9 +95,7 @@ func (a *app) createRegistrationToken(ctx context.Context, in registry.NewInitia
 }
 
 func (a *app) listRegistrationTokensCommand() *cobra.Command {
-	var after string
-	var limit int
-	var asJSON bool
+	var l listing
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens with which clients register themselves",
@@ -107,30 +105,28 @@ tokens themselves are not kept, so they cannot be shown.`,
   authy client registration-token list --json`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxClientsList {
-				return misused(c, "--limit is %d; give 1 to %d", limit, maxClientsList)
+			if err := l.check(c); err != nil {
+				return err
 			}
-			return a.listRegistrationTokens(c.Context(), after, limit, asJSON)
+			return a.listRegistrationTokens(c.Context(), l)
 		},
 	}
-	c.Flags().StringVar(&after, "after", "", "begin after this `ID`")
-	c.Flags().IntVar(&limit, "limit", clientsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxClientsList))
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	l.add(c, listed, "begin after this `ID`")
 	return c
 }
 
-func (a *app) listRegistrationTokens(ctx context.Context, after string, limit int, asJSON bool) error {
+func (a *app) listRegistrationTokens(ctx context.Context, l listing) error {
 	return a.with(ctx, func(s *server.Services) error {
-		tokens, err := s.Clients.InitialTokens(ctx, audit.Shell(), after, limit+1)
+		tokens, err := s.Clients.InitialTokens(ctx, audit.Shell(), l.after, l.limit+1)
 		if err != nil {
 			return err
 		}
 		next := ""
-		if len(tokens) > limit {
-			tokens = tokens[:limit]
-			next = tokens[limit-1].ID
+		if len(tokens) > l.limit {
+			tokens = tokens[:l.limit]
+			next = tokens[l.limit-1].ID
 		}
-		if err := a.printRegistrationTokens(tokens, asJSON); err != nil {
+		if err := a.printRegistrationTokens(tokens, l.asJSON); err != nil {
 			return err
 		}
 		a.noteMore(next, false)
@@ -148,14 +144,8 @@ func (a *app) printRegistrationTokens(tokens []registry.InitialToken, asJSON boo
 			instant(tokens[i].CreatedAt.Time), instant(tokens[i].ExpiresAt.Time),
 		}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(tokens) == 0:
-		a.note("There are no registration tokens. Make one with 'authy client registration-token create'.")
-		return nil
-	}
-	return a.printTable([]string{"ID", "ORGANIZATION", "PROFILE", "USES LEFT", "CREATED", "EXPIRES"}, rows)
+	head := []string{"ID", "ORGANIZATION", "PROFILE", "USES LEFT", "CREATED", "EXPIRES"}
+	return a.printList(asJSON, out, head, rows, "There are no registration tokens. Make one with 'authy client registration-token create'.")
 }
 
 func (a *app) deleteRegistrationTokenCommand() *cobra.Command {

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,11 +10,6 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/session"
-)
-
-const (
-	sessionsListed  = 100  // sessions in a list unless told otherwise
-	maxSessionsList = 1000 // at most
 )
 
 func (a *app) sessionCommand() *cobra.Command {
@@ -59,9 +53,8 @@ func sessionOutOf(o session.Owned) sessionOut {
 
 func (a *app) listSessionsCommand() *cobra.Command {
 	var f session.Filter
-	var user, after string
-	var limit int
-	var asJSON bool
+	var user string
+	var l listing
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List sessions, the newest first",
@@ -72,47 +65,50 @@ thirty days.`,
   authy session list --address 203.0.113.7 --json | jq -r '.[].email'`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxSessionsList {
-				return misused(c, "--limit is %d; give 1 to %d", limit, maxSessionsList)
+			if err := l.check(c); err != nil {
+				return err
 			}
 			if f.Kind != "" && f.Kind != session.API && f.Kind != session.Web {
 				return misused(c, "--kind is %s; give %s or %s", f.Kind, session.API, session.Web)
 			}
 			return a.with(c.Context(), func(s *server.Services) error {
-				return a.listSessions(c.Context(), s, f, user, after, limit, asJSON)
+				return a.listSessions(c.Context(), s, f, user, l)
 			})
 		},
 	}
 	c.Flags().StringVar(&user, "user", "", "only those of this user (`EMAIL-or-ID`)")
 	c.Flags().StringVar(&f.Kind, "kind", "", "only those of programs, api, or of browsers, web (`KIND`)")
 	c.Flags().StringVar(&f.IPAddress, "address", "", "only those that began at this `IP` address")
-	c.Flags().StringVar(&after, "after", "", "begin after the session with this `ID`")
-	c.Flags().IntVar(&limit, "limit", sessionsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxSessionsList))
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	l.add(c, listed, "begin after the session with this `ID`")
 	return c
 }
 
-func (a *app) listSessions(
-	ctx context.Context, s *server.Services, f session.Filter, user, after string, limit int, asJSON bool,
-) error {
-	if user != "" {
-		u, err := s.Accounts.Find(ctx, user)
-		if err != nil {
-			return err
-		}
-		f.UserID = u.ID
+func (a *app) listSessions(ctx context.Context, s *server.Services, f session.Filter, user string, l listing) error {
+	var err error
+	if f.UserID, err = userID(ctx, s, user); err != nil {
+		return err
 	}
-	found, next, err := s.Sessions.All(ctx, audit.Shell(), f, after, limit)
+	found, next, err := s.Sessions.All(ctx, audit.Shell(), f, l.after, l.limit)
 	if err != nil {
 		return err
 	}
-	if err := a.printSessions(found, asJSON); err != nil {
+	if err := a.printSessions(found, l.asJSON); err != nil {
 		return err
 	}
-	if next != "" {
-		a.note("There are more: add --after %s", next)
-	}
+	a.noteMore(next, false)
 	return nil
+}
+
+// userID returns the id of a user, "" for none.
+func userID(ctx context.Context, s *server.Services, emailOrID string) (string, error) {
+	if emailOrID == "" {
+		return "", nil
+	}
+	u, err := s.Accounts.Find(ctx, emailOrID)
+	if err != nil {
+		return "", err
+	}
+	return u.ID, nil
 }
 
 func (a *app) printSessions(found []session.Owned, asJSON bool) error {
@@ -125,14 +121,8 @@ func (a *app) printSessions(found []session.Owned, asJSON bool) error {
 			instant(o.Session.LastActivityAt.Time),
 		}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(found) == 0:
-		a.note("There are no such sessions.")
-		return nil
-	}
-	return a.printTable([]string{"ID", "USER", "KIND", "STATUS", "ADDRESS", "BEGAN", "LAST USED"}, rows)
+	head := []string{"ID", "USER", "KIND", "STATUS", "ADDRESS", "BEGAN", "LAST USED"}
+	return a.printList(asJSON, out, head, rows, "There are no such sessions.")
 }
 
 func (a *app) revokeSessionCommand() *cobra.Command {

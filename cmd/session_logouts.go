@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -30,9 +29,8 @@ type logoutOut struct {
 
 func (a *app) logoutsCommand() *cobra.Command {
 	var f logout.Filter
-	var user, after string
-	var limit int
-	var asJSON bool
+	var user string
+	var l listing
 	c := &cobra.Command{
 		Use:   "logouts",
 		Short: "List what applications were told of the end of sessions",
@@ -45,42 +43,33 @@ starts.`,
   authy session logouts --user bob@example.com`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if limit < 1 || limit > maxSessionsList {
-				return misused(c, "--limit is %d; give 1 to %d", limit, maxSessionsList)
+			if err := l.check(c); err != nil {
+				return err
 			}
 			return a.with(c.Context(), func(s *server.Services) error {
-				return a.listLogouts(c.Context(), s, f, user, after, limit, asJSON)
+				return a.listLogouts(c.Context(), s, f, user, l)
 			})
 		},
 	}
 	c.Flags().StringVar(&f.ClientID, "client", "", "only what was told to this client (`CLIENT_ID`)")
 	c.Flags().StringVar(&user, "user", "", "only the sessions of this user (`EMAIL-or-ID`)")
-	c.Flags().StringVar(&after, "after", "", "begin after the one with this `ID`")
-	c.Flags().IntVar(&limit, "limit", sessionsListed, fmt.Sprintf("how many to list at most, 1 to %d", maxSessionsList))
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	l.add(c, listed, "begin after the one with this `ID`")
 	return c
 }
 
-func (a *app) listLogouts(
-	ctx context.Context, s *server.Services, f logout.Filter, user, after string, limit int, asJSON bool,
-) error {
-	if user != "" {
-		u, err := s.Accounts.Find(ctx, user)
-		if err != nil {
-			return err
-		}
-		f.UserID = u.ID
+func (a *app) listLogouts(ctx context.Context, s *server.Services, f logout.Filter, user string, l listing) error {
+	var err error
+	if f.UserID, err = userID(ctx, s, user); err != nil {
+		return err
 	}
-	found, next, err := s.Logouts.List(ctx, audit.Shell(), f, after, limit)
+	found, next, err := s.Logouts.List(ctx, audit.Shell(), f, l.after, l.limit)
 	if err != nil {
 		return err
 	}
-	if err := a.printLogouts(found, asJSON); err != nil {
+	if err := a.printLogouts(found, l.asJSON); err != nil {
 		return err
 	}
-	if next != "" {
-		a.note("There are more: add --after %s", next)
-	}
+	a.noteMore(next, false)
 	return nil
 }
 
@@ -96,12 +85,6 @@ func (a *app) printLogouts(found []logout.Receipt, asJSON bool) error {
 			r.Client.ClientID, r.State, strconv.FormatInt(r.Attempts, 10), instant(r.CreatedAt.Time), r.SessionID, r.LastError,
 		}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(found) == 0:
-		a.note("No application was told of a logout.")
-		return nil
-	}
-	return a.printTable([]string{"CLIENT", "STATE", "ATTEMPTS", "ENDED", "SESSION", "LAST ERROR"}, rows)
+	head := []string{"CLIENT", "STATE", "ATTEMPTS", "ENDED", "SESSION", "LAST ERROR"}
+	return a.printList(asJSON, out, head, rows, "No application was told of a logout.")
 }

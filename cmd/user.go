@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,11 +10,6 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/storage"
-)
-
-const (
-	usersListed  = 100  // users in a list unless told otherwise
-	maxUsersList = 1000 // at most
 )
 
 func (a *app) userCommand() *cobra.Command {
@@ -133,7 +127,6 @@ func (a *app) createUser(ctx context.Context, in account.NewUser, generated, asJ
 func (a *app) listUsersCommand() *cobra.Command {
 	var q userQuery
 	var admins bool
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List users in the order of their addresses, or search them",
@@ -145,8 +138,8 @@ or any word of whose name, begins with a text, in the order of what fits.`,
   authy user list --json | jq -r '.[] | select(.admin) | .email'`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if q.limit < 1 || q.limit > maxUsersList {
-				return misused(c, "--limit is %d; give 1 to %d", q.limit, maxUsersList)
+			if err := q.check(c); err != nil {
+				return err
 			}
 			switch q.filter.Status {
 			case "", storage.Active, storage.Inactive, storage.Suspended, storage.Pending:
@@ -159,30 +152,28 @@ or any word of whose name, begins with a text, in the order of what fits.`,
 			if c.Flags().Changed("admin") {
 				q.filter.Admin = &admins
 			}
-			return a.listUsers(c.Context(), q, asJSON)
+			return a.listUsers(c.Context(), q)
 		},
 	}
 	c.Flags().StringVar(&q.search, "search", "", "only who is called like this `TEXT`, or has this ID")
 	c.Flags().StringVar((*string)(&q.filter.Status), "status", "", "only users in this `STATE`: active, inactive, suspended or pending")
 	c.Flags().BoolVar(&admins, "admin", false, "only administrators; with --admin=false only others")
 	c.Flags().StringVar(&q.org, "org", "", "only members of this organization (`SLUG-or-ID`)")
-	c.Flags().StringVar(&q.after, "after", "", "begin after this address (`EMAIL`)")
-	c.Flags().IntVar(&q.limit, "limit", usersListed, fmt.Sprintf("how many to list at most, 1 to %d", maxUsersList))
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	q.add(c, listed, "begin after this address (`EMAIL`)")
 	return c
 }
 
 // userQuery says which users to list.
 type userQuery struct {
-	filter             account.Filter
-	search, org, after string
-	limit              int
+	filter      account.Filter
+	search, org string
+	listing
 }
 
 // isAll says whether every user is meant.
 func (q userQuery) isAll() bool { return q.search == "" && q.filter == account.Filter{} }
 
-func (a *app) listUsers(ctx context.Context, q userQuery, asJSON bool) error {
+func (a *app) listUsers(ctx context.Context, q userQuery) error {
 	return a.with(ctx, func(s *server.Services) error {
 		if q.org != "" {
 			o, err := s.Orgs.Find(ctx, q.org)
@@ -195,7 +186,7 @@ func (a *app) listUsers(ctx context.Context, q userQuery, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		if err := a.printUsers(users, q.isAll(), asJSON); err != nil {
+		if err := a.printUsers(users, q.isAll(), q.asJSON); err != nil {
 			return err
 		}
 		a.noteMore(next, q.search != "" || q.org != "")
@@ -213,17 +204,12 @@ func (a *app) printUsers(users []account.User, all, asJSON bool) error {
 			instant(users[i].LastLoginAt.Time), u.ID,
 		}
 	}
-	switch {
-	case asJSON:
-		return a.printJSON(out)
-	case len(users) == 0 && !all:
-		a.note("There are no such users.")
-		return nil
-	case len(users) == 0:
-		a.note("There are no users. Add one with 'authy user create EMAIL'.")
-		return nil
+	none := "There are no users. Add one with 'authy user create EMAIL'."
+	if !all {
+		none = "There are no such users."
 	}
-	return a.printTable([]string{"EMAIL", "NAME", "STATUS", "VERIFIED", "ADMIN", "LAST SIGN-IN", "ID"}, rows)
+	head := []string{"EMAIL", "NAME", "STATUS", "VERIFIED", "ADMIN", "LAST SIGN-IN", "ID"}
+	return a.printList(asJSON, out, head, rows, none)
 }
 
 func (a *app) showUserCommand() *cobra.Command {

@@ -32,7 +32,7 @@ var picture = [][]string{
 	{"server/api", "web"},
 	{"server/login"},
 	{"server/openid", "server/saml2", "server/social", "server/token"},
-	{"server/registry"},
+	{"server/dpop", "server/registry"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/seen"},
@@ -54,7 +54,7 @@ var sanctioned = map[string][]string{
 const demo = "server/demo"
 
 // support lists the packages that exist for tests. They may use everything from server down.
-var support = []string{"server/servertest", "storage/storagetest", "web/browsertest"}
+var support = []string{"server/dpop/dpoptest", "server/servertest", "storage/storagetest", "web/browsertest"}
 
 // A rule looks at a project and returns one line for each violation, beginning with the file.
 type rule struct {

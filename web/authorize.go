@@ -58,7 +58,7 @@ func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
 		wb.renderDeviceAllow(w, r, flow, q)
 		return nil
 	}
-	host, source := target(q.Request.RedirectURI)
+	host, _ := target(q.Request.RedirectURI)
 	page := consentPage{Flow: flow, Client: *clientOf(q), RedirectHost: host, Email: q.Identity.User.Email}
 	for _, name := range q.Request.Asked() {
 		s := openid.Describe(name)
@@ -68,7 +68,7 @@ func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
 			New: contains(q.Missing, name) && len(q.Missing) < len(q.Request.Asked()),
 		})
 	}
-	wb.pages.renderWith(w, r, http.StatusOK, "consent", wb.view(r, "Allow access", page), foreign{forms: []string{source}, logo: q.Client.LogoURI})
+	wb.pages.renderWith(w, r, http.StatusOK, "consent", wb.view(r, "Allow access", page), foreignOf(q))
 	return nil
 }
 

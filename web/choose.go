@@ -29,8 +29,7 @@ func (wb *Web) showChoice(w http.ResponseWriter, r *http.Request) error {
 		Flow: flow, Client: *clientOf(q), ID: user.ID, Name: user.FullName, Account: user.Email,
 	})
 	v.Signed = nil
-	_, source := target(q.Request.RedirectURI)
-	wb.pages.renderWith(w, r, http.StatusOK, "choose_account", v, foreign{forms: []string{source}, logo: q.Client.LogoURI})
+	wb.pages.renderWith(w, r, http.StatusOK, "choose_account", v, foreignOf(q))
 	return nil
 }
 

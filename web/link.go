@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 
-	"authy/server/account"
 	"authy/server/fault"
 )
 
@@ -124,7 +123,7 @@ func (wb *Web) renderReset(w http.ResponseWriter, r *http.Request, status int, p
 	if err != nil {
 		return err
 	}
-	page.Email, page.MinLength = user.Email, account.MinPassword
+	page.Email = user.Email
 	wb.pages.render(w, r, status, "reset_password", wb.view(r, "Choose a new password", page))
 	return nil
 }
@@ -134,7 +133,7 @@ func (wb *Web) reset(w http.ResponseWriter, r *http.Request) error {
 	form := r.PostForm
 	page := resetPage{Token: form.Get("token")}
 	if form.Get("password") != form.Get("password_confirm") {
-		page.Fields = map[string]string{"password_confirm": "Passwords do not match"}
+		page.Fields = unlike()
 		return wb.renderReset(w, r, http.StatusBadRequest, page)
 	}
 	err := wb.Login.ResetPassword(r.Context(), actor(r), page.Token, form.Get("password"))

@@ -23,6 +23,7 @@ import (
 	"unicode"
 
 	"authy/embed"
+	"authy/server/login"
 )
 
 // view is what every page has: what the layout shows, and the page's own part in Data.
@@ -93,7 +94,14 @@ type scopeView struct {
 type setupPage struct {
 	Token, Email, FullName, Problem string
 	Fields                          map[string]string // problems by the name of their field
-	MinLength                       int               // of the password; 0 says nothing about it
+}
+
+// Focus is the first field to fill.
+func (p setupPage) Focus() string { return firstToFill(p.Fields, "email", "full_name") }
+
+// NewPassword is the data of its part.
+func (p setupPage) NewPassword() newPassword {
+	return newPassword{"Password", p.Focus() == "password", p.Fields}
 }
 
 // forgotPage is the data of page "forgot_password".
@@ -106,8 +114,10 @@ type forgotPage struct {
 type resetPage struct {
 	Token, Email, Problem string
 	Fields                map[string]string // problems by the name of their field
-	MinLength             int               // of the password
 }
+
+// NewPassword is the data of its part.
+func (p resetPage) NewPassword() newPassword { return newPassword{"New password", true, p.Fields} }
 
 // followLinkPage is the data of page "follow_link": what a link that was mailed does, and the
 // button that does it. Looking at the page does nothing, as programs that check mail do.
@@ -256,6 +266,12 @@ type foreign struct {
 	forms  []string // where its forms may lead, beside here
 	frames []string // what it shows in frames
 	logo   string   // the address of the logo that it shows, "" for none
+}
+
+// foreignOf is what a page of a flow has to do with the application that asks.
+func foreignOf(q *login.Question) foreign {
+	_, source := target(q.Request.RedirectURI)
+	return foreign{forms: []string{source}, logo: q.Client.LogoURI}
 }
 
 // renderWith is [pages.render] for a page with more than forms that lead elsewhere.

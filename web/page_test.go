@@ -368,6 +368,12 @@ func TestTheFocusIsOnTheFirstFieldToFill(t *testing.T) {
 		{"setup", setupPage{Fields: map[string]string{"email": "x", "password": "x"}}, "email"},
 		{"setup", setupPage{Fields: map[string]string{"full_name": "x"}}, "full_name"},
 		{"setup", setupPage{Fields: map[string]string{"password_confirm": "x"}}, "password"},
+		{"sign_up", signUpPage{Fields: map[string]string{}}, "full_name"},
+		{"sign_up", signUpPage{Fields: map[string]string{"email": "x", "password": "x"}}, "email"},
+		{"sign_up", signUpPage{Fields: map[string]string{"email": "x", "full_name": "x"}}, "full_name"},
+		{"sign_up", signUpPage{Fields: map[string]string{"password": "x"}}, "password"},
+		{"reset_password", resetPage{}, "password"},
+		{"change_password", passwordPage{}, "current_password"},
 	} {
 		var got []string
 		for _, e := range elements(t, get(t, test.name, view{Data: test.data}).Body.Bytes()) {

@@ -17,7 +17,47 @@ const changePasswordPath = "/account/password"
 type passwordPage struct {
 	Email, Problem string
 	Fields         map[string]string // problems by the name of their field
-	MinLength      int               // of the password
+}
+
+// NewPassword is the data of its part.
+func (p passwordPage) NewPassword() newPassword { return newPassword{"New password", false, p.Fields} }
+
+// newPassword is the data of part "new-password", which asks for one twice.
+type newPassword struct {
+	Label  string
+	Focus  bool
+	Fields map[string]string // problems by the name of their field
+}
+
+// MinLength is the least length of a password.
+func (newPassword) MinLength() int { return account.MinPassword }
+
+// firstToFill is the first of the named fields when nothing is filled, and else the first
+// with a problem; if none of them has one it is the password, which is empty again.
+func firstToFill(problems map[string]string, fields ...string) string {
+	if len(problems) == 0 {
+		return fields[0]
+	}
+	for _, field := range fields {
+		if problems[field] != "" {
+			return field
+		}
+	}
+	return "password"
+}
+
+// unlike is the problem of two passwords that are not the same.
+func unlike() map[string]string {
+	return map[string]string{"password_confirm": "Passwords do not match"}
+}
+
+// problemsAt is what is wrong, by the names of the fields.
+func problemsAt(f *fault.Error) map[string]string {
+	problems := map[string]string{}
+	for name, all := range f.Fields {
+		problems[name] = strings.Join(all, " ")
+	}
+	return problems
 }
 
 // findPassword leads password managers to the page
@@ -38,7 +78,7 @@ func (wb *Web) showPassword(w http.ResponseWriter, r *http.Request) error {
 func (wb *Web) renderPassword(
 	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, page passwordPage,
 ) error {
-	page.Email, page.MinLength = id.User.Email, account.MinPassword
+	page.Email = id.User.Email
 	wb.pages.render(w, r, status, "change_password", wb.view(r, "Change your password", page))
 	return nil
 }
@@ -52,7 +92,7 @@ func (wb *Web) changePassword(w http.ResponseWriter, r *http.Request) error {
 	form := r.PostForm
 	if form.Get("password") != form.Get("password_confirm") {
 		return wb.renderPassword(w, r, http.StatusBadRequest, id,
-			passwordPage{Fields: map[string]string{"password_confirm": "Passwords do not match"}})
+			passwordPage{Fields: unlike()})
 	}
 	err = wb.Login.ChangePassword(r.Context(), id.Actor(actor(r)), id, form.Get("current_password"), form.Get("password"))
 	if err == nil {

@@ -31,15 +31,14 @@ func (wb *Web) showSecondFactor(w http.ResponseWriter, r *http.Request) error {
 func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status int, page secondFactorPage) error {
 	v := wb.view(r, "Second step", nil)
 	v.Signed = nil
-	var source, logo string
+	var to foreign
 	if page.Flow != "" {
 		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
 		if err != nil {
 			return err
 		}
 		page.Client, page.Wants = clientOf(q), wanted[q.Wants]
-		_, source = target(q.Request.RedirectURI)
-		logo = q.Client.LogoURI
+		to = foreignOf(q)
 	}
 	owed, err := wb.Login.Owes(r.Context(), wb.browser(r), page.Flow)
 	if err != nil {
@@ -50,7 +49,7 @@ func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status
 	}
 	page.TOTP, page.Passkeys = owed.TOTP, owed.Passkeys
 	v.Data = page
-	wb.pages.renderWith(w, r, status, "second_factor", v, foreign{forms: []string{source}, logo: logo})
+	wb.pages.renderWith(w, r, status, "second_factor", v, to)
 	return nil
 }
 
@@ -73,10 +72,8 @@ func (wb *Web) secondFactor(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case errors.Is(err, login.ErrPending), errors.Is(err, account.ErrNoTOTP), errors.Is(err, account.ErrChanged):
 		return wb.startOver(w, r, page.Flow)
-	case errors.Is(err, account.ErrTOTPCode):
-		page.Problem = "This code is wrong, or was used before. Wait for the next one and type that."
-	case errors.Is(err, account.ErrRecoveryCode):
-		page.Problem = "This is none of your recovery codes, or it was used before."
+	case errors.Is(err, account.ErrTOTPCode), errors.Is(err, account.ErrRecoveryCode):
+		page.Problem = againProblem(f)
 	case told && f.Kind == fault.RateLimited:
 		setRetryAfter(w, f)
 		page.Problem = f.Error()

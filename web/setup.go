@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"authy/server/account"
 	"authy/server/fault"
@@ -18,7 +17,6 @@ func (wb *Web) showSetup(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (wb *Web) renderSetup(w http.ResponseWriter, r *http.Request, status int, page setupPage) error {
-	page.MinLength = account.MinPassword
 	wb.pages.render(w, r, status, "setup", wb.view(r, "Set up authy", page))
 	return nil
 }
@@ -31,15 +29,12 @@ func (wb *Web) setup(w http.ResponseWriter, r *http.Request) error {
 		Email: page.Email, FullName: page.FullName, Password: form.Get("password"), EmailVerified: true,
 	}
 	if in.Password != form.Get("password_confirm") {
-		page.Fields = map[string]string{"password_confirm": "Passwords do not match"}
+		page.Fields = unlike()
 		return wb.renderSetup(w, r, http.StatusBadRequest, page)
 	}
 	result, err := wb.Login.Setup(r.Context(), actor(r), page.Token, in)
 	if f, ok := fault.As(err); ok && f.Fields != nil {
-		page.Fields = map[string]string{}
-		for name, problems := range f.Fields {
-			page.Fields[name] = strings.Join(problems, " ")
-		}
+		page.Fields = problemsAt(f)
 		return wb.renderSetup(w, r, http.StatusBadRequest, page)
 	}
 	if err != nil {

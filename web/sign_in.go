@@ -68,20 +68,19 @@ func (wb *Web) renderSignIn(w http.ResponseWriter, r *http.Request, status int, 
 	v := wb.view(r, "Sign in", nil)
 	v.Signed = nil
 	page.SignUp = wb.Login.Registration
-	var source, logo string
+	var to foreign
 	if page.Flow != "" {
 		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
 		if err != nil {
 			return err
 		}
 		page.ask(q, r.Form.Get("switch") == "")
-		_, source = target(q.Request.RedirectURI)
-		logo = q.Client.LogoURI
+		to = foreignOf(q)
 	} else if id, err := wb.identity(r); err == nil && id != nil {
 		page.SwitchFrom = id.User.Email
 	}
 	v.Data = page
-	wb.pages.renderWith(w, r, status, "sign_in", v, foreign{forms: []string{source}, logo: logo})
+	wb.pages.renderWith(w, r, status, "sign_in", v, to)
 	return nil
 }
 

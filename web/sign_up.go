@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"authy/server/account"
 	"authy/server/fault"
@@ -15,7 +14,14 @@ type signUpPage struct {
 	Client                   *clientView // nil when the account leads to authy itself
 	Email, FullName, Problem string
 	Fields                   map[string]string // problems by the name of their field
-	MinLength                int               // of the password
+}
+
+// Focus is the first field to fill.
+func (p signUpPage) Focus() string { return firstToFill(p.Fields, "full_name", "email") }
+
+// NewPassword is the data of its part.
+func (p signUpPage) NewPassword() newPassword {
+	return newPassword{"Password", p.Focus() == "password", p.Fields}
 }
 
 // showSignUp asks who wants an account, where anyone can have one.
@@ -33,24 +39,22 @@ func (wb *Web) showSignUp(w http.ResponseWriter, r *http.Request) error {
 
 // renderSignUp fills the page with what the flow knows.
 func (wb *Web) renderSignUp(w http.ResponseWriter, r *http.Request, status int, page signUpPage) error {
-	page.MinLength = account.MinPassword
 	v := wb.view(r, "Create an account", nil)
 	v.Signed = nil
-	var source, logo string
+	var to foreign
 	if page.Flow != "" {
 		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
 		if err != nil {
 			return err
 		}
 		page.Client = clientOf(q)
-		_, source = target(q.Request.RedirectURI)
-		logo = q.Client.LogoURI
+		to = foreignOf(q)
 		if r.Method != http.MethodPost {
 			page.Email = q.Request.LoginHint
 		}
 	}
 	v.Data = page
-	wb.pages.renderWith(w, r, status, "sign_up", v, foreign{forms: []string{source}, logo: logo})
+	wb.pages.renderWith(w, r, status, "sign_up", v, to)
 	return nil
 }
 
@@ -60,16 +64,13 @@ func (wb *Web) signUp(w http.ResponseWriter, r *http.Request) error {
 	page := signUpPage{Flow: form.Get("flow"), Email: form.Get("email"), FullName: form.Get("full_name")}
 	in := account.NewUser{Email: page.Email, FullName: page.FullName, Password: form.Get("password")}
 	if in.Password != form.Get("password_confirm") {
-		page.Fields = map[string]string{"password_confirm": "Passwords do not match"}
+		page.Fields = unlike()
 		return wb.renderSignUp(w, r, http.StatusBadRequest, page)
 	}
 	next, err := wb.Login.SignUp(r.Context(), actor(r), wb.browser(r), page.Flow, in)
 	switch f, told := fault.As(err); {
 	case told && f.Fields != nil:
-		page.Fields = map[string]string{}
-		for name, problems := range f.Fields {
-			page.Fields[name] = strings.Join(problems, " ")
-		}
+		page.Fields = problemsAt(f)
 		return wb.renderSignUp(w, r, http.StatusBadRequest, page)
 	case told && (f.Is(account.ErrEmailTaken) || f.Kind == fault.RateLimited || f.Kind == fault.Unavailable):
 		setRetryAfter(w, f)

@@ -219,6 +219,20 @@ func (s *Service) SignOut(ctx context.Context, by audit.Actor, userID string) er
 	})
 }
 
+// withUser has write change what is kept of a user, in a transaction of its own.
+func (s *Service) withUser(
+	ctx context.Context, userID string, write func(tx *storage.Tx, user *User, now time.Time) error,
+) error {
+	now := time.Now()
+	return s.db.Update(ctx, func(tx *storage.Tx) error {
+		user, err := load(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		return write(tx, user, now)
+	})
+}
+
 // change applies what an operator or administrator does to a user.
 func (s *Service) change(
 	ctx context.Context, by audit.Actor, userID, action string,
@@ -227,12 +241,7 @@ func (s *Service) change(
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return err
 	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
+	return s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
 		if action == "user.suspend" {
 			if err := keepsAnAdmin(ctx, tx, by, user); err != nil {
 				return err

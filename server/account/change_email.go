@@ -84,12 +84,7 @@ func (s *Service) SetEmail(ctx context.Context, by audit.Actor, userID, email st
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
+	return s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
 		return s.readdress(ctx, tx, by, now, user, email)
 	})
 }

@@ -53,12 +53,7 @@ func (s *Service) reset(
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return err
 	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
+	return s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
 		if err := signOut(ctx, tx, now, user); err != nil {
 			return err
 		}

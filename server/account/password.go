@@ -364,12 +364,7 @@ func (s *Service) SetPassword(ctx context.Context, by audit.Actor, userID, passw
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, user.ID)
-		if err != nil {
-			return err
-		}
+	return s.withUser(ctx, user.ID, func(tx *storage.Tx, user *User, now time.Time) error {
 		if err := s.replaceAll(ctx, tx, now, user, hash); err != nil {
 			return err
 		}

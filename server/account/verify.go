@@ -44,12 +44,7 @@ func (s *Service) RequestVerification(ctx context.Context, by audit.Actor, userI
 	if err := s.mayChange(ctx, by, userID); err != nil {
 		return err
 	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
+	return s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
 		if !user.EmailVerifiedAt.IsZero() {
 			return ErrVerified
 		}
@@ -96,12 +91,7 @@ func (s *Service) MarkVerified(ctx context.Context, by audit.Actor, userID strin
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return err
 	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		user, err := load(ctx, tx, userID)
-		if err != nil {
-			return err
-		}
+	return s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
 		return s.verified(ctx, tx, by, now, user)
 	})
 }

@@ -36,7 +36,7 @@ func (a *API) allClients(ctx context.Context, _ *session.Identity, by audit.Acto
 	if err != nil {
 		return nil, err
 	}
-	return clientsOutOf(clients, next), nil
+	return &clientsOut{viewsOf(clients, clientViewOf), len(clients), PageOut{next}}, nil
 }
 
 type createServerClientIn struct{ Body NewClient }

@@ -30,10 +30,8 @@ type adminOrgsIn struct {
 type adminOrgsOut struct {
 	Organizations []OrgView `json:"organizations"`
 	Count         int       `json:"count" doc:"How many there are on this page"`
-	following     string
+	PageOut
 }
-
-func (o *adminOrgsOut) next() string { return o.following }
 
 func (a *API) adminOrgs(ctx context.Context, _ *session.Identity, by audit.Actor, in *adminOrgsIn) (*adminOrgsOut, error) {
 	after, err := in.after()
@@ -44,11 +42,7 @@ func (a *API) adminOrgs(ctx context.Context, _ *session.Identity, by audit.Actor
 	if err != nil {
 		return nil, err
 	}
-	out := &adminOrgsOut{Organizations: make([]OrgView, len(orgs)), Count: len(orgs), following: cursor(next)}
-	for i := range orgs {
-		out.Organizations[i] = orgOf(&orgs[i])
-	}
-	return out, nil
+	return &adminOrgsOut{viewsOf(orgs, orgOf), len(orgs), PageOut{next}}, nil
 }
 
 type adminOrgOut struct {

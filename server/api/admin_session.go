@@ -28,12 +28,10 @@ type ownedSession struct {
 }
 
 type allSessionsOut struct {
-	Sessions  []ownedSession `json:"sessions"`
-	Count     int            `json:"count" doc:"How many there are on this page"`
-	following string
+	Sessions []ownedSession `json:"sessions"`
+	Count    int            `json:"count" doc:"How many there are on this page"`
+	PageOut
 }
-
-func (o *allSessionsOut) next() string { return o.following }
 
 func (a *API) allSessions(ctx context.Context, id *session.Identity, by audit.Actor, in *allSessionsIn) (*allSessionsOut, error) {
 	after, err := in.after()
@@ -45,7 +43,7 @@ func (a *API) allSessions(ctx context.Context, id *session.Identity, by audit.Ac
 	if err != nil {
 		return nil, err
 	}
-	out := &allSessionsOut{Sessions: make([]ownedSession, len(found)), Count: len(found), following: cursor(next)}
+	out := &allSessionsOut{Sessions: make([]ownedSession, len(found)), Count: len(found), PageOut: PageOut{next}}
 	for i, o := range found {
 		view := sessionOf(o.Session, id.Session.ID)
 		view.Status = o.State

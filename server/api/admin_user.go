@@ -52,12 +52,10 @@ type adminUsersIn struct {
 }
 
 type adminUsersOut struct {
-	Users  []adminUser `json:"users"`
-	Count  int         `json:"count" doc:"How many there are on this page"`
-	nextID string
+	Users []adminUser `json:"users"`
+	Count int         `json:"count" doc:"How many there are on this page"`
+	PageOut
 }
-
-func (o *adminUsersOut) next() string { return o.nextID }
 
 func (a *API) adminUsers(ctx context.Context, _ *session.Identity, by audit.Actor, in *adminUsersIn) (*adminUsersOut, error) {
 	after, err := in.after()
@@ -70,11 +68,7 @@ func (a *API) adminUsers(ctx context.Context, _ *session.Identity, by audit.Acto
 	if err != nil {
 		return nil, err
 	}
-	out := &adminUsersOut{Users: make([]adminUser, len(users)), Count: len(users), nextID: cursor(next)}
-	for i := range users {
-		out.Users[i] = adminUserOf(&users[i])
-	}
-	return out, nil
+	return &adminUsersOut{viewsOf(users, adminUserOf), len(users), PageOut{next}}, nil
 }
 
 // yesNoOrNil returns what a filter says, nil if it was left out.

@@ -11,6 +11,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -70,6 +71,7 @@ func Register(router *httprouter.Router, c Config) *API {
 	description.RejectUnknownQueryParameters = true
 	description.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	description.Servers = []*huma.Server{{URL: c.Issuer}}
+	description.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[registry.KeySet](), reflect.TypeFor[keySet]())
 	description.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"session": {Type: "http", Scheme: "bearer", Description: "The token that register and login answer with."},
 		"token":   {Type: "http", Scheme: "bearer", Description: "An API token, with the scope that the operation names."},

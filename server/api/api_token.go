@@ -44,14 +44,7 @@ func tokenOf(t *token.Token) tokenView {
 type tokensOut struct {
 	Tokens []tokenView `json:"tokens" nullable:"false"`
 	Count  int         `json:"count"`
-	more   bool
-}
-
-func (o *tokensOut) next() string {
-	if !o.more {
-		return ""
-	}
-	return cursor(o.Tokens[len(o.Tokens)-1].ID)
+	PageOut
 }
 
 func (a *API) myTokens(ctx context.Context, id *session.Identity, by audit.Actor, in *PageIn) (*tokensOut, error) {
@@ -76,8 +69,8 @@ func (a *API) tokenPage(ctx context.Context, by audit.Actor, o token.Owner, in P
 	if err != nil {
 		return nil, err
 	}
-	views, more := firstOf(found, in.Limit, tokenOf)
-	return &tokensOut{Tokens: views, Count: len(views), more: more}, nil
+	views, page := firstOf(found, in.Limit, tokenOf, func(t *token.Token) string { return t.ID })
+	return &tokensOut{Tokens: views, Count: len(views), PageOut: page}, nil
 }
 
 // NewToken describes an API token to be made. It is exported for the framework,

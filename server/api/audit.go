@@ -45,22 +45,16 @@ type eventView struct {
 type eventsOut struct {
 	Events []eventView `json:"events"`
 	Count  int         `json:"count"`
-
-	following string
+	PageOut
 }
-
-func (o *eventsOut) next() string { return o.following }
 
 func eventsOf(p activity.Page, err error) (*eventsOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &eventsOut{Events: make([]eventView, len(p.Entries)), Count: len(p.Entries)}
+	out := &eventsOut{Events: make([]eventView, len(p.Entries)), Count: len(p.Entries), PageOut: PageOut{p.Next}}
 	for i, e := range p.Entries {
 		out.Events[i] = eventView(e)
-	}
-	if p.Next != "" {
-		out.following = cursor(p.Next)
 	}
 	return out, nil
 }

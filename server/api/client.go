@@ -79,19 +79,9 @@ type clientOut struct {
 }
 
 type clientsOut struct {
-	Clients   []clientView `json:"clients" nullable:"false"`
-	Count     int          `json:"count"`
-	following string
-}
-
-func (o *clientsOut) next() string { return o.following }
-
-func clientsOutOf(clients []registry.Client, next string) *clientsOut {
-	out := &clientsOut{Clients: make([]clientView, len(clients)), Count: len(clients), following: cursor(next)}
-	for i := range clients {
-		out.Clients[i] = clientViewOf(&clients[i])
-	}
-	return out
+	Clients []clientView `json:"clients" nullable:"false"`
+	Count   int          `json:"count"`
+	PageOut
 }
 
 type clientsIn struct {
@@ -109,12 +99,8 @@ func (a *API) clients(ctx context.Context, _ *session.Identity, by audit.Actor, 
 	if err != nil {
 		return nil, err
 	}
-	next := ""
-	if len(clients) > in.Limit {
-		clients = clients[:in.Limit]
-		next = clients[in.Limit-1].ClientID
-	}
-	return clientsOutOf(clients, next), nil
+	views, page := firstOf(clients, in.Limit, clientViewOf, func(c *registry.Client) string { return c.ClientID })
+	return &clientsOut{Clients: views, Count: len(views), PageOut: page}, nil
 }
 
 type clientIn struct {

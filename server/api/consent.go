@@ -33,14 +33,7 @@ func consentOf(c *openid.Connection) consentView {
 type consentsOut struct {
 	Consents []consentView `json:"consents" nullable:"false"`
 	Count    int           `json:"count"`
-	more     bool
-}
-
-func (o *consentsOut) next() string {
-	if !o.more {
-		return ""
-	}
-	return cursor(o.Consents[len(o.Consents)-1].ClientID)
+	PageOut
 }
 
 func (a *API) consents(ctx context.Context, id *session.Identity, _ audit.Actor, in *PageIn) (*consentsOut, error) {
@@ -54,8 +47,8 @@ func (a *API) consents(ctx context.Context, id *session.Identity, _ audit.Actor,
 	}
 	found = slices.DeleteFunc(found, func(c openid.Connection) bool { return c.Client.ClientID <= after })
 	slices.SortFunc(found, func(x, y openid.Connection) int { return cmp.Compare(x.Client.ClientID, y.Client.ClientID) })
-	views, more := firstOf(found, in.Limit, consentOf)
-	return &consentsOut{Consents: views, Count: len(views), more: more}, nil
+	views, page := firstOf(found, in.Limit, consentOf, func(c *openid.Connection) string { return c.Client.ClientID })
+	return &consentsOut{Consents: views, Count: len(views), PageOut: page}, nil
 }
 
 type revokeConsentIn struct {

@@ -40,14 +40,7 @@ func inviteOf(i *org.Invitation) inviteView {
 type invitationsOut struct {
 	Invitations []inviteView `json:"invitations"`
 	Count       int          `json:"count" doc:"How many are on this page"`
-	more        bool
-}
-
-func (i *invitationsOut) next() string {
-	if !i.more {
-		return ""
-	}
-	return cursor(i.Invitations[len(i.Invitations)-1].ID)
+	PageOut
 }
 
 func (a *API) invitations(ctx context.Context, _ *session.Identity, by audit.Actor, in *membersIn) (*invitationsOut, error) {
@@ -59,8 +52,8 @@ func (a *API) invitations(ctx context.Context, _ *session.Identity, by audit.Act
 	if err != nil {
 		return nil, err
 	}
-	views, more := firstOf(found, in.Limit, inviteOf)
-	return &invitationsOut{Invitations: views, Count: len(views), more: more}, nil
+	views, page := firstOf(found, in.Limit, inviteOf, func(i *org.Invitation) string { return i.ID })
+	return &invitationsOut{Invitations: views, Count: len(views), PageOut: page}, nil
 }
 
 type inviteOut struct {

@@ -37,12 +37,10 @@ type receipt struct {
 }
 
 type logoutsOut struct {
-	Logouts   []receipt `json:"logouts" nullable:"false"`
-	Count     int       `json:"count" doc:"How many there are on this page"`
-	following string
+	Logouts []receipt `json:"logouts" nullable:"false"`
+	Count   int       `json:"count" doc:"How many there are on this page"`
+	PageOut
 }
-
-func (o *logoutsOut) next() string { return o.following }
 
 func (a *API) logouts(ctx context.Context, _ *session.Identity, by audit.Actor, in *logoutsIn) (*logoutsOut, error) {
 	after, err := in.after()
@@ -53,7 +51,7 @@ func (a *API) logouts(ctx context.Context, _ *session.Identity, by audit.Actor, 
 	if err != nil {
 		return nil, err
 	}
-	out := &logoutsOut{Logouts: make([]receipt, len(found)), Count: len(found), following: cursor(next)}
+	out := &logoutsOut{Logouts: make([]receipt, len(found)), Count: len(found), PageOut: PageOut{next}}
 	for i, r := range found {
 		out.Logouts[i] = receipt{
 			ID: r.ID, ClientID: r.Client.ClientID, UserID: r.UserID, SessionID: r.SessionID, URI: r.URI,

@@ -59,14 +59,7 @@ type membersIn struct {
 type membersOut struct {
 	Members []memberView `json:"members"`
 	Count   int          `json:"count" doc:"How many are on this page"`
-	more    bool
-}
-
-func (m *membersOut) next() string {
-	if !m.more {
-		return ""
-	}
-	return cursor(m.Members[len(m.Members)-1].ID)
+	PageOut
 }
 
 func (a *API) members(ctx context.Context, _ *session.Identity, by audit.Actor, in *membersIn) (*membersOut, error) {
@@ -82,8 +75,8 @@ func memberPage(ctx context.Context, orgs *org.Service, by audit.Actor, in *memb
 	if err != nil {
 		return nil, err
 	}
-	views, more := firstOf(found, in.Limit, memberOf)
-	return &membersOut{Members: views, Count: len(views), more: more}, nil
+	views, page := firstOf(found, in.Limit, memberOf, func(p *org.Place) string { return p.Member.ID })
+	return &membersOut{Members: views, Count: len(views), PageOut: page}, nil
 }
 
 type addMemberIn struct {

@@ -83,14 +83,7 @@ type complianceIn struct {
 type complianceOut struct {
 	Compliance []complianceView `json:"compliance"`
 	Count      int              `json:"count" doc:"How many are on this page"`
-	after      string
-}
-
-func (o *complianceOut) next() string {
-	if o.after == "" {
-		return ""
-	}
-	return cursor(o.after)
+	PageOut
 }
 
 func (a *API) compliance(ctx context.Context, _ *session.Identity, by audit.Actor, in *complianceIn) (*complianceOut, error) {
@@ -102,7 +95,7 @@ func (a *API) compliance(ctx context.Context, _ *session.Identity, by audit.Acto
 	if err != nil {
 		return nil, err
 	}
-	out := &complianceOut{Compliance: make([]complianceView, len(found)), Count: len(found), after: next}
+	out := &complianceOut{Compliance: make([]complianceView, len(found)), Count: len(found), PageOut: PageOut{next}}
 	for i, f := range found {
 		out.Compliance[i] = complianceView{
 			UserID: f.User.ID, Email: f.User.Email, FullName: orNull(f.User.FullName), Status: f.Status,

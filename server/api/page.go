@@ -24,15 +24,28 @@ func (p PageIn) after() (string, error) {
 	return string(key), nil
 }
 
-// cursor returns the cursor of the page that begins after key.
-func cursor(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }
+// PageOut is where the next page of a list begins, after a key of the last row; the
+// zero value says that there is none. What a handler answers embeds it, as it is with
+// [PageIn].
+type PageOut struct{ last string }
 
-// firstOf is what a page shows of what was found, which was asked for one more
-// than limit: that tells whether there are more.
-func firstOf[T, V any](found []T, limit int, view func(*T) V) (views []V, more bool) {
-	views = make([]V, min(limit, len(found)))
-	for i := range views {
+func (p PageOut) next() string { return base64.RawURLEncoding.EncodeToString([]byte(p.last)) }
+
+// viewsOf is what a page shows of what was found.
+func viewsOf[T, V any](found []T, view func(*T) V) []V {
+	views := make([]V, len(found))
+	for i := range found {
 		views[i] = view(&found[i])
 	}
-	return views, len(found) > limit
+	return views
+}
+
+// firstOf is what a page shows of what was found, which was asked for one more
+// than limit: that tells whether there are more. The next page begins after the key of
+// the last row.
+func firstOf[T, V any](found []T, limit int, view func(*T) V, key func(*T) string) ([]V, PageOut) {
+	if len(found) <= limit {
+		return viewsOf(found, view), PageOut{}
+	}
+	return viewsOf(found[:limit], view), PageOut{key(&found[limit-1])}
 }

@@ -35,12 +35,10 @@ func registrationTokenViewOf(t *registry.InitialToken) registrationTokenView {
 }
 
 type registrationTokensOut struct {
-	Tokens    []registrationTokenView `json:"tokens" nullable:"false"`
-	Count     int                     `json:"count"`
-	following string
+	Tokens []registrationTokenView `json:"tokens" nullable:"false"`
+	Count  int                     `json:"count"`
+	PageOut
 }
-
-func (o *registrationTokensOut) next() string { return o.following }
 
 type registrationTokensIn struct{ PageIn }
 
@@ -55,12 +53,8 @@ func (a *API) registrationTokens(
 	if err != nil {
 		return nil, err
 	}
-	views, more := firstOf(tokens, in.Limit, registrationTokenViewOf)
-	out := &registrationTokensOut{Tokens: views, Count: len(views)}
-	if more {
-		out.following = cursor(tokens[in.Limit-1].ID)
-	}
-	return out, nil
+	views, page := firstOf(tokens, in.Limit, registrationTokenViewOf, func(t *registry.InitialToken) string { return t.ID })
+	return &registrationTokensOut{Tokens: views, Count: len(views), PageOut: page}, nil
 }
 
 // NewRegistrationToken describes a registration token.

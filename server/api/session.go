@@ -28,11 +28,8 @@ type SessionView struct {
 type sessionsOut struct {
 	Sessions []SessionView `json:"sessions"`
 	Count    int           `json:"count"`
-
-	following string
+	PageOut
 }
-
-func (o *sessionsOut) next() string { return o.following }
 
 func (a *API) sessions(ctx context.Context, id *session.Identity, _ audit.Actor, in *PageIn) (*sessionsOut, error) {
 	after, err := in.after()
@@ -43,7 +40,7 @@ func (a *API) sessions(ctx context.Context, id *session.Identity, _ audit.Actor,
 	if err != nil {
 		return nil, err
 	}
-	out := &sessionsOut{Sessions: make([]SessionView, len(live)), Count: len(live), following: cursor(next)}
+	out := &sessionsOut{Sessions: make([]SessionView, len(live)), Count: len(live), PageOut: PageOut{next}}
 	for i := range live {
 		out.Sessions[i] = sessionOf(&live[i], id.Session.ID)
 	}

@@ -185,10 +185,8 @@ type myOrganization struct {
 type myOrganizationsOut struct {
 	Organizations []myOrganization `json:"organizations"`
 	Count         int              `json:"count"`
-	following     string
+	PageOut
 }
-
-func (o *myOrganizationsOut) next() string { return o.following }
 
 func (a *API) myOrganizations(ctx context.Context, id *session.Identity, _ audit.Actor, in *PageIn) (*myOrganizationsOut, error) {
 	after, err := in.after()
@@ -207,7 +205,7 @@ func (a *API) myOrganizations(ctx context.Context, id *session.Identity, _ audit
 			Description: orNull(o.Description), LogoURL: orNull(o.LogoURL), IsActive: o.IsActive, Role: string(m.Role),
 		}
 		if more {
-			out.following = cursor(o.Slug)
+			out.last = o.Slug
 		}
 	}
 	return out, nil

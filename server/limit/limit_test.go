@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"authy/storage/kv"
+	"authy/storage/storagetest"
 )
 
 func TestASubscribersAddressesAreOne(t *testing.T) {
@@ -28,24 +28,10 @@ func TestASubscribersAddressesAreOne(t *testing.T) {
 	}
 }
 
-func memory(t *testing.T) kv.Store {
-	t.Helper()
-	store, err := kv.Open(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return store
-}
-
 func TestOnlyFailuresAreSpent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := memory(t)
+		store := storagetest.Memory(t)
 		l, ctx := New(store, store), t.Context()
 		rule := Rule{Name: "test", Most: 3, Window: time.Minute}
 		for n := range 4 {
@@ -81,7 +67,7 @@ func TestNoLimitsCountNothing(t *testing.T) {
 func TestAReportTellsTheBudgetThatIsNearestToItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := memory(t)
+		store := storagetest.Memory(t)
 		l := New(store, store)
 		wide := Rule{Name: "wide", Most: 300, Window: 15 * time.Minute}
 		narrow := Rule{Name: "narrow", Most: 2, Window: time.Minute}

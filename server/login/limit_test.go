@@ -16,6 +16,7 @@ import (
 	"authy/server/limit"
 	"authy/storage"
 	"authy/storage/kv"
+	"authy/storage/storagetest"
 )
 
 var errAway = errors.New("dial tcp: connection refused")
@@ -29,23 +30,9 @@ func (broken) Spend(context.Context, string, kv.Rate, int64) (kv.Budget, error) 
 
 func (broken) Delete(context.Context, ...string) error { return errAway }
 
-func memory(t *testing.T) kv.Store {
-	t.Helper()
-	store, err := kv.Open(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return store
-}
-
 func newLimits(t *testing.T) limits {
 	t.Helper()
-	store := memory(t)
+	store := storagetest.Memory(t)
 	return limits{limit.New(store, store)}
 }
 
@@ -227,7 +214,7 @@ func TestAttemptsAtOnceAreAllCounted(t *testing.T) {
 
 func TestWithoutTheSharedStoreANodeCountsForItself(t *testing.T) {
 	t.Parallel()
-	l, ctx, by := limits{limit.New(broken{}, memory(t))}, t.Context(), from("192.0.2.1")
+	l, ctx, by := limits{limit.New(broken{}, storagetest.Memory(t))}, t.Context(), from("192.0.2.1")
 	for round := range 2 {
 		if n, _ := allowed(t, func() error { return l.try(ctx, by, "bob@example.com") }); n != 10 {
 			t.Errorf("round %d: %d attempts, want 10", round, n)

@@ -7,135 +7,75 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"authy/server/dpop"
 	"authy/server/registry"
 	"authy/storage"
 )
 
 // DPoP binds tokens to a key of the client's, which proves with each request that it
-// has the key (RFC 9449). A request without a proof pays for a look at its headers.
+// has the key (RFC 9449); server/dpop checks the proofs. A request without one pays for
+// a look at its headers.
 
-const (
-	proofHeader = "Dpop" // as net/http spells it
-	nonceHeader = "Dpop-Nonce"
-	proofWindow = time.Minute // how far iat may be off
-	proofToken  = "DPoP"      // the type of a token that is bound to a key
-)
+// proofToken is the type of a token that is bound to a key.
+const proofToken = dpop.TokenType
 
 // dpopMetadata is what discovery says of DPoP (RFC 9449, section 5.1).
 type dpopMetadata struct {
 	ProofAlgs []string `json:"dpop_signing_alg_values_supported"`
 }
 
-func newDPoPMetadata() dpopMetadata {
-	algs := make([]string, len(proofAlgs))
-	for i, alg := range proofAlgs {
-		algs[i] = string(alg)
-	}
-	return dpopMetadata{algs}
-}
+func newDPoPMetadata() dpopMetadata { return dpopMetadata{dpop.Algorithms()} }
 
-// Error codes of RFC 9449.
-const (
-	invalidProof = "invalid_dpop_proof"
-	needsNonce   = "use_dpop_nonce"
-)
-
-// refusedProof is the error of a token endpoint that does not take a proof.
-func refusedProof(code, text string) *oidc.Error {
-	e := oidc.ErrInvalidRequest().WithDescription("%s", text)
-	switch code {
-	case needsNonce:
-		e.ErrorType = needsNonce
-	default:
-		e.ErrorType = invalidProof
-	}
-	return e
-}
-
-// offerNonce gives a client that uses DPoP the nonce of its next proof
-// (RFC 9449, section 8.2).
-func (p *Provider) offerNonce(h, of http.Header) {
-	if _, uses := of[proofHeader]; uses {
-		h.Set(nonceHeader, p.newNonce(time.Now()))
-	}
-}
+// offerNonce is [dpop.Verifier.OfferNonce].
+func (p *Provider) offerNonce(h, of http.Header) { p.proofs.OfferNonce(h, of) }
 
 // ProvenKey returns the thumbprint of the key that a request to an endpoint where
 // clients authenticate proves, "" if it has no proof and c needs none. An
 // [*oidc.Error] says what is wrong with the proof.
 func (p *Provider) ProvenKey(ctx context.Context, h http.Header, path string, c *storage.Client) (string, error) {
-	if _, given := h[proofHeader]; !given {
-		if c.Options.DPoPTokens {
-			return "", refusedProof(invalidProof, "the client is registered for tokens that are bound to a key: send a DPoP proof")
-		}
-		return "", nil
+	if !dpop.IsGiven(h) && c.Options.DPoPTokens {
+		return "", refusedProof(&dpop.Refusal{
+			Code:        dpop.InvalidProof,
+			Description: "the client is registered for tokens that are bound to a key: send a DPoP proof",
+		})
 	}
-	shown, err := p.proofOf(ctx, h, request{http.MethodPost, p.Issuer + path, "", c.Options.DPoPTokens})
-	if err != nil {
-		return "", err
-	}
-	return shown.key, nil
+	return p.postedKey(ctx, h, path, c.Options.DPoPTokens)
 }
 
 // pushedKey returns the thumbprint of the key that a pushed authorization request
 // proves, "" for none: its code is bound to it (RFC 9449, section 10.1).
 func (p *Provider) pushedKey(ctx context.Context, h http.Header) (string, error) {
-	if _, given := h[proofHeader]; !given {
+	return p.postedKey(ctx, h, PushPath, false)
+}
+
+// postedKey returns the thumbprint of the key that a POST to an endpoint proves, with
+// one of our nonces if that is needed, "" for none.
+func (p *Provider) postedKey(ctx context.Context, h http.Header, path string, nonce bool) (string, error) {
+	if !dpop.IsGiven(h) {
 		return "", nil
 	}
-	shown, err := p.proofOf(ctx, h, request{http.MethodPost, p.Issuer + PushPath, "", false})
-	if err != nil {
-		return "", err
-	}
-	return shown.key, nil
+	key, err := p.proofs.Verify(ctx, h, dpop.Request{Method: http.MethodPost, URL: p.Issuer + path, Nonce: nonce})
+	return key, refusedProof(err)
 }
 
-// request is what a proof must be for.
-type request struct {
-	method, address, token string
-	nonce                  bool // one of ours is needed
-}
-
-// proofOf returns the proof of a request once everything of RFC 9449, section 4.3 is
-// checked. An [*oidc.Error] says what is wrong with it.
-func (p *Provider) proofOf(ctx context.Context, h http.Header, of request) (*proof, error) {
-	given := h[proofHeader]
-	if len(given) != 1 { // check 1
-		return nil, refusedProof(invalidProof, "send one DPoP header")
+// refusedProof makes the error of a token endpoint of one that refuses a proof; others
+// stay as they are.
+func refusedProof(err error) error {
+	refusal, ok := errors.AsType[*dpop.Refusal](err)
+	if !ok {
+		return err
 	}
-	shown, err := parseProof(given[0])
-	if err == nil {
-		err = shown.isFor(of.method, of.address, of.token)
+	e := oidc.ErrInvalidRequest().WithDescription("%s", refusal.Description)
+	switch refusal.Code {
+	case dpop.NeedsNonce:
+		e.ErrorType = dpop.NeedsNonce
+	default:
+		e.ErrorType = dpop.InvalidProof
 	}
-	if err != nil {
-		return nil, refusedProof(invalidProof, err.Error())
-	}
-	if !p.isFresh(shown, of.nonce, time.Now()) {
-		return nil, refusedProof(needsNonce, "make a new DPoP proof, with the nonce of the header DPoP-Nonce")
-	}
-	// Longer than either of a nonce and a time that is ahead can be used.
-	first, err := p.replays.first(ctx, shown.key, shown.ID, nonceLife+2*proofWindow)
-	switch {
-	case err != nil:
-		return nil, err
-	case !first:
-		return nil, refusedProof(invalidProof, "the DPoP proof was used before")
-	}
-	return shown, nil
-}
-
-// isFresh says whether a proof was made just now: by a nonce of ours or, where none
-// is needed, by its own time (RFC 9449, section 4.3, checks 10 and 11).
-func (p *Provider) isFresh(shown *proof, nonce bool, now time.Time) bool {
-	if nonce || shown.Nonce != "" {
-		return p.isNonce(shown.Nonce, now)
-	}
-	made := time.Unix(int64(*shown.IssuedAt), 0)
-	return now.Sub(made).Abs() <= proofWindow && !p.replays.forgot(made)
+	return e
 }
 
 // confirmed is the cnf of a token that is bound to the key with a thumbprint.
@@ -187,11 +127,11 @@ func (p *Provider) checkPresented(r *http.Request, token string, claims *accessT
 	case !asProof:
 		return oidcToken("the access token is bound to a key: present it by the scheme DPoP, with a proof")
 	}
-	shown, err := p.proofOf(r.Context(), r.Header, request{r.Method, p.Issuer + r.URL.Path, token, false})
-	if err == nil && shown.key != claims.Confirmation.JKT {
-		err = oidcToken("the access token is bound to another key")
+	key, err := p.proofs.Verify(r.Context(), r.Header, dpop.Request{Method: r.Method, URL: p.Issuer + r.URL.Path, Token: token})
+	if err == nil && key != claims.Confirmation.JKT {
+		return oidcToken("the access token is bound to another key")
 	}
-	return err
+	return refusedProof(err)
 }
 
 // oidcToken is an invalid_token of RFC 6750, section 3.1.
@@ -220,7 +160,7 @@ func refusePresented(w http.ResponseWriter, r *http.Request, err error) {
 
 // dpopChallenge says how to present a token that is bound to a key
 // (RFC 9449, section 7.1).
-var dpopChallenge = `DPoP realm="authy", algs="` + strings.Join(newDPoPMetadata().ProofAlgs, " ") + `"`
+var dpopChallenge = `DPoP realm="authy", algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
 
 // checkKey takes the thumbprint of the key that the code is to be bound to
 // (RFC 9449, section 10).

@@ -7,7 +7,7 @@
 // Read openid.go, then request.go and asked.go (what was asked), authorize.go (codes),
 // server.go (the token endpoint), client_auth.go (who calls it), token.go (what tokens
 // say and when they are good), refresh.go. Clients are kept by server/registry, keys by
-// server/keyring, clients' keys by server/keyset.
+// server/keyring, clients' keys by server/keyset; proofs are checked by server/dpop.
 package openid
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"authy/server/dpop"
 	"authy/server/keyring"
 	"authy/server/keyset"
 	"authy/server/limit"
@@ -73,8 +74,8 @@ type Provider struct {
 	keys      *keyring.Ring
 	clients   *registry.Service
 	jwks      atomic.Pointer[publicKeys]
-	replays   replays
-	keysets   *keyset.Cache // of the clients
+	proofs    *dpop.Verifier // of the keys that tokens are bound to
+	keysets   *keyset.Cache  // of the clients
 	verified  *otter.Cache[[32]byte, *accessToken]
 	endpoints http.Handler // those of op.Server
 	discovery document
@@ -90,7 +91,7 @@ const verifiedTokens = 10_000
 // tokens can be issued.
 func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config) (*Provider, error) {
 	p := &Provider{
-		Config: c, db: db, keys: keys, clients: clients, replays: replays{c.Shared, c.Local, time.Now()},
+		Config: c, db: db, keys: keys, clients: clients, proofs: dpop.New(db, c.Shared, c.Local),
 		verified: otter.Must(&otter.Options[[32]byte, *accessToken]{MaximumSize: verifiedTokens}),
 	}
 	if p.Outbound == nil {

@@ -12,7 +12,6 @@ import (
 	"authy/server/keyring"
 	"authy/server/registry"
 	"authy/storage"
-	"authy/storage/kv"
 	"authy/storage/storagetest"
 )
 
@@ -28,11 +27,7 @@ func s256(verifier string) string {
 func newProvider(t testing.TB) *Provider {
 	t.Helper()
 	db := storagetest.New(t)
-	local, err := kv.Open(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = local.Close() }) // it is in this process
+	local := storagetest.Memory(t)
 	p, err := New(db, keyring.New(db), registry.New(db), Config{
 		Issuer: testIssuer, CodeLifetime: time.Minute, RefreshGrace: time.Second, MaxGrantLifetime: time.Hour,
 		Shared: local, Local: local,

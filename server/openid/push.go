@@ -14,6 +14,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"authy/server/dpop"
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/registry"
@@ -98,7 +99,7 @@ func (p *Provider) push(ctx context.Context, client *storage.Client, form url.Va
 		return nil, err
 	}
 	if named := in.form.Get("dpop_jkt"); key != "" && named != "" && named != key {
-		return nil, refuse(invalidProof, "dpop_jkt", "The parameter dpop_jkt names another key than that of the DPoP proof.")
+		return nil, refuse(dpop.InvalidProof, "dpop_jkt", "The parameter dpop_jkt names another key than that of the DPoP proof.")
 	}
 	if key != "" {
 		in.form.Set("dpop_jkt", key)

@@ -89,6 +89,38 @@ func TestNamesOfOtherCaseAreUnknown(t *testing.T) {
 	}
 }
 
+func TestAMemberOfAnotherTypeIsNamed(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"client_name":1}`:                   "client_name: it is of another type",
+		`{"contacts":"ops"}`:                  "contacts: it is of another type",
+		`{"contacts":["ops",1]}`:              "contacts: it is of another type",
+		`{"dpop_bound_access_tokens":"true"}`: "dpop_bound_access_tokens: it is of another type",
+		`{"default_max_age":"x"}`:             "default_max_age: it is of another type",
+	} {
+		if _, err := parseMetadata([]byte(body)); err == nil || err.Error() != want {
+			t.Errorf("parseMetadata(%s): %v, want %s", body, err, want)
+		}
+	}
+}
+
+func TestAClientRegistersOnlyWhatItMayChooseForItself(t *testing.T) {
+	t.Parallel()
+	sent, err := parseMetadata([]byte(`{"client_name":"RP","lean_id_token":"x","access_token_format":"opaque",
+"resources":["https://a.example"],"exchange":["impersonation"],"exchange_for":["web"],"code_lifetime":600,"default_max_age":-1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := sent.registration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unset := registry.Seconds(-1) // which is refused, and unsets nothing here
+	if diff := cmp.Diff(registry.Options{DefaultMaxAge: &unset}, in.Options); diff != "" {
+		t.Errorf("registration() (-want +got):\n%s", diff)
+	}
+}
+
 func TestACodeLastsAsLongAsItsClientSays(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -143,7 +175,7 @@ func FuzzRegistration(f *testing.F) {
 			return
 		}
 		if bytes.Contains(bytes.ToLower(body), []byte("sector_identifier_uri")) {
-			sent.SectorIdentifierURI = ""
+			sent.SectorIdentifierURI = nil
 		}
 		in, err := sent.registration()
 		if err != nil {

@@ -210,7 +210,7 @@ func (in Registration) facts() map[string]string {
 
 // optionFacts is the part of facts that [Options] holds.
 func optionFacts(o Options) map[string]string {
-	values := map[string]any{}
+	values := map[string]json.RawMessage{}
 	text, err := json.Marshal(o)
 	if err == nil {
 		err = json.Unmarshal(text, &values)
@@ -220,9 +220,23 @@ func optionFacts(o Options) map[string]string {
 	}
 	facts := map[string]string{}
 	for name, value := range values {
-		facts[name] = fmt.Sprint(value)
+		facts[name] = readable(value)
 	}
 	return facts
+}
+
+// readable returns a value of JSON as people read it: text without quotes, a list
+// with spaces between its words, the rest to the letter.
+func readable(value json.RawMessage) string {
+	var text string
+	var words []string
+	switch {
+	case json.Unmarshal(value, &text) == nil:
+		return text
+	case json.Unmarshal(value, &words) == nil:
+		return strings.Join(words, " ")
+	}
+	return string(value)
 }
 
 // Delete deletes a client with all that it was granted: its codes and

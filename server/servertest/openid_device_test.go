@@ -10,6 +10,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/config"
+	"authy/server/dpop/dpoptest"
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/server/servertest"
@@ -256,7 +257,7 @@ func TestADevicesTokensCanBeBoundToItsKey(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	tv, browser := newTV(t, s, "living-room"), servertest.Browser(t)
-	key := servertest.NewProver(t, "ES256")
+	key := dpoptest.NewProver(t, "ES256")
 	codes := tv.device(t, s, allScopes)
 	decideOn(t, s, browser, typeCode(t, s, browser, codes.text("user_code")), "allow")
 	got := tv.prove(t, s, key, url.Values{"grant_type": {deviceGrant}, "device_code": {codes.text("device_code")}}).tokens(t)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"authy/server/dpop/dpoptest"
 	"authy/server/registry"
 	"authy/server/servertest"
 )
@@ -22,10 +23,10 @@ func proving(proof string, then func(*http.Request)) func(*http.Request) {
 
 // prove asks for tokens with a proof; pairs change its claims.
 func (a app) prove(
-	t *testing.T, s *servertest.Server, key *servertest.Prover, form url.Values, pairs ...any,
+	t *testing.T, s *servertest.Server, key *dpoptest.Prover, form url.Values, pairs ...any,
 ) reply {
 	t.Helper()
-	proof := key.Sign(t, servertest.Claims(http.MethodPost, s.URL+tokenPath, pairs...))
+	proof := key.Sign(t, dpoptest.Claims(http.MethodPost, s.URL+tokenPath, pairs...))
 	if a.secret == "" {
 		return send(t, s, tokenPath, with(form, "client_id", a.id), proving(proof, nil))
 	}
@@ -33,9 +34,9 @@ func (a app) prove(
 }
 
 // presented asks for userinfo by the scheme DPoP; pairs change the proof's claims.
-func presented(t *testing.T, s *servertest.Server, key *servertest.Prover, token string, pairs ...any) reply {
+func presented(t *testing.T, s *servertest.Server, key *dpoptest.Prover, token string, pairs ...any) reply {
 	t.Helper()
-	claims := servertest.Claims(http.MethodGet, s.URL+userinfoPath, append([]any{"ath", servertest.TokenHash(token)}, pairs...)...)
+	claims := dpoptest.Claims(http.MethodGet, s.URL+userinfoPath, append([]any{"ath", dpoptest.TokenHash(token)}, pairs...)...)
 	return raw(t, http.MethodGet, s.URL+userinfoPath, "", proving(key.Sign(t, claims), func(r *http.Request) {
 		r.Header.Set("Authorization", "DPoP "+token)
 	}))
@@ -44,7 +45,7 @@ func presented(t *testing.T, s *servertest.Server, key *servertest.Prover, token
 // boundBy gets a token that is bound to a key of an algorithm, and uses it.
 func boundBy(t *testing.T, s *servertest.Server, a app, alg string) {
 	t.Helper()
-	key := servertest.NewProver(t, alg)
+	key := dpoptest.NewProver(t, alg)
 	r := a.prove(t, s, key, url.Values{"grant_type": {"client_credentials"}})
 	got := r.tokens(t)
 	_, claims := claimsOf(t, got.Access)
@@ -60,7 +61,7 @@ func boundBy(t *testing.T, s *servertest.Server, a app, alg string) {
 func TestABoundTokenIsGoodWithItsKeyAlone(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	key, thief := servertest.NewProver(t, "ES256"), servertest.NewProver(t, "ES256")
+	key, thief := dpoptest.NewProver(t, "ES256"), dpoptest.NewProver(t, "ES256")
 	browser := servertest.Browser(t)
 	code, verifier := acmePortal.code(t, s, browser)
 	r := acmePortal.prove(t, s, key, acmePortal.redemption(code, verifier))
@@ -86,7 +87,7 @@ func TestABoundTokenIsGoodWithItsKeyAlone(t *testing.T) {
 		}), "invalid_token"},
 		"without a proof":       {raw(t, http.MethodGet, s.URL+userinfoPath, "", func(r *http.Request) { r.Header.Set("Authorization", "DPoP "+bound.Access) }), "invalid_dpop_proof"},
 		"with another key":      {presented(t, s, thief, bound.Access), "invalid_token"},
-		"for another token":     {presented(t, s, key, bound.Access, "ath", servertest.TokenHash(free.Access)), "invalid_dpop_proof"},
+		"for another token":     {presented(t, s, key, bound.Access, "ath", dpoptest.TokenHash(free.Access)), "invalid_dpop_proof"},
 		"for no token":          {presented(t, s, key, bound.Access, "ath", nil), "invalid_dpop_proof"},
 		"for another method":    {presented(t, s, key, bound.Access, "htm", "POST"), "invalid_dpop_proof"},
 		"for another address":   {presented(t, s, key, bound.Access, "htu", s.URL+tokenPath), "invalid_dpop_proof"},
@@ -110,7 +111,7 @@ func TestABoundTokenIsGoodWithItsKeyAlone(t *testing.T) {
 func TestARefreshTokenIsBoundToTheKeyOfAPublicClientAndToAnyOther(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	key, other := servertest.NewProver(t, "ES256"), servertest.NewProver(t, "EdDSA")
+	key, other := dpoptest.NewProver(t, "ES256"), dpoptest.NewProver(t, "EdDSA")
 	refresh := func(token string) url.Values {
 		return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
 	}
@@ -140,7 +141,7 @@ func TestARefreshTokenIsBoundToTheKeyOfAPublicClientAndToAnyOther(t *testing.T) 
 func TestACodeIsBoundToTheKeyThatItsRequestNamed(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	key, other := servertest.NewProver(t, "ES256"), servertest.NewProver(t, "ES256")
+	key, other := dpoptest.NewProver(t, "ES256"), dpoptest.NewProver(t, "ES256")
 	for name, c := range map[string]struct {
 		redeem func(form url.Values) reply
 		good   bool
@@ -162,7 +163,7 @@ func TestACodeIsBoundToTheKeyThatItsRequestNamed(t *testing.T) {
 func TestTheTokenEndpointSaysWhatIsWrongWithAProof(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	key := servertest.NewProver(t, "ES256")
+	key := dpoptest.NewProver(t, "ES256")
 	form := url.Values{"grant_type": {"client_credentials"}}
 	for name, c := range map[string]struct {
 		pairs []any
@@ -182,10 +183,10 @@ func TestTheTokenEndpointSaysWhatIsWrongWithAProof(t *testing.T) {
 	// The nonce that is offered helps a client whose clock is wrong.
 	nonce := dataAPI.prove(t, s, key, form, "iat", 1).header.Get("DPoP-Nonce")
 	dataAPI.prove(t, s, key, form, "iat", 1, "nonce", nonce).tokens(t)
-	twice := key.Sign(t, servertest.Claims(http.MethodPost, s.URL+tokenPath))
+	twice := key.Sign(t, dpoptest.Claims(http.MethodPost, s.URL+tokenPath))
 	send(t, s, tokenPath, form, func(r *http.Request) {
 		dataAPI.basic(r)
-		r.Header["Dpop"] = []string{twice, key.Sign(t, servertest.Claims(http.MethodPost, s.URL+tokenPath))}
+		r.Header["Dpop"] = []string{twice, key.Sign(t, dpoptest.Claims(http.MethodPost, s.URL+tokenPath))}
 	}).refused(t, http.StatusBadRequest, "invalid_dpop_proof")
 	if r := dataAPI.post(t, s, tokenPath, form); r.header.Get("DPoP-Nonce") != "" || r.text("token_type") != "Bearer" {
 		t.Errorf("a client without a proof gets %s and a nonce %q", r.body, r.header.Get("DPoP-Nonce"))
@@ -195,7 +196,7 @@ func TestTheTokenEndpointSaysWhatIsWrongWithAProof(t *testing.T) {
 func TestAClientOfBoundTokensGetsNoOthers(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	key := servertest.NewProver(t, "ES256")
+	key := dpoptest.NewProver(t, "ES256")
 	a := register(t, s, registry.Registration{
 		ClientID: "bound", Secret: "a secret of its own", Name: "Bound", Scopes: []string{"openid", "api"},
 		GrantTypes: []string{"authorization_code", "client_credentials"}, Options: registry.Options{DPoPTokens: true},
@@ -212,9 +213,9 @@ func TestAClientOfBoundTokensGetsNoOthers(t *testing.T) {
 func TestOneProofRacesForOneToken(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {
-		key := servertest.NewProver(t, "ES256")
+		key := dpoptest.NewProver(t, "ES256")
 		for range 3 {
-			proof := key.Sign(t, servertest.Claims(http.MethodPost, s.URL+tokenPath))
+			proof := key.Sign(t, dpoptest.Claims(http.MethodPost, s.URL+tokenPath))
 			good := 0
 			for _, r := range atOnce(50, func() reply {
 				return send(t, s, tokenPath, url.Values{"grant_type": {"client_credentials"}}, proving(proof, dataAPI.basic))

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"authy/server/audit"
+	"authy/server/dpop/dpoptest"
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/server/servertest"
@@ -288,7 +289,7 @@ func TestATokenBoundToAKeyIsExchangedByWhoHasTheKey(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	a := gateway(t, s, "gateway", registry.Impersonation)
-	key, other := servertest.NewProver(t, "ES256"), servertest.NewProver(t, "ES256")
+	key, other := dpoptest.NewProver(t, "ES256"), dpoptest.NewProver(t, "ES256")
 	code, verifier := acmePortal.code(t, s, servertest.Browser(t))
 	subject := acmePortal.prove(t, s, key, acmePortal.redemption(code, verifier)).tokens(t)
 	form := url.Values{

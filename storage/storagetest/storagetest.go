@@ -14,6 +14,7 @@ import (
 
 	"authy/embed"
 	"authy/storage"
+	"authy/storage/kv"
 )
 
 // Secret is the secret key of test databases.
@@ -26,6 +27,21 @@ var Engines = []string{"sqlite", "postgres"}
 func New(t testing.TB) *storage.DB {
 	t.Helper()
 	return open(t, URL(t, "sqlite"))
+}
+
+// Memory returns a key-value store that is of this process alone.
+func Memory(t testing.TB) kv.Store {
+	t.Helper()
+	store, err := kv.Open(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
 }
 
 // Each runs fn once per engine, in parallel, each time with an empty, migrated database. Without

@@ -1,4 +1,4 @@
-package openid
+package dpop
 
 import (
 	"crypto"
@@ -23,9 +23,18 @@ import (
 // proofType is the typ of a DPoP proof (RFC 9449, section 4.2).
 const proofType = "dpop+jwt"
 
-// proofAlgs are the algorithms of proofs: asymmetric ones that are current
+// algorithms are those of proofs: asymmetric ones that are current
 // (RFC 9449, section 4.3, check 5).
-var proofAlgs = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.PS256, jose.RS256}
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.PS256, jose.RS256}
+
+// Algorithms returns the names of the algorithms that proofs are signed with.
+func Algorithms() []string {
+	names := make([]string, len(algorithms))
+	for i, alg := range algorithms {
+		names[i] = string(alg)
+	}
+	return names
+}
 
 // The sizes of RSA keys, in bits. Larger ones only cost time.
 const (
@@ -68,7 +77,7 @@ func parseProof(text string) (*proof, error) {
 	if len(text) > keyring.MaxToken || strings.ContainsAny(text, "\r\n \t") {
 		return nil, errProofForm
 	}
-	signed, err := jose.ParseSignedCompact(text, proofAlgs)
+	signed, err := jose.ParseSignedCompact(text, algorithms)
 	if err != nil || len(signed.Signatures) != 1 {
 		return nil, errProofForm
 	}

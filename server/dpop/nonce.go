@@ -1,4 +1,4 @@
-package openid
+package dpop
 
 import (
 	"crypto/subtle"
@@ -21,22 +21,22 @@ const (
 )
 
 // newNonce returns a nonce that was given out at now.
-func (p *Provider) newNonce(now time.Time) string {
+func (v *Verifier) newNonce(now time.Time) string {
 	stamp := binary.BigEndian.AppendUint64(nil, uint64(now.Unix())) //nolint:gosec // after 1970
-	return base64.RawURLEncoding.EncodeToString(append(stamp, p.nonceMAC(stamp)...))
+	return base64.RawURLEncoding.EncodeToString(append(stamp, v.nonceMAC(stamp)...))
 }
 
-func (p *Provider) nonceMAC(stamp []byte) []byte {
-	return p.db.MAC("dpop nonce", string(stamp))[:nonceMAC]
+func (v *Verifier) nonceMAC(stamp []byte) []byte {
+	return v.db.MAC("dpop nonce", string(stamp))[:nonceMAC]
 }
 
 // isNonce says whether a nonce was given out here, and neither too long ago nor
 // before this process began.
-func (p *Provider) isNonce(nonce string, now time.Time) bool {
+func (v *Verifier) isNonce(nonce string, now time.Time) bool {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
-	if err != nil || len(raw) != 8+nonceMAC || subtle.ConstantTimeCompare(raw[8:], p.nonceMAC(raw[:8])) != 1 {
+	if err != nil || len(raw) != 8+nonceMAC || subtle.ConstantTimeCompare(raw[8:], v.nonceMAC(raw[:8])) != 1 {
 		return false
 	}
 	at := time.Unix(int64(binary.BigEndian.Uint64(raw)), 0) //nolint:gosec // what newNonce wrote
-	return !p.replays.forgot(at) && now.Sub(at) <= nonceLife && at.Sub(now) <= clockSkew
+	return !v.replays.forgot(at) && now.Sub(at) <= nonceLife && at.Sub(now) <= clockSkew
 }

@@ -1,4 +1,5 @@
-package servertest
+// Package dpoptest makes proofs of DPoP (RFC 9449), honest ones and others.
+package dpoptest
 
 import (
 	"crypto"
@@ -16,7 +17,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Prover is a client's key that makes proofs of DPoP.
+// Prover is a client's key that makes proofs.
 type Prover struct {
 	Alg jose.SignatureAlgorithm
 	Key crypto.Signer
@@ -30,6 +31,8 @@ func NewProver(t testing.TB, alg string) *Prover {
 	switch alg {
 	case "ES256":
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "ES384":
+		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case "EdDSA":
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	case "PS256", "RS256":
@@ -56,14 +59,17 @@ func (p *Prover) Thumbprint(t testing.TB) string {
 // Claims are what an honest proof says of a request; pairs of names and values change
 // it, and nil leaves one out.
 func Claims(method, address string, pairs ...any) map[string]any {
-	claims := map[string]any{"jti": rand.Text(), "htm": method, "htu": address, "iat": time.Now().Unix()}
+	return changed(map[string]any{"jti": rand.Text(), "htm": method, "htu": address, "iat": time.Now().Unix()}, pairs)
+}
+
+func changed(members map[string]any, pairs []any) map[string]any {
 	for i := 0; i < len(pairs); i += 2 {
 		name, _ := pairs[i].(string)
-		if claims[name] = pairs[i+1]; pairs[i+1] == nil {
-			delete(claims, name)
+		if members[name] = pairs[i+1]; pairs[i+1] == nil {
+			delete(members, name)
 		}
 	}
-	return claims
+	return members
 }
 
 // TokenHash is the ath of an access token.
@@ -72,20 +78,21 @@ func TokenHash(token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Sign signs claims as a proof.
-func (p *Prover) Sign(t testing.TB, claims map[string]any) string {
+// Sign signs claims as a proof; pairs change its header as those of [Claims] do.
+func (p *Prover) Sign(t testing.TB, claims map[string]any, pairs ...any) string {
 	t.Helper()
-	return p.SignAs(t, claims, map[string]any{"typ": "dpop+jwt", "jwk": jose.JSONWebKey{Key: p.Key.Public()}})
+	header := map[string]any{"typ": "dpop+jwt", "jwk": jose.JSONWebKey{Key: p.Key.Public()}}
+	return SignBy(t, p.Alg, p.Key, claims, changed(header, pairs))
 }
 
-// SignAs signs claims with a header of one's own.
-func (p *Prover) SignAs(t testing.TB, claims, header map[string]any) string {
+// SignBy signs claims with any key and header.
+func SignBy(t testing.TB, alg jose.SignatureAlgorithm, key any, claims, header map[string]any) string {
 	t.Helper()
 	o := &jose.SignerOptions{}
 	for name, value := range header {
 		o.WithHeader(jose.HeaderKey(name), value)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.Alg, Key: p.Key}, o)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
