@@ -61,6 +61,26 @@ func signProof(t testing.TB, alg jose.SignatureAlgorithm, key any, claims map[st
 	return text
 }
 
+// edProof signs claims with the algorithm Ed25519 (RFC 9864), which the library has not.
+func edProof(t testing.TB, key ed25519.PrivateKey, claims map[string]any, pairs ...any) string {
+	t.Helper()
+	header := map[string]any{"typ": proofType, "alg": "Ed25519", "jwk": jose.JSONWebKey{Key: key.Public()}}
+	for i := 0; i < len(pairs); i += 2 {
+		name, _ := pairs[i].(string)
+		header[name] = pairs[i+1]
+	}
+	var parts []string
+	for _, part := range []any{header, claims} {
+		text, err := json.Marshal(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, base64.RawURLEncoding.EncodeToString(text))
+	}
+	text := strings.Join(parts, ".")
+	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(key, []byte(text)))
+}
+
 func newECKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
@@ -91,6 +111,10 @@ func TestAProofIsReadOnlyIfItIsWholeAndSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	otherEd, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -108,36 +132,40 @@ func TestAProofIsReadOnlyIfItIsWholeAndSigned(t *testing.T) {
 	}{
 		"ES256":              {good, nil},
 		"EdDSA":              {signProof(t, jose.EdDSA, ed, honest()), nil},
+		"Ed25519":            {edProof(t, ed, honest()), nil},
 		"RS256":              {signProof(t, jose.RS256, key, honest()), nil},
 		"PS256":              {signProof(t, jose.PS256, key, honest()), nil},
 		"a part of a second": {signProof(t, jose.ES256, ec, honest("iat", 1700000000.5)), nil},
 
-		"empty":          {"", errProofForm},
-		"two parts":      {parts[0] + "." + parts[1], errProofForm},
-		"two proofs":     {good + "," + good, errProofForm},
-		"a space":        {good + " ", errProofForm},
-		"too long":       {signProof(t, jose.ES256, ec, honest("x", strings.Repeat("x", 9000))), errProofForm},
-		"typ JWT":        {signProof(t, jose.ES256, ec, honest(), "typ", "JWT"), errProofForm},
-		"no typ":         {signProof(t, jose.ES256, ec, honest(), "typ", nil), errProofForm},
-		"no jwk":         {signProof(t, jose.ES256, ec, honest(), "jwk", nil), errProofForm},
-		"a private jwk":  {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: ec}), errProofForm},
-		"an HMAC":        {signProof(t, jose.HS256, []byte(strings.Repeat("k", 32)), honest(), "jwk", jose.JSONWebKey{Key: ec.Public()}), errProofForm},
-		"a secret jwk":   {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: []byte("secret")}), errProofForm},
-		"no signature":   {none + "." + parts[1] + ".", errProofForm},
-		"ES384":          {signProof(t, jose.ES384, newECKey(t, elliptic.P384()), honest()), errProofForm},
-		"a short key":    {signProof(t, jose.RS256, short, honest()), errProofKey},
-		"another kind":   {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: key.Public()}), errProofKey},
-		"another key":    {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: other.Public()}), errProofSigned},
-		"another claim":  {parts[0] + "." + strings.Split(signProof(t, jose.ES256, ec, honest()), ".")[1] + "." + parts[2], errProofSigned},
-		"no jti":         {signProof(t, jose.ES256, ec, honest("jti", nil)), errProofClaims},
-		"an empty jti":   {signProof(t, jose.ES256, ec, honest("jti", "")), errProofClaims},
-		"a long jti":     {signProof(t, jose.ES256, ec, honest("jti", strings.Repeat("j", 257))), errProofClaims},
-		"no htm":         {signProof(t, jose.ES256, ec, honest("htm", nil)), errProofClaims},
-		"no htu":         {signProof(t, jose.ES256, ec, honest("htu", nil)), errProofClaims},
-		"no iat":         {signProof(t, jose.ES256, ec, honest("iat", nil)), errProofClaims},
-		"iat in words":   {signProof(t, jose.ES256, ec, honest("iat", "now")), errProofClaims},
-		"iat beyond all": {signProof(t, jose.ES256, ec, honest("iat", 1e300)), errProofClaims},
-		"htm of a list":  {signProof(t, jose.ES256, ec, honest("htm", []string{"POST"})), errProofClaims},
+		"empty":                  {"", errProofForm},
+		"two parts":              {parts[0] + "." + parts[1], errProofForm},
+		"two proofs":             {good + "," + good, errProofForm},
+		"a space":                {good + " ", errProofForm},
+		"too long":               {signProof(t, jose.ES256, ec, honest("x", strings.Repeat("x", 9000))), errProofForm},
+		"typ JWT":                {signProof(t, jose.ES256, ec, honest(), "typ", "JWT"), errProofForm},
+		"no typ":                 {signProof(t, jose.ES256, ec, honest(), "typ", nil), errProofForm},
+		"no jwk":                 {signProof(t, jose.ES256, ec, honest(), "jwk", nil), errProofForm},
+		"a private jwk":          {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: ec}), errProofForm},
+		"an HMAC":                {signProof(t, jose.HS256, []byte(strings.Repeat("k", 32)), honest(), "jwk", jose.JSONWebKey{Key: ec.Public()}), errProofForm},
+		"a secret jwk":           {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: []byte("secret")}), errProofForm},
+		"no signature":           {none + "." + parts[1] + ".", errProofForm},
+		"ES384":                  {signProof(t, jose.ES384, newECKey(t, elliptic.P384()), honest()), errProofForm},
+		"a short key":            {signProof(t, jose.RS256, short, honest()), errProofKey},
+		"another kind":           {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: key.Public()}), errProofKey},
+		"another key":            {signProof(t, jose.ES256, ec, honest(), "jwk", jose.JSONWebKey{Key: other.Public()}), errProofSigned},
+		"crit by Ed25519":        {edProof(t, ed, honest(), "crit", []string{"exp"}), errProofSigned},
+		"Ed25519 of a P-256 key": {edProof(t, ed, honest(), "jwk", jose.JSONWebKey{Key: ec.Public()}), errProofKey},
+		"Ed25519 of another key": {edProof(t, ed, honest(), "jwk", jose.JSONWebKey{Key: otherEd}), errProofSigned},
+		"another claim":          {parts[0] + "." + strings.Split(signProof(t, jose.ES256, ec, honest()), ".")[1] + "." + parts[2], errProofSigned},
+		"no jti":                 {signProof(t, jose.ES256, ec, honest("jti", nil)), errProofClaims},
+		"an empty jti":           {signProof(t, jose.ES256, ec, honest("jti", "")), errProofClaims},
+		"a long jti":             {signProof(t, jose.ES256, ec, honest("jti", strings.Repeat("j", 257))), errProofClaims},
+		"no htm":                 {signProof(t, jose.ES256, ec, honest("htm", nil)), errProofClaims},
+		"no htu":                 {signProof(t, jose.ES256, ec, honest("htu", nil)), errProofClaims},
+		"no iat":                 {signProof(t, jose.ES256, ec, honest("iat", nil)), errProofClaims},
+		"iat in words":           {signProof(t, jose.ES256, ec, honest("iat", "now")), errProofClaims},
+		"iat beyond all":         {signProof(t, jose.ES256, ec, honest("iat", 1e300)), errProofClaims},
+		"htm of a list":          {signProof(t, jose.ES256, ec, honest("htm", []string{"POST"})), errProofClaims},
 	} {
 		if _, err := parseProof(c.text); !errors.Is(err, c.want) {
 			t.Errorf("parseProof, %s: %v, want %v", name, err, c.want)

@@ -42,7 +42,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"ui_locales_supported":                          {"en"},
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
 		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials", deviceGrant, exchangeGrant},
-		"dpop_signing_alg_values_supported":             {"ES256", "EdDSA", "PS256", "RS256"},
+		"dpop_signing_alg_values_supported":             {"ES256", "EdDSA", "Ed25519", "PS256", "RS256"},
 		"token_endpoint_auth_methods_supported":         authMethods,
 		"revocation_endpoint_auth_methods_supported":    authMethods,
 		"introspection_endpoint_auth_methods_supported": authMethods[1:],

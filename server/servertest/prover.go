@@ -30,7 +30,7 @@ func NewProver(t testing.TB, alg string) *Prover {
 	switch alg {
 	case "ES256":
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "EdDSA":
+	case "EdDSA", "Ed25519":
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	case "PS256", "RS256":
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
@@ -85,7 +85,7 @@ func (p *Prover) SignAs(t testing.TB, claims, header map[string]any) string {
 	for name, value := range header {
 		o.WithHeader(jose.HeaderKey(name), value)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.Alg, Key: p.Key}, o)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.Alg, Key: SigningKey(p.Key, string(p.Alg))}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
