@@ -16,6 +16,7 @@ import (
 // optionFlags are the flags for what few clients need.
 type optionFlags struct {
 	authMethod, authAlg, idTokenAlg, userinfoAlg, requestAlg string
+	introspectionAlg                                         string
 	jwks, jwksURI, subject, sector, tokenFormat              string
 	backChannel, frontChannel, initiateLogin                 string
 	softwareID, softwareVersion                              string
@@ -31,6 +32,7 @@ func (f *optionFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.authAlg, "auth-alg", "", "`ALG` of its assertions")
 	flags.StringVar(&f.idTokenAlg, "id-token-alg", "RS256", "`ALG` of its ID tokens: "+algs)
 	flags.StringVar(&f.userinfoAlg, "userinfo-alg", "", "`ALG` of signed userinfo; unset is plain JSON")
+	flags.StringVar(&f.introspectionAlg, "introspection-alg", "", "`ALG` of answers of introspection that it asks to be signed; unset is RS256")
 	flags.StringVar(&f.requestAlg, "request-alg", "", "`ALG` of its request objects, or none; unset is any")
 	flags.StringVar(&f.jwks, "jwks", "", "`FILE` with its public keys, a JWK Set; - is standard input")
 	flags.StringVar(&f.jwksURI, "jwks-uri", "", "`URL` of its public keys")
@@ -64,6 +66,7 @@ func (f *optionFlags) writes(in *registry.Registration) map[string]func() {
 		"auth-alg":                    func() { o.AuthAlg = f.authAlg },
 		"id-token-alg":                func() { in.IDTokenAlg = f.idTokenAlg },
 		"userinfo-alg":                func() { o.UserinfoAlg = f.userinfoAlg },
+		"introspection-alg":           func() { o.IntrospectionAlg = f.introspectionAlg },
 		"request-alg":                 func() { o.RequestAlg = f.requestAlg },
 		"jwks":                        func() { o.JWKS = f.jwks },
 		"jwks-uri":                    func() { o.JWKSURI = f.jwksURI },
@@ -128,6 +131,7 @@ type optionsOut struct {
 	AuthAlg             string            `json:"token_endpoint_auth_signing_alg,omitempty"`
 	IDTokenAlg          string            `json:"id_token_signed_response_alg"`
 	UserinfoAlg         string            `json:"userinfo_signed_response_alg,omitempty"`
+	IntrospectionAlg    string            `json:"introspection_signed_response_alg,omitempty"`
 	JWKS                rawJSON           `json:"jwks,omitempty"`
 	JWKSURI             string            `json:"jwks_uri,omitempty"`
 	SubjectType         string            `json:"subject_type,omitempty"`
@@ -163,7 +167,8 @@ func optionsOutOf(c *registry.Client) optionsOut {
 	o := c.Options
 	return optionsOut{
 		AuthMethod: c.AuthMethod, AuthAlg: o.AuthAlg, IDTokenAlg: c.IDTokenAlg, UserinfoAlg: o.UserinfoAlg,
-		JWKS: rawJSON(o.JWKS), JWKSURI: o.JWKSURI, SubjectType: o.SubjectType, SectorIdentifierURI: o.SectorIdentifierURI,
+		IntrospectionAlg: o.IntrospectionAlg,
+		JWKS:             rawJSON(o.JWKS), JWKSURI: o.JWKSURI, SubjectType: o.SubjectType, SectorIdentifierURI: o.SectorIdentifierURI,
 		RequestAlg: o.RequestAlg, RequestURIs: o.RequestURIs, SignedRequest: o.SignedRequest, PushedRequest: o.PushedRequest,
 		TokenFormat: tokenFormat(o.OpaqueTokens), DPoPTokens: o.DPoPTokens, LeanIDToken: o.LeanIDToken, Resources: o.Resources,
 		CodeLifetime: o.CodeLifetime, DefaultMaxAge: o.DefaultMaxAge, DefaultACR: o.DefaultACR,
@@ -196,6 +201,7 @@ func (o optionsOut) rows() (rows [][]string) {
 	row("Algorithm of assertions", o.AuthAlg)
 	row("Algorithm of ID tokens", o.IDTokenAlg)
 	row("Algorithm of userinfo", o.UserinfoAlg)
+	row("Algorithm of introspection", o.IntrospectionAlg)
 	row("Keys", string(o.JWKS))
 	row("Keys at", o.JWKSURI)
 	row("Subjects", o.SubjectType)

@@ -18,6 +18,7 @@ type ClientOptions struct {
 	AuthAlg             *string  `json:"token_endpoint_auth_signing_alg,omitempty"`
 	IDTokenAlg          *string  `json:"id_token_signed_response_alg,omitempty" example:"RS256"`
 	UserinfoAlg         *string  `json:"userinfo_signed_response_alg,omitempty"`
+	IntrospectionAlg    *string  `json:"introspection_signed_response_alg,omitempty"`
 	JWKS                KeySet   `json:"jwks,omitempty"`
 	JWKSURI             *string  `json:"jwks_uri,omitempty"`
 	SubjectType         *string  `json:"subject_type,omitempty" example:"pairwise"`
@@ -73,6 +74,7 @@ func (o *ClientOptions) writeOptions(c *registry.Registration) {
 	for _, text := range []struct{ field, sent *string }{
 		{&to.AuthAlg, o.AuthAlg},
 		{&to.UserinfoAlg, o.UserinfoAlg},
+		{&to.IntrospectionAlg, o.IntrospectionAlg},
 		{&to.JWKSURI, o.JWKSURI},
 		{&to.SubjectType, o.SubjectType},
 		{&to.SectorIdentifierURI, o.SectorIdentifierURI},
@@ -116,7 +118,8 @@ func optionsOf(c *registry.Client) ClientOptions {
 	o := c.Options
 	out := ClientOptions{
 		AuthMethod: orNull(c.AuthMethod), AuthAlg: orNull(o.AuthAlg), IDTokenAlg: orNull(c.IDTokenAlg), UserinfoAlg: orNull(o.UserinfoAlg),
-		JWKS: KeySet(o.JWKS), JWKSURI: orNull(o.JWKSURI),
+		IntrospectionAlg: orNull(o.IntrospectionAlg),
+		JWKS:             KeySet(o.JWKS), JWKSURI: orNull(o.JWKSURI),
 		SubjectType: orNull(o.SubjectType), SectorIdentifierURI: orNull(o.SectorIdentifierURI),
 		RequestAlg: orNull(o.RequestAlg), RequestURIs: o.RequestURIs,
 		SignedRequest: ifTrue(o.SignedRequest), PushedRequest: ifTrue(o.PushedRequest), DPoPTokens: ifTrue(o.DPoPTokens),

@@ -46,6 +46,7 @@ type clientMetadata struct {
 	SectorIdentifierURI string           `json:"sector_identifier_uri,omitempty"`
 	IDTokenAlg          string           `json:"id_token_signed_response_alg,omitempty"`
 	UserinfoAlg         string           `json:"userinfo_signed_response_alg,omitempty"`
+	IntrospectionAlg    string           `json:"introspection_signed_response_alg,omitempty"`
 	RequestAlg          string           `json:"request_object_signing_alg,omitempty"`
 	RequestURIs         []string         `json:"request_uris,omitempty"`
 	SignedRequest       bool             `json:"require_signed_request_object,omitempty"`
@@ -135,7 +136,7 @@ func (m clientMetadata) options() registry.Options {
 	return registry.Options{
 		AuthAlg: m.TokenEndpointAuthAlg, JWKS: string(m.JWKS), JWKSURI: m.JWKSURI,
 		SubjectType: m.SubjectType, SectorIdentifierURI: m.SectorIdentifierURI,
-		UserinfoAlg: m.UserinfoAlg, RequestAlg: m.RequestAlg, RequestURIs: m.RequestURIs,
+		UserinfoAlg: m.UserinfoAlg, IntrospectionAlg: m.IntrospectionAlg, RequestAlg: m.RequestAlg, RequestURIs: m.RequestURIs,
 		SignedRequest: m.SignedRequest, PushedRequest: m.PushedRequest, DPoPTokens: m.DPoPTokens,
 		DefaultMaxAge: m.DefaultMaxAge, DefaultACR: m.DefaultACR, InitiateLoginURI: m.InitiateLoginURI,
 		BackChannelURI: m.BackChannelURI, BackChannelSession: m.BackChannelSession,
@@ -159,7 +160,7 @@ func (p *Provider) metadataOf(c *registry.Client, token string) clientMetadata {
 		Contacts: o.Contacts, SoftwareID: o.SoftwareID, SoftwareVersion: o.SoftwareVersion,
 		JWKS: json.RawMessage(o.JWKS), JWKSURI: o.JWKSURI,
 		SubjectType: "public", SectorIdentifierURI: o.SectorIdentifierURI,
-		IDTokenAlg: c.IDTokenAlg, UserinfoAlg: o.UserinfoAlg, RequestAlg: o.RequestAlg, RequestURIs: o.RequestURIs,
+		IDTokenAlg: c.IDTokenAlg, UserinfoAlg: o.UserinfoAlg, IntrospectionAlg: o.IntrospectionAlg, RequestAlg: o.RequestAlg, RequestURIs: o.RequestURIs,
 		SignedRequest: o.SignedRequest, PushedRequest: o.PushedRequest, DPoPTokens: o.DPoPTokens,
 		DefaultMaxAge: o.DefaultMaxAge, DefaultACR: o.DefaultACR, InitiateLoginURI: o.InitiateLoginURI,
 		BackChannelURI: o.BackChannelURI, BackChannelSession: o.BackChannelSession,

@@ -39,6 +39,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"subject_types_supported":                       {"public", "pairwise"},
 		"claim_types_supported":                         {"normal"},
 		"userinfo_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
+		"introspection_signing_alg_values_supported":    {"RS256", "ES256", "EdDSA", "PS256"},
 		"ui_locales_supported":                          {"en"},
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
 		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials", deviceGrant, exchangeGrant},
@@ -123,6 +124,9 @@ func walk(t *testing.T, s *servertest.Server, ad advertised) {
 	}
 	for _, alg := range ad.list("userinfo_signing_alg_values_supported") {
 		userinfoSignedBy(t, s, browser, alg)
+	}
+	for _, alg := range ad.list("introspection_signing_alg_values_supported") {
+		introspectionSignedBy(t, s, browser, alg)
 	}
 	for _, kind := range ad.list("subject_types_supported") {
 		knows(t, s, browser, kind)
