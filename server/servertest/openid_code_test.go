@@ -194,6 +194,7 @@ func TestACodeEndsSoon(t *testing.T) {
 	}
 }
 
+// Z-05: the library uses codes up in several steps.
 func TestACodeCannotBeSpentTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, engine := range storagetest.Engines {
