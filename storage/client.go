@@ -41,7 +41,9 @@ type Client struct {
 	SealedSecret           string
 	Secret                 []byte `bun:"-"` // where an HMAC needs it; sealed in the database
 	RegistrationHash       string // of its registration access token (RFC 7592); "" for none
-	ExpiresAt              Time   // deleted then if nobody has used it; zero for never
+	RegistrationBefore     string // of the token before, since when it is that:
+	RegistrationRenewedAt  Time
+	ExpiresAt              Time // deleted then if nobody has used it; zero for never
 	CreatedAt              Time
 	UpdatedAt              Time
 }

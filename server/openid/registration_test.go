@@ -76,7 +76,7 @@ func TestWhatIsRegisteredIsAllAnsweredAndCanBeSentAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(answered, p.metadataOf(again, made.Token)); diff != "" {
+	if diff := cmp.Diff(answered, p.metadataOf(again.Client, made.Token)); diff != "" {
 		t.Errorf("sent again (-before +after):\n%s", diff)
 	}
 }
