@@ -15,7 +15,8 @@ import (
 	"authy/server/servertest"
 )
 
-// Z-07, Z-09, Z-21: each answer has iss, the response modes are known ones, and empty scopes are left out.
+// Z-07, Z-09, Z-21: each answer has iss, unknown response modes are refused, and empty scopes are
+// left out.
 func TestAFaultyAuthorizationRequestGoesBackToItsClient(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

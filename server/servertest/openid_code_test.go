@@ -47,11 +47,12 @@ func ageCode(t *testing.T, s *servertest.Server, code string, by time.Duration) 
 	}
 	defer db.Close() //nolint:errcheck // nothing is written later
 	hash, ms := storage.Hash(code), by.Milliseconds()
-	for statement, args := range map[string][]any{
-		"UPDATE codes SET created_at = created_at - ?, expires_at = expires_at - ?, used_at = used_at - ? WHERE hash = ?":                                                             {ms, ms, ms, hash},
-		"UPDATE grants SET created_at = created_at - ?, authenticated_at = authenticated_at - ?, expires_at = expires_at - ? WHERE id IN (SELECT grant_id FROM codes WHERE hash = ?)": {ms, ms, ms, hash},
+	for _, statement := range []string{
+		`UPDATE codes SET created_at = created_at - ?, expires_at = expires_at - ?, used_at = used_at - ? WHERE hash = ?`,
+		`UPDATE grants SET created_at = created_at - ?, authenticated_at = authenticated_at - ?, expires_at = expires_at - ?
+			WHERE id IN (SELECT grant_id FROM codes WHERE hash = ?)`,
 	} {
-		if res, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		if res, err := db.ExecContext(t.Context(), statement, ms, ms, ms, hash); err != nil {
 			t.Fatal(err)
 		} else if n, err := res.RowsAffected(); n != 1 || err != nil {
 			t.Fatalf("%s: %d rows, %v, want one", statement, n, err)
@@ -63,12 +64,12 @@ func ageCode(t *testing.T, s *servertest.Server, code string, by time.Duration) 
 	})
 }
 
-// The module oidcc-codereuse-30seconds, and for as long as there is anything to end: a code that was
-// used is kept for that.
+// The module oidcc-codereuse-30seconds, and for as long as there is anything to end: a code, which
+// lasts a minute, is kept for that when it was used.
 func TestACodeThatIsReplayedLaterEndsWhatItGave(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	for _, later := range []time.Duration{31 * time.Second, 2 * time.Minute, 20 * time.Hour} { // a code lasts a minute
+	for _, later := range []time.Duration{31 * time.Second, 2 * time.Minute, 20 * time.Hour} {
 		code, verifier := acmePortal.code(t, s, servertest.Browser(t))
 		got := acmePortal.redeem(t, s, code, verifier)
 		ageCode(t, s, code, later)
