@@ -27,6 +27,8 @@ func (f *clientFlags) addOptions() {
 	f.text("id-token-alg", "RS256", "`ALG` of its ID tokens: "+algs, func(in *described) *string { return &in.IDTokenAlg })
 	f.text("userinfo-alg", "", "`ALG` of signed userinfo; unset is plain JSON",
 		func(in *described) *string { return &in.Options.UserinfoAlg })
+	f.text("introspection-alg", "", "`ALG` of answers of introspection that it asks to be signed; unset is RS256",
+		func(in *described) *string { return &in.Options.IntrospectionAlg })
 	f.text("request-alg", "", "`ALG` of its request objects, or none; unset is any",
 		func(in *described) *string { return &in.Options.RequestAlg })
 	f.addKeys()
@@ -154,6 +156,7 @@ func optionRows(c *registry.Client) (rows [][]string) {
 	row("Algorithm of assertions", o.AuthAlg)
 	row("Algorithm of ID tokens", c.IDTokenAlg)
 	row("Algorithm of userinfo", o.UserinfoAlg)
+	row("Algorithm of introspection", o.IntrospectionAlg)
 	row("Keys", o.JWKS)
 	row("Keys at", o.JWKSURI)
 	row("Subjects", o.SubjectType)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/session"
 	"authy/storage"
 )
 
@@ -23,6 +24,7 @@ func (s *Services) jobs() []job {
 		s.Login.Run,
 		s.Logouts.Run,
 		s.OpenID.RunRefusals,
+		every(session.ExpireEvery, s.Sessions.Expire),
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),

@@ -41,7 +41,9 @@ type Client struct {
 	SealedSecret           string
 	Secret                 []byte `bun:"-"` // where an HMAC needs it; sealed in the database
 	RegistrationHash       string // of its registration access token (RFC 7592); "" for none
-	ExpiresAt              Time   // deleted then if nobody has used it; zero for never
+	RegistrationBefore     string // of the token before, since when it is that:
+	RegistrationRenewedAt  Time
+	ExpiresAt              Time // deleted then if nobody has used it; zero for never
 	CreatedAt              Time
 	UpdatedAt              Time
 }
@@ -58,11 +60,13 @@ type ClientOptions struct {
 	SubjectType         string `json:"subject_type,omitempty"` // "" or "pairwise"
 	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty"`
 
-	UserinfoAlg   string   `json:"userinfo_alg,omitempty"` // "" for plain JSON
-	RequestAlg    string   `json:"request_alg,omitempty"`  // of request objects; "" for any
-	RequestURIs   []string `json:"request_uris,omitempty"`
-	SignedRequest bool     `json:"signed_request,omitempty"` // requests must be signed objects
-	PushedRequest bool     `json:"pushed_request,omitempty"` // requests must be pushed
+	UserinfoAlg string `json:"userinfo_alg,omitempty"` // "" for plain JSON
+	// IntrospectionAlg is of answers that it asks to be signed; "" for RS256.
+	IntrospectionAlg string   `json:"introspection_alg,omitempty"`
+	RequestAlg       string   `json:"request_alg,omitempty"` // of request objects; "" for any
+	RequestURIs      []string `json:"request_uris,omitempty"`
+	SignedRequest    bool     `json:"signed_request,omitempty"` // requests must be signed objects
+	PushedRequest    bool     `json:"pushed_request,omitempty"` // requests must be pushed
 
 	LeanIDToken   bool     `json:"lean_id_token,omitempty"` // claims of scopes are at userinfo alone
 	OpaqueTokens  bool     `json:"opaque_tokens,omitempty"` // access tokens are not JWTs

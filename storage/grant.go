@@ -37,6 +37,9 @@ type GrantDetails struct {
 	// that token; both end it.
 	Parent string `json:"parent,omitempty"`
 	Token  string `json:"token,omitempty"`
+	// ActorGrant and ActorToken are those of who acts for the user; both end it, too.
+	ActorGrant string `json:"actor_grant,omitempty"` // "" for a client that acts by itself
+	ActorToken string `json:"actor_token,omitempty"`
 }
 
 // Value implements [driver.Valuer].

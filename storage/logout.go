@@ -15,6 +15,7 @@ type Visit struct {
 	ClientID      string `bun:",pk"` // the client's row
 	Subject       string // who the user is to the client
 	CreatedAt     Time
+	CheckAt       Time // when the session is looked at next
 }
 
 // The states of a logout.
@@ -52,6 +53,13 @@ func (r Reader) Visits(ctx context.Context, sessionID string) ([]Visit, error) {
 // VisitsOf returns the clients that wait to hear of the end of a user's sessions.
 func (r Reader) VisitsOf(ctx context.Context, userID string) ([]Visit, error) {
 	return list[Visit](ctx, r, "session_id, client_id", "session_id IN (SELECT id FROM sessions WHERE user_id = ?)", userID)
+}
+
+// SessionsToCheck returns the sessions of at most limit visits that are to be looked
+// at at now, the longest due first.
+func (r Reader) SessionsToCheck(ctx context.Context, now time.Time, limit int) ([]Session, error) {
+	return list[Session](ctx, r, "id",
+		"id IN (SELECT session_id FROM visits WHERE check_at <= ? ORDER BY check_at, session_id LIMIT ?)", At(now), limit)
 }
 
 // DueLogouts returns at most limit logouts in a state that are to be tried at
@@ -95,8 +103,15 @@ func (r Reader) Logouts(ctx context.Context, f LogoutFilter, before string, limi
 // InsertVisit notes a client that a user has gone to in a session; going there
 // again changes nothing.
 func (tx *Tx) InsertVisit(ctx context.Context, v *Visit) error {
-	_, err := tx.conn.hot(ctx, `INSERT INTO visits (session_id, client_id, subject, created_at)
-		VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`, v.SessionID, v.ClientID, v.Subject, v.CreatedAt.UnixMilli())
+	_, err := tx.conn.hot(ctx, `INSERT INTO visits (session_id, client_id, subject, created_at, check_at)
+		VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		v.SessionID, v.ClientID, v.Subject, v.CreatedAt.UnixMilli(), v.CheckAt.UnixMilli())
+	return translate(err)
+}
+
+// CheckVisits has the session of visits looked at at a time.
+func (tx *Tx) CheckVisits(ctx context.Context, sessionID string, at time.Time) error {
+	_, err := tx.conn.hot(ctx, "UPDATE visits SET check_at = ? WHERE session_id = ?", At(at).UnixMilli(), sessionID)
 	return translate(err)
 }
 
@@ -115,7 +130,7 @@ func (tx *Tx) TakeVisitsOf(ctx context.Context, userID, except string) ([]Visit,
 func (tx *Tx) takeVisits(ctx context.Context, where string, args ...any) ([]Visit, error) {
 	var taken []Visit
 	_, err := tx.bun.NewDelete().Conn(tx.conn).Model(&taken).Where(where, args...).
-		Returning("session_id, client_id, subject, created_at").Exec(ctx, &taken)
+		Returning("session_id, client_id, subject, created_at, check_at").Exec(ctx, &taken)
 	return taken, translate(err)
 }
 

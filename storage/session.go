@@ -160,6 +160,18 @@ func (tx *Tx) RevokeSessions(
 	return tx.revokeSessions(ctx, reason, now, "user_id = ? AND id <> ? AND revoked_at IS NULL", userID, except)
 }
 
+// ExpireSession has a session that has not been used since a time expire at now, if
+// it would later.
+func (tx *Tx) ExpireSession(ctx context.Context, id string, since, now time.Time) error {
+	const where = "id = ? AND last_activity_at <= ? AND expires_at > ?"
+	if err := tx.changeSessions(ctx, where, id, At(since), At(now)); err != nil {
+		return err
+	}
+	_, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*Session)(nil)).
+		Set("expires_at = ?", At(now)).Set("updated_at = ?", At(now)).Where(where, id, At(since), At(now)).Exec(ctx)
+	return translate(err)
+}
+
 func (tx *Tx) revokeSessions(ctx context.Context, reason string, now time.Time, where string, args ...any) (int64, error) {
 	if err := tx.changeSessions(ctx, where, args...); err != nil {
 		return 0, err

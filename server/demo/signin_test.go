@@ -66,6 +66,7 @@ func TestTheSecretGoesTheWayTheProviderAnnounces(t *testing.T) {
 	}
 }
 
+// Z-33: sign-ins at once do not get in the way of each other.
 func TestEachSignInAsksWithItsOwnSecrets(t *testing.T) {
 	t.Parallel()
 	p := newStub(t)
@@ -100,6 +101,7 @@ func TestCookiesAreOutOfReachOfScriptsAndOtherSites(t *testing.T) {
 	}
 }
 
+// Z-33: an answer without iss, or with that of another, is none.
 func TestAResponseThatIsNotOursIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -129,6 +131,7 @@ func TestAResponseThatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
+// Z-33: a token without the nonce of this sign-in is none.
 func TestATokenThatIsNotOursIsRefused(t *testing.T) {
 	t.Parallel()
 	set := func(claim string, value any) func(*stub) {

@@ -18,6 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"authy/server/keyring"
+	"authy/server/keyset"
 )
 
 // proofType is the typ of a DPoP proof (RFC 9449, section 4.2).
@@ -25,7 +26,7 @@ const proofType = "dpop+jwt"
 
 // algorithms are those of proofs: asymmetric ones that are current
 // (RFC 9449, section 4.3, check 5).
-var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.PS256, jose.RS256}
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, keyset.Ed25519, jose.PS256, jose.RS256}
 
 // Algorithms returns the names of the algorithms that proofs are signed with.
 func Algorithms() []string {
@@ -89,7 +90,7 @@ func parseProof(text string) (*proof, error) {
 	if !fits(jwk.Key, header.Algorithm) {
 		return nil, errProofKey
 	}
-	payload, err := signed.Verify(jwk)
+	payload, err := signed.Verify(keyset.Verifier(jwk.Key, header.Algorithm))
 	if err != nil {
 		return nil, errProofSigned
 	}
@@ -112,7 +113,7 @@ func fits(key any, alg string) bool {
 	case *ecdsa.PublicKey:
 		return alg == string(jose.ES256) && k.Curve == elliptic.P256()
 	case ed25519.PublicKey:
-		return alg == string(jose.EdDSA)
+		return keyset.IsOf(string(jose.EdDSA), alg)
 	case *rsa.PublicKey:
 		bits := k.N.BitLen()
 		return (alg == string(jose.RS256) || alg == string(jose.PS256)) && bits >= minRSA && bits <= maxRSA

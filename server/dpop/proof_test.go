@@ -26,7 +26,7 @@ func public(p *dpoptest.Prover) jose.JSONWebKey { return jose.JSONWebKey{Key: p.
 func TestAProofIsReadOnlyIfItIsWholeAndSigned(t *testing.T) {
 	t.Parallel()
 	ec, other := dpoptest.NewProver(t, "ES256"), dpoptest.NewProver(t, "ES256")
-	rs := dpoptest.NewProver(t, "RS256")
+	ed, rs := dpoptest.NewProver(t, "Ed25519"), dpoptest.NewProver(t, "RS256")
 	ps := &dpoptest.Prover{Alg: jose.PS256, Key: rs.Key}
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
@@ -43,36 +43,40 @@ func TestAProofIsReadOnlyIfItIsWholeAndSigned(t *testing.T) {
 	}{
 		"ES256":              {good, nil},
 		"EdDSA":              {dpoptest.NewProver(t, "EdDSA").Sign(t, honest()), nil},
+		"Ed25519":            {dpoptest.NewProver(t, "Ed25519").Sign(t, honest()), nil},
 		"RS256":              {rs.Sign(t, honest()), nil},
 		"PS256":              {ps.Sign(t, honest()), nil},
 		"a part of a second": {ec.Sign(t, honest("iat", 1700000000.5)), nil},
 
-		"empty":          {"", errProofForm},
-		"two parts":      {parts[0] + "." + parts[1], errProofForm},
-		"two proofs":     {good + "," + good, errProofForm},
-		"a space":        {good + " ", errProofForm},
-		"too long":       {ec.Sign(t, honest("x", strings.Repeat("x", 9000))), errProofForm},
-		"typ JWT":        {ec.Sign(t, honest(), "typ", "JWT"), errProofForm},
-		"no typ":         {ec.Sign(t, honest(), "typ", nil), errProofForm},
-		"no jwk":         {ec.Sign(t, honest(), "jwk", nil), errProofForm},
-		"a private jwk":  {ec.Sign(t, honest(), "jwk", jose.JSONWebKey{Key: ec.Key}), errProofForm},
-		"an HMAC":        {hmac, errProofForm},
-		"a secret jwk":   {ec.Sign(t, honest(), "jwk", jose.JSONWebKey{Key: []byte("secret")}), errProofForm},
-		"no signature":   {none + "." + parts[1] + ".", errProofForm},
-		"ES384":          {dpoptest.NewProver(t, "ES384").Sign(t, honest()), errProofForm},
-		"a short key":    {short.Sign(t, honest()), errProofKey},
-		"another kind":   {ec.Sign(t, honest(), "jwk", public(rs)), errProofKey},
-		"another key":    {ec.Sign(t, honest(), "jwk", public(other)), errProofSigned},
-		"another claim":  {parts[0] + "." + strings.Split(ec.Sign(t, honest()), ".")[1] + "." + parts[2], errProofSigned},
-		"no jti":         {ec.Sign(t, honest("jti", nil)), errProofClaims},
-		"an empty jti":   {ec.Sign(t, honest("jti", "")), errProofClaims},
-		"a long jti":     {ec.Sign(t, honest("jti", strings.Repeat("j", 257))), errProofClaims},
-		"no htm":         {ec.Sign(t, honest("htm", nil)), errProofClaims},
-		"no htu":         {ec.Sign(t, honest("htu", nil)), errProofClaims},
-		"no iat":         {ec.Sign(t, honest("iat", nil)), errProofClaims},
-		"iat in words":   {ec.Sign(t, honest("iat", "now")), errProofClaims},
-		"iat beyond all": {ec.Sign(t, honest("iat", 1e300)), errProofClaims},
-		"htm of a list":  {ec.Sign(t, honest("htm", []string{"POST"})), errProofClaims},
+		"empty":                  {"", errProofForm},
+		"two parts":              {parts[0] + "." + parts[1], errProofForm},
+		"two proofs":             {good + "," + good, errProofForm},
+		"a space":                {good + " ", errProofForm},
+		"too long":               {ec.Sign(t, honest("x", strings.Repeat("x", 9000))), errProofForm},
+		"typ JWT":                {ec.Sign(t, honest(), "typ", "JWT"), errProofForm},
+		"no typ":                 {ec.Sign(t, honest(), "typ", nil), errProofForm},
+		"no jwk":                 {ec.Sign(t, honest(), "jwk", nil), errProofForm},
+		"a private jwk":          {ec.Sign(t, honest(), "jwk", jose.JSONWebKey{Key: ec.Key}), errProofForm},
+		"an HMAC":                {hmac, errProofForm},
+		"a secret jwk":           {ec.Sign(t, honest(), "jwk", jose.JSONWebKey{Key: []byte("secret")}), errProofForm},
+		"no signature":           {none + "." + parts[1] + ".", errProofForm},
+		"ES384":                  {dpoptest.NewProver(t, "ES384").Sign(t, honest()), errProofForm},
+		"a short key":            {short.Sign(t, honest()), errProofKey},
+		"another kind":           {ec.Sign(t, honest(), "jwk", public(rs)), errProofKey},
+		"another key":            {ec.Sign(t, honest(), "jwk", public(other)), errProofSigned},
+		"crit by Ed25519":        {ed.Sign(t, honest(), "crit", []string{"exp"}), errProofSigned},
+		"Ed25519 of a P-256 key": {ed.Sign(t, honest(), "jwk", public(ec)), errProofKey},
+		"Ed25519 of another key": {ed.Sign(t, honest(), "jwk", public(dpoptest.NewProver(t, "Ed25519"))), errProofSigned},
+		"another claim":          {parts[0] + "." + strings.Split(ec.Sign(t, honest()), ".")[1] + "." + parts[2], errProofSigned},
+		"no jti":                 {ec.Sign(t, honest("jti", nil)), errProofClaims},
+		"an empty jti":           {ec.Sign(t, honest("jti", "")), errProofClaims},
+		"a long jti":             {ec.Sign(t, honest("jti", strings.Repeat("j", 257))), errProofClaims},
+		"no htm":                 {ec.Sign(t, honest("htm", nil)), errProofClaims},
+		"no htu":                 {ec.Sign(t, honest("htu", nil)), errProofClaims},
+		"no iat":                 {ec.Sign(t, honest("iat", nil)), errProofClaims},
+		"iat in words":           {ec.Sign(t, honest("iat", "now")), errProofClaims},
+		"iat beyond all":         {ec.Sign(t, honest("iat", 1e300)), errProofClaims},
+		"htm of a list":          {ec.Sign(t, honest("htm", []string{"POST"})), errProofClaims},
 	} {
 		if _, err := parseProof(c.text); !errors.Is(err, c.want) {
 			t.Errorf("parseProof, %s: %v, want %v", name, err, c.want)

@@ -24,10 +24,12 @@ const (
 	JWT         Type = "JWT"        // ID tokens and answers
 	AccessToken Type = "at+jwt"     // RFC 9068, section 2.1
 	LogoutToken Type = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0, section 2.4
+	// Introspection is an answer of introspection (RFC 9701, section 5).
+	Introspection Type = "token-introspection+jwt"
 )
 
 // types are those that a signer has a header for.
-var types = []Type{JWT, AccessToken, LogoutToken}
+var types = []Type{JWT, AccessToken, LogoutToken, Introspection}
 
 // signer signs with one key. What the header of a token says depends on its
 // type alone, so each is encoded once.

@@ -29,7 +29,7 @@ const (
 // Signatures are the algorithms of signatures with a key pair, in the order in which they
 // are advertised.
 var Signatures = []string{
-	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", edDSA, Ed25519,
 }
 
 // MACs are the algorithms of signatures with a shared secret.
@@ -89,7 +89,7 @@ func isUsable(k *jose.JSONWebKey) bool {
 
 // signs says whether a key makes signatures of alg (RFC 7518, section 3.1).
 func signs(k *jose.JSONWebKey, alg string) bool {
-	if k.Algorithm != "" && k.Algorithm != alg {
+	if k.Algorithm != "" && !IsOf(k.Algorithm, alg) {
 		return false
 	}
 	switch key := k.Key.(type) {
@@ -98,7 +98,7 @@ func signs(k *jose.JSONWebKey, alg string) bool {
 	case *ecdsa.PublicKey:
 		return alg == map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[key.Curve.Params().BitSize]
 	case ed25519.PublicKey:
-		return alg == "EdDSA"
+		return alg == edDSA || alg == Ed25519
 	}
 	return false
 }

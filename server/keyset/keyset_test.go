@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -79,6 +80,62 @@ func TestASignatureOfTheStandardIsVerified(t *testing.T) {
 	if token := (&Token{Algorithm: "EdDSA", text: strings.Replace(vector, ".hg", ".ig", 1)}); set.Verifies(token) {
 		t.Error("another signature is accepted")
 	}
+}
+
+// RFC 9864, section 2.2: the header says Ed25519, the key and its
+// registration may say either.
+func TestEd25519IsEdDSAByItsOwnName(t *testing.T) {
+	t.Parallel()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := func(alg string) *Token {
+		enc := base64.RawURLEncoding.EncodeToString
+		text := enc([]byte(`{"alg":"`+alg+`"}`)) + "." + enc([]byte(`{"sub":"x"}`))
+		read, err := Read(text+"."+enc(ed25519.Sign(private, []byte(text))), 1<<12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return read
+	}
+	for _, c := range []struct {
+		key, token string
+		want       bool
+	}{
+		{"", "EdDSA", true},
+		{"", "Ed25519", true},
+		{"EdDSA", "EdDSA", true},
+		{"EdDSA", "Ed25519", true},
+		{"Ed25519", "Ed25519", true},
+		{"Ed25519", "EdDSA", false},
+		{"ES256", "Ed25519", false},
+		{"", "Ed448", false},
+		{"", "ed25519", false},
+	} {
+		set := &Set{[]jose.JSONWebKey{{Key: public, Algorithm: c.key}}}
+		if got := set.Verifies(token(c.token)); got != c.want {
+			t.Errorf("a token of %s by a key of %q: verified %v, want %v", c.token, c.key, got, c.want)
+		}
+	}
+	set := &Set{[]jose.JSONWebKey{{Key: public}}}
+	other := token("Ed25519")
+	other.text = strings.Replace(other.text, ".eyJzdWIi", ".eyJzdWJi", 1)
+	if set.Verifies(other) {
+		t.Error("another payload is accepted")
+	}
+	if set := (&Set{[]jose.JSONWebKey{{Key: rsaKey(t)}}}); set.Verifies(token("Ed25519")) {
+		t.Error("an RSA key verifies it")
+	}
+}
+
+func rsaKey(t *testing.T) *rsa.PublicKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &key.PublicKey
 }
 
 func TestATokenHasOneSpelling(t *testing.T) {

@@ -109,7 +109,7 @@ func (t *Token) signedWith(key any) bool {
 	if err != nil {
 		return false
 	}
-	_, err = parsed.Verify(key)
+	_, err = parsed.Verify(Verifier(key, t.Algorithm))
 	return err == nil
 }
 

@@ -52,6 +52,27 @@ func Sessions(
 	return ended, leave(ctx, tx, now, userID, except)
 }
 
+// Expire ends in tx a session that time has ended and has its applications told. It has
+// expired, and if it has not yet, it does at now.
+func Expire(ctx context.Context, tx *storage.Tx, now time.Time, s *storage.Session) error {
+	if err := tx.ExpireSession(ctx, s.ID, s.LastActivityAt.Time, now); err != nil {
+		return fmt.Errorf("let session %s expire: %w", s.ID, err)
+	}
+	left, err := tx.TakeVisits(ctx, s.ID)
+	if err != nil {
+		return fmt.Errorf("let session %s expire: %w", s.ID, err)
+	}
+	return tell(ctx, tx, now, s.UserID, left)
+}
+
+// Recheck has a session looked at again at a time, for whether it has ended then.
+func Recheck(ctx context.Context, tx *storage.Tx, s *storage.Session, at time.Time) error {
+	if err := tx.CheckVisits(ctx, s.ID, at); err != nil {
+		return fmt.Errorf("look at session %s again: %w", s.ID, err)
+	}
+	return nil
+}
+
 // Everywhere ends every session and grant of a user in tx, and notes that in
 // their record.
 func Everywhere(ctx context.Context, tx *storage.Tx, now time.Time, user *storage.User) error {

@@ -72,7 +72,7 @@ func (p *Provider) assertionProblem(c *storage.Client, t *keyset.Token, endpoint
 	switch {
 	case !isMethodOf(c, method):
 		return "wrong_method"
-	case c.Options.AuthAlg != "" && c.Options.AuthAlg != t.Algorithm:
+	case c.Options.AuthAlg != "" && !keyset.IsOf(c.Options.AuthAlg, t.Algorithm):
 		return "wrong_algorithm"
 	case !slices.Contains([]string{"", "jwt", "client-authentication+jwt"}, strings.ToLower(t.Type)):
 		return "not_an_assertion"

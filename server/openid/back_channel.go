@@ -34,7 +34,7 @@ func (p *Provider) visit(
 		return nil
 	}
 	err := tx.InsertVisit(ctx, &storage.Visit{
-		SessionID: sessionID, ClientID: c.ID, Subject: subject, CreatedAt: storage.At(now),
+		SessionID: sessionID, ClientID: c.ID, Subject: subject, CreatedAt: storage.At(now), CheckAt: storage.At(now),
 	})
 	if err != nil {
 		return fmt.Errorf("note that %s was visited: %w", c.ClientID, err)

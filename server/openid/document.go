@@ -80,6 +80,7 @@ type metadata struct {
 	requestMetadata
 	registrationMetadata
 	flowMetadata
+	introspectionMetadata
 }
 
 func (p *Provider) metadata() metadata {
@@ -107,6 +108,7 @@ func (p *Provider) metadata() metadata {
 		requestMetadata:       newRequestMetadata(p.Issuer),
 		registrationMetadata:  p.registrationMetadata(),
 		flowMetadata:          flowMetadata{acrValues()},
+		introspectionMetadata: newIntrospectionMetadata(),
 	}
 }
 

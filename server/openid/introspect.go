@@ -54,6 +54,10 @@ func (p *Provider) serveIntrospection(w http.ResponseWriter, r *http.Request, se
 		writeOAuth(w, http.StatusBadRequest, "invalid_request", "the parameter token is missing")
 		return
 	}
+	if accept := r.Header["Accept"]; len(accept) > 0 && wantsSigned(accept) {
+		p.serveSigned(w, r, c, token)
+		return
+	}
 	answer, err := p.introspect(ctx, c, token)
 	if err != nil {
 		writeInternal(w, r, err)

@@ -86,7 +86,7 @@ func (p *Provider) ServeRegistered(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	case http.MethodPut:
-		c, err = p.reregister(w, r, id, token)
+		c, token, err = p.reregister(w, r, id, token)
 	default:
 		c, err = p.clients.Own(ctx, by, id, token)
 	}
@@ -97,27 +97,34 @@ func (p *Provider) ServeRegistered(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, p.metadataOf(c, token))
 }
 
-// reregister has a client be as it describes itself now (RFC 7592, section 2.2).
-func (p *Provider) reregister(w http.ResponseWriter, r *http.Request, id, token string) (*registry.Client, error) {
+// reregister has a client be as it describes itself now, and returns its next token (RFC
+// 7592, sections 2.2 and 3).
+func (p *Provider) reregister(
+	w http.ResponseWriter, r *http.Request, id, token string,
+) (c *registry.Client, next string, err error) {
 	ctx := r.Context()
-	c, err := p.clients.Own(ctx, actor(ctx), id, token) // before its body is read
+	c, err = p.clients.OwnToChange(ctx, actor(ctx), id, token) // before its body is read
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	in, sent, err := readMetadata(w, r)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	switch {
 	case sent.ClientID != c.ClientID:
-		return nil, &metadataError{"client_id", "it must be the client's own"}
+		return nil, "", &metadataError{"client_id", "it must be the client's own"}
 	case sent.ClientSecret != "" && !p.clients.IsSecret(c, sent.ClientSecret, time.Now()):
-		return nil, &metadataError{"client_secret", "it is not the client's own: no client chooses its secret"}
+		return nil, "", &metadataError{"client_secret", "it is not the client's own: no client chooses its secret"}
 	case sent.ClientSecretExpiresAt != nil, sent.ClientIDIssuedAt != 0,
 		sent.RegistrationAccessToken != "", sent.RegistrationClientURI != "":
-		return nil, &metadataError{"registration_access_token", "what the server alone decides on must not be sent"}
+		return nil, "", &metadataError{"registration_access_token", "what the server alone decides on must not be sent"}
 	}
-	return p.clients.ChangeOwn(ctx, actor(ctx), id, token, in)
+	changed, err := p.clients.ChangeOwn(ctx, actor(ctx), id, token, in)
+	if err != nil {
+		return nil, "", err
+	}
+	return changed.Client, changed.Token, nil
 }
 
 var unauthorized = problem{status: http.StatusUnauthorized}

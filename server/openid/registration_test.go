@@ -24,7 +24,7 @@ const whole = `{"client_name":"RP","application_type":"web","redirect_uris":["ht
 "logo_uri":"https://rp.example/logo.png","client_uri":"https://rp.example/","policy_uri":"https://rp.example/policy","tos_uri":"https://rp.example/tos",
 "contacts":["ops@rp.example"],"software_id":"4NRB1","software_version":"2",
 "jwks":{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]},
-"subject_type":"pairwise","id_token_signed_response_alg":"ES256","userinfo_signed_response_alg":"RS256","request_object_signing_alg":"RS256",
+"subject_type":"pairwise","id_token_signed_response_alg":"ES256","userinfo_signed_response_alg":"RS256","introspection_signed_response_alg":"PS256","request_object_signing_alg":"RS256",
 "request_uris":["https://rp.example/request#hash"],"require_signed_request_object":true,"require_pushed_authorization_requests":true,
 "dpop_bound_access_tokens":true,"default_max_age":3600,"default_acr_values":["a","b"],"initiate_login_uri":"https://rp.example/begin",
 "backchannel_logout_uri":"https://rp.example/back","backchannel_logout_session_required":true,
@@ -76,7 +76,7 @@ func TestWhatIsRegisteredIsAllAnsweredAndCanBeSentAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(answered, p.metadataOf(again, made.Token)); diff != "" {
+	if diff := cmp.Diff(answered, p.metadataOf(again.Client, made.Token)); diff != "" {
 		t.Errorf("sent again (-before +after):\n%s", diff)
 	}
 }

@@ -150,7 +150,7 @@ func checkAlgorithm(client *storage.Client, t *keyset.Token) *Refusal {
 		}
 	case !slices.Contains(keyset.Signatures, t.Algorithm):
 		return badObject("The request object is signed with an algorithm that is not supported.")
-	case registered != "" && registered != t.Algorithm:
+	case registered != "" && !keyset.IsOf(registered, t.Algorithm):
 		return badObject("The request object is not signed with the algorithm that the application has registered.")
 	}
 	return nil

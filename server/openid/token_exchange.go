@@ -210,7 +210,7 @@ func (p *Provider) swapRefused(
 	return nil, told
 }
 
-// swapIn makes the grant of the new token, which ends with that of the token that it
+// swapIn makes the grant of the new token, which ends with those of the tokens that it
 // was exchanged for and does not last longer than either token.
 func (p *Provider) swapIn(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, in *exchanging, out *issued,
@@ -222,17 +222,15 @@ func (p *Provider) swapIn(
 	if err != nil {
 		return nil, fmt.Errorf("exchange a token: %w", err)
 	}
-	deep, err := p.depth(ctx, tx.Reader, parent)
-	switch {
-	case err != nil:
-		return nil, err
-	case deep >= maxExchanges:
-		return invalidExchange("the subject_token was exchanged too often"), nil
-	}
 	if out.actor, err = in.act(); err != nil {
 		return nil, err
 	}
 	out.grant, out.scopes, out.resources = in.child(out, parent, now), in.scopes, in.targets
+	if deep, err := p.exchanges(ctx, tx.Reader, out.grant); err != nil {
+		return nil, err
+	} else if deep > maxExchanges {
+		return invalidExchange("the subject_token and the actor_token were exchanged too often"), nil
+	}
 	if err := p.live(ctx, tx.Reader, out.grant, now); errors.Is(err, errEnded) {
 		_, err = p.refused(ctx, tx, by, now, out.client, "token.exchanged", "grant_ended")
 		return invalidExchange("the subject_token has ended, or its user may not use the client"), err
@@ -256,9 +254,10 @@ func (in *exchanging) child(out *issued, parent *storage.Grant, now time.Time) *
 		CreatedAt: storage.At(now), ExpiresAt: parent.ExpiresAt,
 		Details: storage.GrantDetails{
 			ACR: parent.Details.ACR, Resources: in.targets, JKT: in.key, Actor: string(out.actor),
-			Parent: parent.ID, Token: in.subjectClaims.ID,
+			Parent: parent.ID, Token: tokenRef(in.subject, in.subjectClaims),
 		},
 	}
+	in.actOn(&g.Details)
 	if has(parent.Scopes, "offline_access") {
 		g.SessionID = "" // it outlives its session
 	}
@@ -299,34 +298,4 @@ func (in *exchanging) details() map[string]string {
 		d["audience"] = strings.Join(in.targets, " ")
 	}
 	return d
-}
-
-// depth is how often what a grant is for was exchanged.
-func (p *Provider) depth(ctx context.Context, r storage.Reader, g *storage.Grant) (n int, err error) {
-	for ; g.Details.Parent != "" && n < maxExchanges; n++ {
-		if g, err = r.Grant(ctx, g.Details.Parent); errors.Is(err, storage.ErrNotFound) {
-			return n, nil
-		} else if err != nil {
-			return n, fmt.Errorf("follow the exchanges of a token: %w", err)
-		}
-	}
-	return n, nil
-}
-
-// parentLive is nil while that lives which a grant was exchanged for: the grant and the
-// very token.
-func (p *Provider) parentLive(ctx context.Context, r storage.Reader, g *storage.Grant, now time.Time) error {
-	if g.Details.Parent == "" {
-		return nil
-	}
-	if revoked, err := r.IsRevokedToken(ctx, g.Details.Token); err != nil {
-		return fmt.Errorf("check a grant: %w", err)
-	} else if revoked {
-		return errEnded
-	}
-	parent, err := r.Grant(ctx, g.Details.Parent)
-	if err != nil {
-		return ended(err)
-	}
-	return p.live(ctx, r, parent, now)
 }

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -205,104 +204,4 @@ func (in Registration) dynamicProblems() map[string][]string {
 		problems["scope"] = []string{"It may have: " + strings.Join(DynamicScopes, ", ") + "."}
 	}
 	return problems
-}
-
-// Own returns the client that shows its registration access token.
-// [ErrDynamicToken] also if there is no such client: who asks cannot tell.
-func (s *Service) Own(ctx context.Context, by audit.Actor, clientID, token string) (*Client, error) {
-	if err := s.Dynamic.Limits.Spent(ctx, managingRule, limit.Network(by.IPAddress)); err != nil {
-		return nil, err
-	}
-	c, err := s.own(ctx, s.db.Reader, clientID, token)
-	if errors.Is(err, ErrDynamicToken) {
-		if err := s.Dynamic.Limits.Failed(ctx, managingRule, limit.Network(by.IPAddress)); err != nil {
-			return nil, err
-		}
-	}
-	return c, err
-}
-
-func (s *Service) own(ctx context.Context, r storage.Reader, clientID, token string) (*Client, error) {
-	c, err := s.find(ctx, r, "", clientID)
-	switch {
-	case errors.Is(err, ErrNoClient):
-		return nil, ErrDynamicToken
-	case err != nil:
-		return nil, err
-	case c.RegistrationHash == "" ||
-		subtle.ConstantTimeCompare([]byte(storage.Hash(token)), []byte(c.RegistrationHash)) != 1:
-		return nil, ErrDynamicToken
-	}
-	err = s.Usable(ctx, r, c)
-	if errors.Is(err, ErrDisabled) {
-		return nil, ErrDynamicOff
-	}
-	return c, err
-}
-
-// ChangeOwn has the client that shows its registration access token be as it
-// describes itself now: what it leaves out it no longer has. What the server
-// decides on stays.
-func (s *Service) ChangeOwn(
-	ctx context.Context, by audit.Actor, clientID, token string, in Registration,
-) (*Client, error) {
-	c, err := s.Own(ctx, by, clientID, token)
-	if err != nil {
-		return nil, err
-	}
-	change := func(to *Registration) { *to = in.inPlaceOf(*to) }
-	checked, err := s.checkOwn(ctx, c, change)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
-		if c, err = s.own(ctx, tx.Reader, clientID, token); err != nil {
-			return err
-		}
-		_, err = s.changeIn(ctx, tx, by.AsClient(clientID), now, c, checked, change)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// checkOwn checks what c becomes by a change of its own.
-func (s *Service) checkOwn(ctx context.Context, c *Client, change func(*Registration)) (Registration, error) {
-	in := changed(describe(c), change)
-	if err := fault.Fields(in.dynamicProblems()); err != nil {
-		return in, err
-	}
-	return s.checkChange(ctx, c, change)
-}
-
-// inPlaceOf is what a client becomes that describes itself anew.
-func (in Registration) inPlaceOf(before Registration) Registration {
-	profile, pkce := before.Options.Profile, before.RequirePKCE
-	in = in.asDynamic()
-	in.Options.Profile, in.Options.CodeLifetime, in.RequirePKCE = profile, before.Options.CodeLifetime, pkce
-	in.SkipConsent, in.Disabled, in.Allowed = before.SkipConsent, before.Disabled, before.Allowed
-	in.AccessTokenLifetime, in.RefreshTokenLifetime, in.IDTokenLifetime =
-		before.AccessTokenLifetime, before.RefreshTokenLifetime, before.IDTokenLifetime
-	if in.Name == "" {
-		in.Name = before.ClientID
-	}
-	return in
-}
-
-// DeleteOwn deletes the client that shows its registration access token.
-func (s *Service) DeleteOwn(ctx context.Context, by audit.Actor, clientID, token string) error {
-	if _, err := s.Own(ctx, by, clientID, token); err != nil {
-		return err
-	}
-	now := time.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		c, err := s.own(ctx, tx.Reader, clientID, token)
-		if err != nil {
-			return err
-		}
-		return remove(ctx, tx, by.AsClient(clientID), now, c, "")
-	})
 }

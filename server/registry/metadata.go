@@ -15,6 +15,7 @@ type Metadata struct {
 	AuthAlg             *string  `json:"token_endpoint_auth_signing_alg,omitempty"`
 	IDTokenAlg          *string  `json:"id_token_signed_response_alg,omitempty" example:"RS256"`
 	UserinfoAlg         *string  `json:"userinfo_signed_response_alg,omitempty"`
+	IntrospectionAlg    *string  `json:"introspection_signed_response_alg,omitempty"`
 	JWKS                KeySet   `json:"jwks,omitempty"`
 	JWKSURI             *string  `json:"jwks_uri,omitempty"`
 	SubjectType         *string  `json:"subject_type,omitempty" example:"pairwise"`
@@ -111,6 +112,7 @@ func (m *Metadata) links(in *Registration) []link {
 		value(&m.AuthAlg, &o.AuthAlg),
 		value(&m.IDTokenAlg, &in.IDTokenAlg),
 		value(&m.UserinfoAlg, &o.UserinfoAlg),
+		value(&m.IntrospectionAlg, &o.IntrospectionAlg),
 		keys(&m.JWKS, &o.JWKS),
 		value(&m.JWKSURI, &o.JWKSURI),
 		value(&m.SubjectType, &o.SubjectType),

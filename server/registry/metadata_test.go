@@ -11,7 +11,7 @@ import (
 // wholeMetadata and wholeGrants have every member.
 const (
 	wholeMetadata = `{"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"ES256",
-"id_token_signed_response_alg":"ES256","userinfo_signed_response_alg":"RS256","jwks":{"keys":[]},
+"id_token_signed_response_alg":"ES256","userinfo_signed_response_alg":"RS256","jwks":{"keys":[]},"introspection_signed_response_alg":"ES256",
 "jwks_uri":"https://a.example/jwks","subject_type":"pairwise","sector_identifier_uri":"https://a.example/sector",
 "request_object_signing_alg":"PS256","request_uris":["https://a.example/request"],"require_signed_request_object":true,
 "require_pushed_authorization_requests":true,"dpop_bound_access_tokens":true,"default_max_age":0,"default_acr_values":["acr"],

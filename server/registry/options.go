@@ -128,6 +128,9 @@ func (in Registration) keyProblems(note func(field, problem string)) {
 	if o.UserinfoAlg != "" {
 		note("userinfo_signed_response_alg", algProblem(o.UserinfoAlg))
 	}
+	if o.IntrospectionAlg != "" {
+		note("introspection_signed_response_alg", algProblem(o.IntrospectionAlg))
+	}
 }
 
 // requestProblems notes what is wrong with how a client sends its requests.

@@ -74,6 +74,8 @@ func TestAnOptionThatDoesNotHoldIsNamed(t *testing.T) {
 		"no ID token alg":           {func(r *Registration) { r.IDTokenAlg = "none" }, "id_token_signed_response_alg"},
 		"signed userinfo":           {func(r *Registration) { r.Options.UserinfoAlg = "RS256" }, ""},
 		"userinfo by HMAC":          {func(r *Registration) { r.Options.UserinfoAlg = "HS256" }, "userinfo_signed_response_alg"},
+		"introspection by HMAC":     {func(r *Registration) { r.Options.IntrospectionAlg = "HS256" }, "introspection_signed_response_alg"},
+		"introspection, none":       {func(r *Registration) { r.Options.IntrospectionAlg = "none" }, "introspection_signed_response_alg"},
 		"userinfo, none":            {func(r *Registration) { r.Options.UserinfoAlg = "none" }, "userinfo_signed_response_alg"},
 		"unsigned objects":          {func(r *Registration) { r.Options.RequestAlg = Unsigned }, ""},
 		"signed objects":            {func(r *Registration) { r.Options.RequestAlg, r.Options.JWKS = "RS256", keys }, ""},

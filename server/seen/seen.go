@@ -41,6 +41,9 @@ func New(what string, write func(ctx context.Context, used map[string]time.Time)
 // It is called before the uses are used.
 func (u *Uses) Tighten(d time.Duration) { u.grain, u.flush = min(u.grain, d), min(u.flush, d) }
 
+// Lag is how much later a record may have been used than is written.
+func (u *Uses) Lag() time.Duration { return u.grain + u.flush }
+
 // Note remembers that a record was used at now, if that is worth writing after
 // the use that is written.
 func (u *Uses) Note(id string, written, now time.Time) {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"authy/server/audit"
+	"authy/server/logout"
 	"authy/server/registry"
 	"authy/server/servertest"
 )
@@ -161,5 +163,48 @@ func TestModAuthOpenIDCSignsInAndOut(t *testing.T) {
 	}
 	if page := servertest.Get(t, browser, home+"/secure"); page.Location() == nil || !strings.HasPrefix(page.Location().String(), s.URL) {
 		t.Errorf("after the logout the page is %d %q", page.Response.StatusCode, page.Body)
+	}
+}
+
+// A session that is ended at authy is ended at Apache by its back channel (its manual: the
+// logout URI is the redirect URI with logout=backchannel).
+func TestModAuthOpenIDCIsToldOfALogout(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, servertest.Options{Configure: loopback})
+	const id, secret = "apache", "a secret of Apache's own"
+	home := apache(t, func(address string) []string {
+		redirect := address + "/secure/redirect_uri"
+		register(t, s, registry.Registration{
+			ClientID: id, Secret: secret, Name: "Apache", Scopes: []string{"openid", "email"}, RedirectURIs: []string{redirect},
+			Options: registry.Options{BackChannelURI: redirect + "?logout=backchannel", BackChannelSession: true},
+		})
+		return []string{
+			"OIDCProviderMetadataURL " + s.URL + "/.well-known/openid-configuration", "OIDCClientID " + id,
+			fmt.Sprintf("OIDCClientSecret %q", secret), "OIDCRedirectURI " + redirect, "OIDCCryptoPassphrase " + letters(32),
+			`OIDCScope "openid email"`, "OIDCPKCEMethod S256", "OIDCProviderBackChannelLogoutSupported On",
+			"OIDCSessionType server-cache",
+		}
+	})
+	signedIn := func(browser *http.Client) bool {
+		page := servertest.Get(t, browser, home+"/secure")
+		return page.Location() == nil && page.Body == "the page\n"
+	}
+	here, elsewhere := servertest.Browser(t), servertest.Browser(t)
+	for _, browser := range []*http.Client{here, elsewhere} {
+		browser.Transport = wantsPages{}
+		if page := ride(t, s, browser, home+"/secure"); page.Body != "the page\n" || !signedIn(browser) {
+			t.Fatalf("the page is %d %q", page.Response.StatusCode, page.Body)
+		}
+	}
+	servertest.Post(t, here, s.URL+"/sign-out", nil)
+	receipts, _, err := s.Logouts.List(t.Context(), audit.Shell(), logout.Filter{ClientID: id}, "", 10)
+	if err != nil || len(receipts) != 1 || receipts[0].State != logout.Delivered {
+		t.Fatalf("receipts %v, %v, want one that is delivered", receipts, err)
+	}
+	if signedIn(here) {
+		t.Error("the session goes on at Apache")
+	}
+	if !signedIn(elsewhere) {
+		t.Error("a session of another browser has ended, too")
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"authy/server/logout"
 	"authy/server/registry"
 	"authy/server/servertest"
+	"authy/server/session"
 	"authy/storage"
 	"authy/storage/storagetest"
 )
@@ -29,6 +30,12 @@ import (
 // loopback lets a server ask the relying parties of tests.
 func loopback(c *config.Config) {
 	c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+}
+
+// loopbackIdle also ends sessions that nobody uses.
+func loopbackIdle(c *config.Config) {
+	loopback(c)
+	c.Session.Idle = config.Duration{Duration: 24 * time.Hour}
 }
 
 // told is a logout token as a relying party has understood it.
@@ -194,6 +201,35 @@ func (e *ending) post(browser *http.Client, path string, pairs ...string) {
 	}
 }
 
+// aged changes the session and lets time end it, as the server does every 20 seconds.
+func (e *ending) aged(how func(*storage.Session)) {
+	e.t.Helper()
+	change(e.t, e.s, func(ctx context.Context, tx *storage.Tx) error {
+		one, err := tx.Session(ctx, e.sid)
+		if err != nil {
+			return err
+		}
+		how(one)
+		return tx.SaveSession(ctx, one)
+	})
+	e.s.Sessions.Expire(e.t.Context())
+}
+
+// sessionState is what a session is to those who administer the server.
+func sessionState(t *testing.T, s *servertest.Server, id string) string {
+	t.Helper()
+	all, _, err := s.Sessions.All(t.Context(), audit.Shell(), session.Filter{}, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		if one.Session.ID == id {
+			return one.State
+		}
+	}
+	return ""
+}
+
 // ways are all the ways in which a session ends.
 var ways = map[string]func(e *ending){
 	"RP-initiated": func(e *ending) {
@@ -233,6 +269,18 @@ var ways = map[string]func(e *ending){
 		registerKey(logIn(e.t, e.s, e.user.Email, passphrase), newKey(e.t, e.s, servertest.ES256))
 		e.do(e.s.Accounts.ResetPasskeys(e.t.Context(), audit.Shell(), e.user.ID))
 	},
+	"its lifetime": func(e *ending) {
+		e.aged(func(one *storage.Session) { one.ExpiresAt = storage.At(time.Now()) })
+		if state := sessionState(e.t, e.s, e.sid); state != session.Expired {
+			e.t.Errorf("a session whose lifetime is over is %s", state)
+		}
+	},
+	"not being used": func(e *ending) {
+		e.aged(func(one *storage.Session) { one.LastActivityAt = storage.At(time.Now().Add(-25 * time.Hour)) })
+		if state := sessionState(e.t, e.s, e.sid); state != session.Expired {
+			e.t.Errorf("a session that is not used any more is %s", state)
+		}
+	},
 	"deletion":         func(e *ending) { e.do(e.s.Accounts.Delete(e.t.Context(), audit.Shell(), e.user.ID)) },
 	"deletion by self": func(e *ending) { e.do(e.s.Accounts.DeleteSelf(e.t.Context(), audit.Actor{}.As(e.user.ID))) },
 	"somebody else signs in": func(e *ending) {
@@ -245,7 +293,7 @@ func TestAnApplicationHearsOfTheEndOfASessionHoweverItEnds(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine), Configure: loopback})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine), Configure: loopbackIdle})
 			p := newParty(t, s, "party")
 			for way, end := range ways {
 				e := &ending{t: t, s: s, browser: servertest.Browser(t)}

@@ -16,6 +16,7 @@ func everyOption() map[string]any {
 	return map[string]any{
 		"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
 		"id_token_signed_response_alg": "ES256", "userinfo_signed_response_alg": "RS256",
+		"introspection_signed_response_alg": "PS256",
 		"jwks": map[string]any{"keys": []any{map[string]any{
 			"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
 		}}},
@@ -52,7 +53,7 @@ func TestEverySettingOfAClientComesBackAndCanBeUnset(t *testing.T) {
 			t.Errorf("relaxed (-want +got):\n%s", diff)
 		}
 		unset := object{
-			"token_endpoint_auth_signing_alg": "", "userinfo_signed_response_alg": "", "subject_type": "public", "request_object_signing_alg": "",
+			"token_endpoint_auth_signing_alg": "", "userinfo_signed_response_alg": "", "introspection_signed_response_alg": "", "subject_type": "public", "request_object_signing_alg": "",
 			"request_uris": []string{}, "require_signed_request_object": false, "require_pushed_authorization_requests": false,
 			"access_token_format": "jwt", "dpop_bound_access_tokens": false, "resources": []string{}, "code_lifetime": 0, "default_max_age": -1,
 			"default_acr_values": []string{}, "backchannel_logout_uri": "", "backchannel_logout_session_required": false,

@@ -191,7 +191,8 @@ var basicModules = []module{
 			c.Error("warning: no acr where acr_values asked for one that is not known")
 		}
 	}},
-	{"oidcc-codereuse", codeReuse}, // oidcc-codereuse-30seconds is the same after half a minute
+	{"oidcc-codereuse", func(c *conformance) { codeReuse(c, 0) }},
+	{"oidcc-codereuse-30seconds", func(c *conformance) { codeReuse(c, 30*time.Second) }},
 	{"oidcc-ensure-registered-redirect-uri", func(c *conformance) {
 		c.shown(c.request(c.first, "redirect_uri", c.first.redirect+"/"+letters(8)))
 	}},
@@ -249,9 +250,11 @@ var basicModules = []module{
 	}},
 }
 
-// codeReuse redeems a code again; what it gave must then be dead.
-func codeReuse(c *conformance) {
+// codeReuse redeems a code again after a while; what it gave must then be dead.
+func codeReuse(c *conformance, after time.Duration) {
 	got := c.flow(c.first)
+	ageCode(c.T, c.s, got.rawTokenRequest.Get("code"), after)
+	alive(c.T, c.s, got.Access, true)
 	c.post(c.first, got.rawTokenRequest).refused(c.T, http.StatusBadRequest, "invalid_grant")
 	alive(c.T, c.s, got.Access, false)
 }

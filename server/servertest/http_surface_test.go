@@ -223,6 +223,7 @@ func TestNothingButTheStaticFilesIsServed(t *testing.T) {
 	}
 }
 
+// Z-28: the issuer is never taken from a request.
 func TestTheHostThatIsAskedForChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

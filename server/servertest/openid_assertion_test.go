@@ -23,8 +23,8 @@ func triesAssertions(t *testing.T, s *servertest.Server, ad advertised) {
 	apps := map[string]keyApp{}
 	for endpoint, path := range map[string]string{"token": tokenPath, "revocation": revokePath, "introspection": introspectPath} {
 		algs := ad.list(endpoint + "_endpoint_auth_signing_alg_values_supported")
-		if len(algs) != 13 {
-			t.Errorf("%s: %d algorithms are advertised, want 13", endpoint, len(algs))
+		if len(algs) != 14 {
+			t.Errorf("%s: %d algorithms are advertised, want 14", endpoint, len(algs))
 		}
 		for _, alg := range algs {
 			a, known := apps[alg]

@@ -15,6 +15,8 @@ import (
 	"authy/server/servertest"
 )
 
+// Z-07, Z-09, Z-21: each answer has iss, unknown response modes are refused, and empty scopes are
+// left out.
 func TestAFaultyAuthorizationRequestGoesBackToItsClient(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -190,6 +192,7 @@ func TestAnIDTokenTellsWhenItsUserProvedWhoTheyAre(t *testing.T) {
 	refusedThere(t, s, page, acmePortal, "login_required")
 }
 
+// Z-17: whose hint it is, and of which type, is looked at.
 func TestAnIDTokenHintIsAHintAndNoProof(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -242,6 +245,7 @@ func TestAnIDTokenHintIsAHintAndNoProof(t *testing.T) {
 	})
 }
 
+// Z-11: the standard scopes are looked at as any other.
 func TestAClientGetsNoScopeThatItIsNotRegisteredFor(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

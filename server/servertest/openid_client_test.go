@@ -82,6 +82,7 @@ func TestAConfidentialClientNeedsItsSecret(t *testing.T) {
 	send(t, s, tokenPath, own(form), nil).tokens(t)
 }
 
+// Z-13, Z-14: one method, no query, nothing twice, no parts.
 func TestTheTokenEndpointReadsOnePostedFormAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -276,6 +277,7 @@ func TestRevocationReachesTheClientsOwnTokensAlone(t *testing.T) {
 	}
 }
 
+// Z-15: the library sets no Cache-Control, and answers some errors as text.
 func TestAnswersToClientsAreNotKeptByAnybody(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -1,6 +1,8 @@
 package servertest_test
 
 import (
+	"context"
+	"database/sql"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"authy/server/config"
 	"authy/server/servertest"
+	"authy/storage"
 	"authy/storage/storagetest"
 )
 
@@ -31,6 +34,49 @@ func TestACodeThatIsReplayedEndsWhatItGave(t *testing.T) {
 	}
 	if !recorded(t, s, "code.replayed", "") {
 		t.Error("CO-01 the replay is not in the audit log")
+	}
+}
+
+// ageCode makes a code, with the grant that it is for, as much older as if a while had passed, and
+// deletes what had expired then.
+func ageCode(t *testing.T, s *servertest.Server, code string, by time.Duration) {
+	t.Helper()
+	db, err := sql.Open("sqlite", strings.TrimPrefix(s.Config.DatabaseURL(), "sqlite://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // nothing is written later
+	hash, ms := storage.Hash(code), by.Milliseconds()
+	for _, statement := range []string{
+		`UPDATE codes SET created_at = created_at - ?, expires_at = expires_at - ?, used_at = used_at - ? WHERE hash = ?`,
+		`UPDATE grants SET created_at = created_at - ?, authenticated_at = authenticated_at - ?, expires_at = expires_at - ?
+			WHERE id IN (SELECT grant_id FROM codes WHERE hash = ?)`,
+	} {
+		if res, err := db.ExecContext(t.Context(), statement, ms, ms, ms, hash); err != nil {
+			t.Fatal(err)
+		} else if n, err := res.RowsAffected(); n != 1 || err != nil {
+			t.Fatalf("%s: %d rows, %v, want one", statement, n, err)
+		}
+	}
+	change(t, s, func(ctx context.Context, tx *storage.Tx) error {
+		_, err := tx.DeleteExpired(ctx, time.Now(), 100)
+		return err
+	})
+}
+
+// The module oidcc-codereuse-30seconds, and for as long as there is anything to end: a code, which
+// lasts a minute, is kept for that when it was used.
+func TestACodeThatIsReplayedLaterEndsWhatItGave(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, later := range []time.Duration{31 * time.Second, 2 * time.Minute, 20 * time.Hour} {
+		code, verifier := acmePortal.code(t, s, servertest.Browser(t))
+		got := acmePortal.redeem(t, s, code, verifier)
+		ageCode(t, s, code, later)
+		alive(t, s, got.Access, true)
+		acmePortal.post(t, s, tokenPath, acmePortal.redemption(code, verifier)).refused(t, http.StatusBadRequest, "invalid_grant")
+		alive(t, s, got.Access, false)
+		acmePortal.refresh(t, s, got.Refresh).refused(t, http.StatusBadRequest, "invalid_grant")
 	}
 }
 
@@ -149,6 +195,7 @@ func TestACodeEndsSoon(t *testing.T) {
 	}
 }
 
+// Z-05: the library uses codes up in several steps.
 func TestACodeCannotBeSpentTwiceAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, engine := range storagetest.Engines {

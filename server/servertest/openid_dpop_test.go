@@ -97,7 +97,7 @@ func TestABoundTokenIsGoodWithItsKeyAlone(t *testing.T) {
 		challenge := c.r.header.Get("WWW-Authenticate")
 		if c.r.status != http.StatusUnauthorized || c.r.fields["error"] != c.code ||
 			!strings.HasPrefix(challenge, "DPoP ") || !strings.Contains(challenge, `error="`+c.code+`"`) ||
-			!strings.Contains(challenge, `algs="ES256 EdDSA PS256 RS256"`) {
+			!strings.Contains(challenge, `algs="ES256 EdDSA Ed25519 PS256 RS256"`) {
 			t.Errorf("%s: %d %s, %s, want 401, %s and a challenge of DPoP", name, c.r.status, c.r.body, challenge, c.code)
 		}
 	}

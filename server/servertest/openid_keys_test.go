@@ -21,13 +21,14 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"authy/server/config"
+	"authy/server/dpop/dpoptest"
 	"authy/server/registry"
 	"authy/server/servertest"
 )
 
 // The algorithms of signatures with a key pair, and the ways to authenticate.
 var (
-	signatures  = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+	signatures  = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
 	authMethods = []string{"none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"}
 )
 
@@ -61,7 +62,7 @@ func newSigner(t testing.TB, alg, kid string) signer {
 		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case "ES512":
 		key, err = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	case "EdDSA":
+	case "EdDSA", "Ed25519":
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	default:
 		key = rsaKey()
@@ -89,9 +90,9 @@ func (s signer) signRaw(t testing.TB, payload string, extra ...any) string {
 		name, _ := extra[i].(string)
 		options.WithHeader(jose.HeaderKey(name), extra[i+1])
 	}
-	key := s.key
+	key := dpoptest.SigningKey(s.key, s.alg)
 	if _, shared := key.([]byte); !shared && s.kid != "" {
-		key = jose.JSONWebKey{Key: s.key, KeyID: s.kid}
+		key = jose.JSONWebKey{Key: key, KeyID: s.kid}
 	}
 	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(s.alg), Key: key}, options)
 	if err != nil {

@@ -21,6 +21,7 @@ func logoutURL(s *servertest.Server, pairs ...string) string {
 
 const home = "http://localhost:3000/"
 
+// Z-24: a hint ends no session of another browser.
 func TestALogoutHintFromElsewhereEndsNothing(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -15,6 +15,7 @@ import (
 	"authy/server/servertest"
 )
 
+// Z-19: the type of a token and its id are looked at.
 func TestOnlyOurOwnLiveAccessTokensOpenUserinfo(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

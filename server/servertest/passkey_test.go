@@ -288,6 +288,7 @@ func liveSessions(t *testing.T, s *servertest.Server, email string) []storage.Se
 }
 
 // MF-17.
+// Z-32: the library does not use a challenge up.
 func TestAChallengeWorksOnceWhereItWasAskedFor(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {
@@ -328,6 +329,7 @@ func TestAChallengeWorksOnceWhereItWasAskedFor(t *testing.T) {
 
 // A challenge lives as long as its time, and where the server has been
 // started anew.
+// Z-32: the library lets a challenge expire only if it is told to.
 func TestAChallengeOutlivesARestartButNotItsTime(t *testing.T) {
 	t.Parallel()
 	address := storagetest.URL(t, "postgres")
@@ -370,6 +372,7 @@ func age(t *testing.T, s *servertest.Server, challenge string, by time.Duration)
 }
 
 // MF-19.
+// Z-32: the library only notes a counter that does not grow.
 func TestACounterThatDoesNotGrowIsRefusedAndRecorded(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {

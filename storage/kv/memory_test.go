@@ -16,6 +16,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 	contract(t, func(t *testing.T) Store { return openMemory(t, maxEntries) })
 }
 
+// Z-30: in miniredis lifetimes do not run down by themselves.
 func TestAMemoryKeyLivesExactlyItsLifetime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

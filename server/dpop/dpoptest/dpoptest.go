@@ -33,7 +33,7 @@ func NewProver(t testing.TB, alg string) *Prover {
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "ES384":
 		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case "EdDSA":
+	case "EdDSA", "Ed25519":
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	case "PS256", "RS256":
 		key, err = rsa.GenerateKey(rand.Reader, 2048)
@@ -92,7 +92,7 @@ func SignBy(t testing.TB, alg jose.SignatureAlgorithm, key any, claims, header m
 	for name, value := range header {
 		o.WithHeader(jose.HeaderKey(name), value)
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, o)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: SigningKey(key, string(alg))}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
