@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"authy/server/audit"
 	"authy/storage"
 )
 
@@ -24,18 +25,26 @@ func (b bench) told() *storage.Client {
 func (b bench) visits(ago time.Duration, n int, clients ...*storage.Client) (sessions []*Session) {
 	b.t.Helper()
 	began := time.Now().Add(-ago)
-	for range n {
-		one, _ := b.startAt(b.user, Web, began)
-		sessions = append(sessions, one)
-		b.update(func(tx *storage.Tx) (err error) {
+	by := audit.Actor{IPAddress: "192.0.2.1", UserAgent: "agent"}.As(b.user.ID)
+	b.update(func(tx *storage.Tx) error {
+		sessions = nil
+		for range n {
+			one, _, err := b.Start(b.t.Context(), tx, by, began, Began{UserID: b.user.ID, Kind: Web})
+			if err != nil {
+				return err
+			}
+			sessions = append(sessions, one)
 			for _, c := range clients {
 				err = errors.Join(err, tx.InsertVisit(b.t.Context(), &storage.Visit{
 					SessionID: one.ID, ClientID: c.ID, Subject: "bob", CreatedAt: storage.At(began), CheckAt: storage.At(began),
 				}))
 			}
-			return err
-		})
-	}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return sessions
 }
 
