@@ -17,7 +17,7 @@ import (
 type clientFlags struct {
 	name                               string
 	redirects, logouts                 []string
-	scopes, grants, allow              []string
+	scopes, grants, responses, allow   []string
 	native, noPKCE, skipConsent        bool
 	access, refresh, id                time.Duration
 	logoURI, clientURI, policy, tosURI string
@@ -34,7 +34,11 @@ func (f *clientFlags) add(c *cobra.Command) {
 	flags.StringArrayVar(&f.logouts, "post-logout-redirect-uri", nil,
 		"`URI` that a browser may be sent to after sign-out; repeat for more")
 	flags.StringSliceVar(&f.scopes, "scope", d.Scopes, "`SCOPE`s that it may ask for")
-	flags.StringSliceVar(&f.grants, "grant", d.GrantTypes, "`GRANT`s: "+strings.Join(registry.GrantTypes, ", "))
+	flags.StringSliceVar(&f.grants, "grant", d.GrantTypes,
+		"`GRANT`s: "+strings.Join(registry.GrantTypes, ", ")+"; and implicit, for tokens without a code")
+	flags.StringSliceVar(&f.responses, "response-type", nil,
+		"`TYPE`s of answers: code with the grant authorization_code; 'id_token' and 'id_token token' with the grant implicit, "+
+			"for applications of the profile legacy where openid.implicit is on (default what its grants leave)")
 	flags.StringSliceVar(&f.allow, "allow", d.Allowed,
 		"`WHO` may use it: everyone, organization, or roles such as role:owner,role:admin")
 	flags.BoolVar(&f.native, "native", false, "it runs on its users' devices and chooses loopback ports by itself")
@@ -62,6 +66,7 @@ func (f *clientFlags) writeTo(c *cobra.Command, in *registry.Registration) (give
 		"post-logout-redirect-uri": func() { in.PostLogoutRedirectURIs = valuesOf(f.logouts) },
 		"scope":                    func() { in.Scopes = f.scopes },
 		"grant":                    func() { in.GrantTypes = f.grants },
+		"response-type":            func() { in.ResponseTypes = f.responses },
 		"allow":                    func() { in.Allowed = f.allow },
 		"native":                   func() { in.ApplicationType = applicationType(f.native) },
 		"no-pkce":                  func() { in.RequirePKCE = !f.noPKCE },

@@ -3,7 +3,6 @@ package openid
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"authy/server/registry"
@@ -107,28 +106,16 @@ func (m clientMetadata) registration() (in registry.Registration, err error) {
 	if m.TokenEndpointAuthMethod == "" {
 		m.TokenEndpointAuthMethod = registry.AuthBasic
 	}
-	if err := m.checkResponseTypes(); err != nil {
-		return in, err
+	if m.ResponseTypes == nil && has(m.GrantTypes, "authorization_code") {
+		m.ResponseTypes = []string{"code"}
 	}
 	return registry.Registration{
 		Name: m.ClientName, ApplicationType: m.ApplicationType, RedirectURIs: m.RedirectURIs,
-		PostLogoutRedirectURIs: m.PostLogoutRedirectURIs, GrantTypes: m.GrantTypes, Scopes: strings.Fields(m.Scope),
+		PostLogoutRedirectURIs: m.PostLogoutRedirectURIs, GrantTypes: m.GrantTypes, ResponseTypes: m.ResponseTypes, Scopes: strings.Fields(m.Scope),
 		AuthMethod: m.TokenEndpointAuthMethod, IDTokenAlg: m.IDTokenAlg,
 		LogoURI: m.LogoURI, ClientURI: m.ClientURI, PolicyURI: m.PolicyURI, TOSURI: m.TOSURI,
 		Options: m.options(),
 	}, nil
-}
-
-// checkResponseTypes holds response types and grant types together
-// (RFC 7591, section 2.1).
-func (m clientMetadata) checkResponseTypes() error {
-	if slices.ContainsFunc(m.ResponseTypes, func(kind string) bool { return kind != "code" }) {
-		return &metadataError{"response_types", "the only one is code"}
-	}
-	if len(m.ResponseTypes) > 0 && !has(m.GrantTypes, "authorization_code") {
-		return &metadataError{"response_types", "code needs the grant type authorization_code"}
-	}
-	return nil
 }
 
 func (m clientMetadata) options() registry.Options {
@@ -154,6 +141,7 @@ func (p *Provider) metadataOf(c *registry.Client, token string) clientMetadata {
 		RegistrationAccessToken: token, RegistrationClientURI: p.Issuer + RegistrationPath + "/" + c.ClientID,
 		ClientName: c.Name, ApplicationType: c.ApplicationType, RedirectURIs: c.RedirectURIs,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, GrantTypes: c.GrantTypes, Scope: c.Scopes.String(),
+		ResponseTypes:           registry.ResponseTypesOf(c),
 		TokenEndpointAuthMethod: c.AuthMethod, TokenEndpointAuthAlg: o.AuthAlg,
 		LogoURI: c.LogoURI, ClientURI: c.ClientURI, PolicyURI: c.PolicyURI, TOSURI: c.TOSURI,
 		Contacts: o.Contacts, SoftwareID: o.SoftwareID, SoftwareVersion: o.SoftwareVersion,
@@ -167,9 +155,6 @@ func (p *Provider) metadataOf(c *registry.Client, token string) clientMetadata {
 	}
 	if o.SubjectType != "" {
 		m.SubjectType = o.SubjectType
-	}
-	if has(c.GrantTypes, "authorization_code") {
-		m.ResponseTypes = c.ResponseTypes
 	}
 	return m
 }
