@@ -106,8 +106,8 @@ func (m clientMetadata) registration() (in registry.Registration, err error) {
 	if m.TokenEndpointAuthMethod == "" {
 		m.TokenEndpointAuthMethod = registry.AuthBasic
 	}
-	if m.ResponseTypes == nil && has(m.GrantTypes, "authorization_code") {
-		m.ResponseTypes = []string{"code"}
+	if m.ResponseTypes == nil {
+		m.ResponseTypes = usualTypes(m.GrantTypes)
 	}
 	return registry.Registration{
 		Name: m.ClientName, ApplicationType: m.ApplicationType, RedirectURIs: m.RedirectURIs,
@@ -116,6 +116,15 @@ func (m clientMetadata) registration() (in registry.Registration, err error) {
 		LogoURI: m.LogoURI, ClientURI: m.ClientURI, PolicyURI: m.PolicyURI, TOSURI: m.TOSURI,
 		Options: m.options(),
 	}, nil
+}
+
+// usualTypes are the response types of a client that names none: code, if its
+// grants let it have one.
+func usualTypes(grants []string) []string {
+	if has(grants, "authorization_code") {
+		return []string{"code"}
+	}
+	return []string{}
 }
 
 func (m clientMetadata) options() registry.Options {
