@@ -2,7 +2,7 @@
 // a registration may say, who may use which. It refuses to know what they ask for
 // at the endpoints: that is server/openid.
 //
-// Read registry.go, then check.go and redirect.go (what a registration may say),
+// Read registry.go, then check.go, redirect.go and response.go (what a registration may say),
 // secret.go, access.go, list.go.
 package registry
 

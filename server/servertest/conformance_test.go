@@ -49,8 +49,8 @@ func certify(t *testing.T, mode string, modules []module) {
 	certifyOn(t, servertest.New(t), mode, "", modules, registry.Registration{})
 }
 
-// certifyOn is certify at a server, with a response_type unless it is "", for clients of some grants
-// and response types.
+// certifyOn is certify at a server, with a response_type unless it is "", for clients of some
+// grants and response types.
 func certifyOn(t *testing.T, s *servertest.Server, mode, kind string, modules []module, of registry.Registration) {
 	t.Helper()
 	saysEverything(t, s)

@@ -106,7 +106,8 @@ func TestClientsRegisterThemselvesForTokensInAnswers(t *testing.T) {
 	alive(t, s, got.Get("access_token"), true)
 
 	address := s.URL + clientsPath + "/" + a.id
-	again := honestBut("client_id", a.id, "grant_types", []string{"implicit"}) // RFC 7591, section 2: its default is code
+	// RFC 7591, section 2: response_types that are left out are code.
+	again := honestBut("client_id", a.id, "grant_types", []string{"implicit"})
 	manage(t, http.MethodPut, address, token, again).refused(t, http.StatusBadRequest, "invalid_client_metadata")
 	again = honestBut("client_id", a.id)
 	if r := manage(t, http.MethodPut, address, token, again); r.status != http.StatusOK || text(r.fields["response_types"]) != `["code"]` {
