@@ -5,9 +5,9 @@
 // and comes back with who signed in ([Provider.Issue]).
 //
 // Read openid.go, then request.go and asked.go (what was asked), authorize.go (codes),
-// implicit.go (tokens without one), server.go (the token endpoint), client_auth.go (who calls it), token.go (what tokens
-// say and when they are good), refresh.go. Clients are kept by server/registry, keys by
-// server/keyring, clients' keys by server/keyset.
+// implicit.go (tokens without one), server.go (the token endpoint), client_auth.go (who calls
+// it), token.go (what tokens say and when they are good), refresh.go. Clients are kept by
+// server/registry, keys by server/keyring, clients' keys by server/keyset.
 package openid
 
 import (

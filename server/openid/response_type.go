@@ -47,21 +47,26 @@ func (p *Provider) checkInFront(_ context.Context, _ *storage.Client, r *Request
 	if !kind.InFront() {
 		return nil
 	}
-	if !kind.Code {
-		// OpenID Connect Core 1.0, section 11: there will be no refresh token.
-		r.Scopes = slices.DeleteFunc(r.Scopes, func(scope string) bool { return scope == "offline_access" })
-	}
+	r.dropOffline()
 	switch {
 	case kind.IDToken && r.Nonce == "":
 		return refuse("invalid_request", "nonce", "The parameter nonce is missing: an ID token in the answer needs it.")
 	case kind.IDToken && !has(r.Scopes, "openid"):
 		return refuse("invalid_scope", "scope", "An ID token needs the scope openid.")
-	case r.JKT != "" && (kind.Token || !kind.Code):
+	case r.JKT != "" && (kind.Token || !kind.HasCode()):
 		return refuse("invalid_request", "dpop_jkt", "What comes in an answer cannot be bound to a key: only a code can.")
-	case !kind.Token && !kind.Code && len(r.Claims.Userinfo) > 0: // section 5.5
+	case !kind.HasAccess() && len(r.Claims.Userinfo) > 0: // section 5.5
 		return refuse("invalid_request", "claims", "Claims at userinfo need an access token, which the response_type has not.")
 	}
 	return nil
+}
+
+// dropOffline takes offline_access out of a request that leads to no refresh token
+// (OpenID Connect Core 1.0, section 11).
+func (r *Request) dropOffline() {
+	if !r.ResponseType.HasCode() {
+		r.Scopes = slices.DeleteFunc(r.Scopes, func(scope string) bool { return scope == "offline_access" })
+	}
 }
 
 // stillMay refuses a request for a token by who may not have it any more: the

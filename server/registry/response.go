@@ -60,6 +60,9 @@ func (t ResponseType) HasCode() bool { return t.Code || !t.InFront() }
 // InFront says whether the answer has a token, which the browser then sees.
 func (t ResponseType) InFront() bool { return t.IDToken || t.Token }
 
+// HasAccess says whether the answer has an access token, or a code that leads to one.
+func (t ResponseType) HasAccess() bool { return t.HasCode() || t.Token }
+
 // responseTypes are those that there are. The first is always there, the others
 // where [Service.Implicit] lets them be.
 var responseTypes = []string{"code", "id_token", "id_token token"}

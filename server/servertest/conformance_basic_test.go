@@ -26,8 +26,8 @@ var standardClaims = map[string][]string{
 	"phone":   {"phone_number", "phone_number_verified"},
 }
 
-// scopes requires that userinfo has every claim of the scopes asked, and the ID token none; or the ID
-// token, where there is no access token.
+// scopes requires that userinfo has every claim of the scopes asked, and the ID token none; or the
+// ID token, where there is no access token.
 func (c *conformance) scopes(names ...string) {
 	c.Helper()
 	got := c.flow(c.first, "scope", "openid "+strings.Join(names, " "))

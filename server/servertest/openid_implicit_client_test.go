@@ -30,7 +30,7 @@ func TestOffThereIsNoImplicitGrant(t *testing.T) {
 		}
 		ad := advertised(raw(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil).fields)
 		if slices.Contains(ad.list("grant_types_supported"), "implicit") || len(ad.list("response_types_supported")) != 1 {
-			t.Errorf("AZ-19 %v and %v are advertised", ad["grant_types_supported"], ad["response_types_supported"])
+			t.Errorf("AZ-19, Z-20 %v and %v are advertised", ad["grant_types_supported"], ad["response_types_supported"])
 		}
 		r := enroll(t, s, "", honestBut("grant_types", []string{"implicit"}, "response_types", []string{"id_token"}))
 		r.refused(t, http.StatusBadRequest, "invalid_client_metadata")

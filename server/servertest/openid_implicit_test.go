@@ -1,11 +1,15 @@
 package servertest_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"authy/server/audit"
 	"authy/server/config"
@@ -194,6 +198,35 @@ func TestTokensInAnswersAreAsTheClientRegistered(t *testing.T) {
 	alive(t, s, public.granted(t, s, browser, bothTokens).Get("access_token"), true)
 }
 
+func TestWhatIsExplainedOfTokensInAnswersIsWhatIsIssued(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, servertest.Options{Configure: implicitly})
+	browser := servertest.Browser(t)
+	alone := oldPage(t, s, "alone", func(in *registry.Registration) {
+		in.ResponseTypes, in.Options.LeanIDToken = []string{"id_token"}, true
+	})
+	_, want := claimsOf(t, alone.granted(t, s, browser, "id_token").Get("id_token"))
+	got, err := s.OpenID.ExplainClaims(t.Context(), audit.Shell(), userID(t, s, bob), alone.id, "")
+	if err != nil || got.AccessToken != nil || got.Userinfo != nil {
+		t.Fatalf("explained: %+v, %v, want an ID token alone", got, err)
+	}
+	var said map[string]any
+	if err := json.Unmarshal(got.IDToken, &said); err != nil {
+		t.Fatal(err)
+	}
+	for _, anew := range []string{"iat", "exp", "auth_time", "nonce"} {
+		delete(want, anew)
+		delete(said, anew)
+	}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Errorf("the ID token (-issued +explained):\n%s", diff)
+	}
+	got, err = s.OpenID.ExplainClaims(t.Context(), audit.Shell(), userID(t, s, bob), oldPage(t, s, "both").id, "")
+	if err != nil || !strings.Contains(string(got.AccessToken), `"scope":"openid profile email"`) {
+		t.Errorf("explained: %s, %v, want no offline_access", got.AccessToken, err)
+	}
+}
+
 func TestTokensComeByFormWhereThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Options{Configure: implicitly})
@@ -344,6 +377,46 @@ func TestTokensOfAnswersEndAsOthersDo(t *testing.T) {
 		}
 		alive(t, s, token, false)
 	})
+}
+
+func TestNoTokenOfAnAnswerIsLoggedRecordedOrKept(t *testing.T) {
+	book := listen(t)
+	s := servertest.Start(t, servertest.Options{Configure: implicitly})
+	browser, secrets := servertest.Browser(t), map[string]string{}
+	random := oldPage(t, s, "random", func(in *registry.Registration) { in.Options.OpaqueTokens = true })
+	for name, a := range map[string]app{"signed": oldPage(t, s, "page"), "opaque": random} {
+		got := a.granted(t, s, browser, bothTokens)
+		secrets[name+" access token"], secrets["ID token of "+name] = got.Get("access_token"), got.Get("id_token")
+	}
+	if !strings.Contains(book.String(), `"path":"/oidc/authorize"`) {
+		t.Fatalf("the log was not heard: %.500s", book.String())
+	}
+	nowhere(t, "the log", book.String(), secrets)
+	for _, e := range eventsNow(t, s) {
+		nowhere(t, "the audit log", fmt.Sprintf("%+v", e), secrets)
+	}
+	inFiles(t, s, secrets)
+}
+
+func TestWhoGetsNoTokensIsSaidInTheFragment(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, servertest.Options{Configure: implicitly})
+	v, a := newVisitor(t, s), oldPage(t, s, "page")
+	v.leads(v.post("/sign-in", "email", bob, "password", bobPass), "/account")
+	asked := servertest.Get(t, v.browser, authorizeURL(s, a.inFront(bothTokens))).Location().Query()
+	if page := v.get("/consent?flow=" + asked.Get("flow")); strings.Contains(page.Body, "Stay connected") {
+		t.Error("the page asks for offline_access, which nobody gets")
+	}
+	refusedInFragment(t, s, v.post("/consent", "flow", asked.Get("flow"), "decision", "deny"), a, "access_denied")
+	refusedInFragment(t, s, v.get(authorizePath+"?"+a.inFront("id_token", "prompt", "none").Encode()), a, "consent_required")
+	own := oldPage(t, s, "own", func(in *registry.Registration) {
+		home, err := s.Orgs.BySlug(t.Context(), "acme-corp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.OrganizationID, in.Allowed = home.ID, []string{"role:owner"}
+	})
+	refusedInFragment(t, s, v.get(authorizePath+"?"+own.inFront(bothTokens).Encode()), own, "access_denied")
 }
 
 // A sign-in that began while the client might have tokens ends with none once it may not: what
