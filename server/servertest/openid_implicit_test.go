@@ -1,15 +1,12 @@
 package servertest_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"authy/server/audit"
 	"authy/server/config"
@@ -162,68 +159,6 @@ func TestAnIDTokenAloneHoldsTheClaimsOfItsScopes(t *testing.T) {
 	_, claims = claimsOf(t, lean.granted(t, s, browser, bothTokens, "claims", `{"id_token":{"name":null}}`).Get("id_token"))
 	if claims["name"] == nil || claims["email"] != nil {
 		t.Errorf("with the name asked for the ID token says %v", claims)
-	}
-}
-
-func TestTokensInAnswersAreAsTheClientRegistered(t *testing.T) {
-	t.Parallel()
-	s := servertest.Start(t, servertest.Options{Configure: implicitly})
-	browser := servertest.Browser(t)
-	for _, alg := range []string{"RS256", "ES256", "PS256", "EdDSA"} {
-		a := oldPage(t, s, "page-"+strings.ToLower(alg), func(in *registry.Registration) { in.IDTokenAlg = alg })
-		if header, _ := claimsOf(t, a.granted(t, s, browser, "id_token").Get("id_token")); header["alg"] != alg {
-			t.Errorf("the ID token is signed by %v, want %s", header["alg"], alg)
-		}
-	}
-	random := oldPage(t, s, "random", func(in *registry.Registration) { in.Options.OpaqueTokens = true })
-	got := random.granted(t, s, browser, bothTokens)
-	if len(got.Get("access_token")) != 43 {
-		t.Errorf("the access token is %q", got.Get("access_token"))
-	}
-	alive(t, s, got.Get("access_token"), true)
-	(&conformance{T: t, s: s}).checkIDToken(random, got.Get("id_token"), got.Get("access_token"), "the nonce")
-
-	pairwise := oldPage(t, s, "pairwise", func(in *registry.Registration) { in.Options.SubjectType = "pairwise" })
-	got = pairwise.granted(t, s, browser, bothTokens)
-	_, claims := claimsOf(t, got.Get("id_token"))
-	if info := userinfo(t, s, got.Get("access_token")); claims["sub"] == userID(t, s, bob) || info.fields["sub"] != claims["sub"] {
-		t.Errorf("the subject is %v, and %s", claims["sub"], info.body)
-	}
-	api := oldPage(t, s, "api", func(in *registry.Registration) { in.Options.Resources = []string{"https://api.example"} })
-	got = api.granted(t, s, browser, bothTokens, "resource", "https://api.example")
-	if _, says := claimsOf(t, got.Get("access_token")); says["aud"] != "https://api.example" {
-		t.Errorf("the access token is for %v", says["aud"])
-	}
-	public := oldPage(t, s, "public", func(in *registry.Registration) { in.Secret = "" })
-	alive(t, s, public.granted(t, s, browser, bothTokens).Get("access_token"), true)
-}
-
-func TestWhatIsExplainedOfTokensInAnswersIsWhatIsIssued(t *testing.T) {
-	t.Parallel()
-	s := servertest.Start(t, servertest.Options{Configure: implicitly})
-	browser := servertest.Browser(t)
-	alone := oldPage(t, s, "alone", func(in *registry.Registration) {
-		in.ResponseTypes, in.Options.LeanIDToken = []string{"id_token"}, true
-	})
-	_, want := claimsOf(t, alone.granted(t, s, browser, "id_token").Get("id_token"))
-	got, err := s.OpenID.ExplainClaims(t.Context(), audit.Shell(), userID(t, s, bob), alone.id, "")
-	if err != nil || got.AccessToken != nil || got.Userinfo != nil {
-		t.Fatalf("explained: %+v, %v, want an ID token alone", got, err)
-	}
-	var said map[string]any
-	if err := json.Unmarshal(got.IDToken, &said); err != nil {
-		t.Fatal(err)
-	}
-	for _, anew := range []string{"iat", "exp", "auth_time", "nonce"} {
-		delete(want, anew)
-		delete(said, anew)
-	}
-	if diff := cmp.Diff(want, said); diff != "" {
-		t.Errorf("the ID token (-issued +explained):\n%s", diff)
-	}
-	got, err = s.OpenID.ExplainClaims(t.Context(), audit.Shell(), userID(t, s, bob), oldPage(t, s, "both").id, "")
-	if err != nil || !strings.Contains(string(got.AccessToken), `"scope":"openid profile email"`) {
-		t.Errorf("explained: %s, %v, want no offline_access", got.AccessToken, err)
 	}
 }
 
