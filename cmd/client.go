@@ -47,6 +47,8 @@ profile, email and offline_access.`,
       --exchange delegation --exchange-for portal --scope openid,api:read
   authy client create --name Robot --grant client_credentials --scope api:read
   authy client create --name Old --redirect-uri https://old.example.com/cb --profile legacy --no-pkce --code-lifetime 5m
+  authy client create --name 'Old Page' --public --redirect-uri https://page.example.com/cb --profile legacy \
+      --grant implicit --response-type 'id_token token'
   authy client create --name Bank --redirect-uri https://bank.example.com/cb --auth-method private_key_jwt \
       --jwks keys.json --require-par --dpop`,
 		Args: takes(),

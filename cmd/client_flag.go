@@ -29,8 +29,11 @@ func (f *clientFlags) add(c *cobra.Command) {
 	f.list("post-logout-redirect-uri", "`URI` that a browser may be sent to after sign-out; repeat for more",
 		func(in *described) *[]string { return &in.PostLogoutRedirectURIs })
 	f.words("scope", d.Scopes, "`SCOPE`s that it may ask for", func(in *described) *[]string { return &in.Scopes })
-	f.words("grant", d.GrantTypes, "`GRANT`s: "+strings.Join(registry.GrantTypes, ", "),
+	f.words("grant", d.GrantTypes, "`GRANT`s: "+strings.Join(registry.GrantTypes, ", ")+"; and implicit, for tokens without a code",
 		func(in *described) *[]string { return &in.GrantTypes })
+	f.words("response-type", nil, "`TYPE`s of answers: code with the grant authorization_code; 'id_token' and 'id_token token' "+
+		"with the grant implicit, for applications of the profile legacy where openid.implicit is on (default what its grants leave)",
+		func(in *described) *[]string { return &in.ResponseTypes })
 	f.words("allow", d.Allowed, "`WHO` may use it: everyone, organization, or roles such as role:owner,role:admin",
 		func(in *described) *[]string { return &in.Allowed })
 	native := c.Flags().Bool("native", false, "it runs on its users' devices and chooses loopback ports by itself")

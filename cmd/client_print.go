@@ -23,6 +23,7 @@ type clientOut struct {
 	RedirectURIs           []string   `json:"redirect_uris"`
 	PostLogoutRedirectURIs []string   `json:"post_logout_redirect_uris"`
 	GrantTypes             []string   `json:"grant_types"`
+	ResponseTypes          []string   `json:"response_types"`
 	Scopes                 []string   `json:"scopes"`
 	Allow                  []string   `json:"allow"`
 	AccessTokenLifetime    int64      `json:"access_token_lifetime"` // seconds, as the others
@@ -52,7 +53,7 @@ func clientOutOf(c *registry.Client) clientOut {
 		Dynamic: registry.IsDynamic(c), Relaxed: list(registry.Relaxed(c)), Metadata: metadata, Granted: granted,
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
 		RedirectURIs: list(c.RedirectURIs), PostLogoutRedirectURIs: list(c.PostLogoutRedirectURIs),
-		GrantTypes: list(c.GrantTypes), Scopes: list(c.Scopes), Allow: list(c.Allowed),
+		GrantTypes: list(c.GrantTypes), ResponseTypes: list(registry.ResponseTypesOf(c)), Scopes: list(c.Scopes), Allow: list(c.Allowed),
 		AccessTokenLifetime:  int64(c.AccessTokenLifetime),
 		RefreshTokenLifetime: int64(c.RefreshTokenLifetime),
 		IDTokenLifetime:      int64(c.IDTokenLifetime),
@@ -82,6 +83,7 @@ func (a *app) printClient(client *registry.Client, asJSON bool) error {
 		{"Redirect URIs", strings.Join(c.RedirectURIs, " ")},
 		{"After sign-out", strings.Join(c.PostLogoutRedirectURIs, " ")},
 		{"Grants", strings.Join(c.GrantTypes, " ")},
+		{"Response types", strings.Join(c.ResponseTypes, ", ")},
 		{"Exchanges tokens", strings.Join(c.Exchange, " ")},
 		{"Exchanges tokens of", strings.Join(c.ExchangeFor, " ")},
 		{"Scopes", strings.Join(c.Scopes, " ")},

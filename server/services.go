@@ -108,7 +108,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Outbound = outbound.New(c.Outbound.Allow)
 	s.Keys, s.Clients = keyring.New(db), registry.New(db)
 	s.Keys.Schedule(c.Keys.RotateEvery.Duration, c.Keys.PublishFor.Duration)
-	s.Clients.Outbound = s.Outbound
+	s.Clients.Outbound, s.Clients.Implicit = s.Outbound, c.OpenID.Implicit
 	s.Clients.Dynamic = registry.DynamicPolicy{
 		Mode: c.OpenID.Registration, Profile: c.OpenID.RegistrationProfile, Limits: s.limits(s.Store),
 	}

@@ -26,7 +26,7 @@ type Client struct {
 	RedirectURIs           Words `bun:"redirect_uris"`
 	PostLogoutRedirectURIs Words `bun:"post_logout_redirect_uris"`
 	GrantTypes             Words
-	ResponseTypes          Words
+	ResponseTypes          Phrases
 	Scopes                 Words
 	Allowed                Words  // who may use it; nobody if empty
 	IDTokenAlg             string `bun:"id_token_alg"`

@@ -220,7 +220,7 @@ func TestClientsAreKeptWhole(t *testing.T) {
 		full.Allowed = storage.Words{"role:owner", "role:admin"}
 		full.RedirectURIs = storage.Words{"https://a.example/cb?x='y'", "com.example:/cb"}
 		full.PostLogoutRedirectURIs = storage.Words{"https://a.example/bye"}
-		full.GrantTypes, full.ResponseTypes = storage.Words{"authorization_code", "refresh_token"}, storage.Words{"code"}
+		full.GrantTypes, full.ResponseTypes = storage.Words{"authorization_code", "implicit"}, storage.Phrases{"code", "id_token token"}
 		full.Scopes, full.IDTokenAlg = storage.Words{"openid", "email", "päge"}, "ES256"
 		full.AccessTokenLifetime, full.RefreshTokenLifetime, full.IDTokenLifetime = 900, 1<<40, 60
 		full.LogoURI, full.ClientURI, full.PolicyURI, full.TOSURI = "l", "c", "p", "t"

@@ -112,6 +112,32 @@ func (w *Words) Scan(src any) error {
 // String returns the words with single spaces between them.
 func (w Words) String() string { return strings.Join(w, " ") }
 
+// Phrases are texts of one word or more, such as response types. They hold no
+// commas: those are kept between them.
+type Phrases []string
+
+// Value implements [driver.Valuer].
+func (p Phrases) Value() (driver.Value, error) { return strings.Join(p, ","), nil }
+
+// Scan implements [database/sql.Scanner].
+func (p *Phrases) Scan(src any) error {
+	var text string
+	switch v := src.(type) {
+	case nil:
+	case string:
+		text = v
+	case []byte:
+		text = string(v)
+	default:
+		return fmt.Errorf("scan %T as phrases", src)
+	}
+	*p = nil
+	if text != "" {
+		*p = strings.Split(text, ",")
+	}
+	return nil
+}
+
 // toJSON is how a record within a record is kept: as one JSON object, or as ""
 // if it is the zero one, which then takes no room and needs no parsing.
 func toJSON[T any](v T) (driver.Value, error) {

@@ -32,12 +32,13 @@ type clientView struct {
 	IsActive               bool       `json:"is_active"`
 	Dynamic                bool       `json:"dynamic" doc:"Whether it has registered itself"`
 	Profile                string     `json:"profile" enum:"oauth2.1,legacy"`
-	Relaxed                []string   `json:"relaxed" nullable:"false" doc:"The protections that it does without: pkce, nonce, code_lifetime, consent"`
+	Relaxed                []string   `json:"relaxed" nullable:"false" doc:"The protections that it does without: pkce, nonce, code_lifetime, consent, code"`
 	RequirePKCE            bool       `json:"require_pkce"`
 	SkipConsent            bool       `json:"skip_consent" doc:"Whether its users are not asked"`
 	RedirectURIs           []string   `json:"redirect_uris" nullable:"false"`
 	PostLogoutRedirectURIs []string   `json:"post_logout_redirect_uris" nullable:"false"`
 	GrantTypes             []string   `json:"grant_types" nullable:"false"`
+	ResponseTypes          []string   `json:"response_types" nullable:"false" doc:"What it may have in the answer to a request: code, and id_token and 'id_token token' for a legacy client where openid.implicit is on"`
 	Scopes                 []string   `json:"scopes" nullable:"false"`
 	Allow                  []string   `json:"allow" nullable:"false" doc:"Who may use it: everyone, organization, or roles such as role:admin"`
 	AccessTokenLifetime    int64      `json:"access_token_lifetime" doc:"Seconds"`
@@ -60,7 +61,7 @@ func clientViewOf(c *registry.Client) clientView {
 		Dynamic: registry.IsDynamic(c), Relaxed: listOf(registry.Relaxed(c)), ClientOptions: optionsOf(c),
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent,
 		RedirectURIs: listOf(c.RedirectURIs), PostLogoutRedirectURIs: listOf(c.PostLogoutRedirectURIs),
-		GrantTypes: listOf(c.GrantTypes), Scopes: listOf(c.Scopes), Allow: listOf(c.Allowed),
+		GrantTypes: listOf(c.GrantTypes), ResponseTypes: listOf(registry.ResponseTypesOf(c)), Scopes: listOf(c.Scopes), Allow: listOf(c.Allowed),
 		AccessTokenLifetime:  int64(c.AccessTokenLifetime),
 		RefreshTokenLifetime: int64(c.RefreshTokenLifetime),
 		IDTokenLifetime:      int64(c.IDTokenLifetime),

@@ -20,6 +20,7 @@ type ClientSettings struct {
 	RedirectURIs           []string `json:"redirect_uris,omitempty" nullable:"false"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty" nullable:"false"`
 	GrantTypes             []string `json:"grant_types,omitempty" nullable:"false"`
+	ResponseTypes          []string `json:"response_types,omitempty" nullable:"false" doc:"Left out, those that its grants leave it; id_token and 'id_token token' need the grant implicit"`
 	Scopes                 []string `json:"scopes,omitempty" nullable:"false"`
 	Allow                  []string `json:"allow,omitempty" nullable:"false" minItems:"1" doc:"Who may use it: everyone, organization, or roles such as role:admin"`
 	AccessTokenLifetime    *int64   `json:"access_token_lifetime,omitempty" minimum:"1" maximum:"315360000"`
@@ -43,6 +44,7 @@ func (s ClientSettings) writeTo(c *registry.Registration) {
 	setList(&c.RedirectURIs, s.RedirectURIs)
 	setList(&c.PostLogoutRedirectURIs, s.PostLogoutRedirectURIs)
 	setList(&c.GrantTypes, s.GrantTypes)
+	setList(&c.ResponseTypes, s.ResponseTypes)
 	setList(&c.Scopes, s.Scopes)
 	setList(&c.Allowed, s.Allow)
 	setSeconds(&c.AccessTokenLifetime, s.AccessTokenLifetime)

@@ -166,6 +166,9 @@ func risks(c *Config) []string {
 				": a client can have authy ask the metadata service of the machine's provider.")
 		}
 	}
+	if c.OpenID.Implicit {
+		list = append(list, "openid.implicit is true: clients of the profile legacy can have tokens sent through the browser's address.")
+	}
 	list = append(list, registrationRisks(c.OpenID)...)
 	return append(list, mailRisks(c.Mail)...)
 }

@@ -90,6 +90,9 @@ type OpenID struct {
 	RefreshGrace Duration `toml:"refresh_grace"`
 	// MaxGrantLifetime is from consent to the end of the last refresh token.
 	MaxGrantLifetime Duration `toml:"max_grant_lifetime"`
+	// Implicit lets clients of the profile legacy be registered for tokens in the
+	// answer to an authorization request, where the browser sees them.
+	Implicit bool `toml:"implicit"`
 	// Registration says whether clients may register themselves: off, token (with
 	// a registration token) or open.
 	Registration string `toml:"registration"`

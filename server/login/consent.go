@@ -50,7 +50,8 @@ func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID
 	return nextOf(*s.openid.Refuse(f.request, "access_denied", refusedText["access_denied"]).Answer()), nil
 }
 
-// finish uses the flow up, if there is one, and issues the code.
+// finish uses the flow up, if there is one, and issues the code, or the tokens that
+// come without one.
 func (s *Service) finish(
 	ctx context.Context, by audit.Actor, now time.Time, f *flow,
 	request *openid.Request, sessionID string, consented bool,
@@ -74,6 +75,9 @@ func (s *Service) finish(
 		granted, err = s.openid.Issue(ctx, tx, by, now, request, current, consented)
 		return err
 	})
+	if err == nil {
+		granted, err = s.openid.Complete(ctx, granted)
+	}
 	if err != nil {
 		return nil, err
 	}

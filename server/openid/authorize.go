@@ -43,7 +43,8 @@ func (p *Provider) MissingConsent(ctx context.Context, r *Request, userID string
 }
 
 // Issue grants a request to the user of a session in tx, and returns how the
-// code reaches the client. consented says that the user was asked just now.
+// code reaches the client; after the commit [Provider.Complete] makes of that what the
+// client gets. consented says that the user was asked just now.
 // [registry.ErrNoClient] if the client was disabled meanwhile, a [*Refusal] if the user
 // may not use it any more.
 func (p *Provider) Issue(
@@ -91,20 +92,36 @@ func (p *Provider) Issue(
 	if err := p.visit(ctx, tx, now, client, s.ID, p.Subject(client, s.UserID)); err != nil {
 		return a, err
 	}
+	details := map[string]string{"scope": strings.Join(r.Scopes, " ")}
+	if r.ResponseType.InFront() {
+		details["response_type"] = r.ResponseType.String()
+		a, err = p.grantInFront(ctx, tx, now, r, client, grant)
+	} else {
+		a, err = p.addCode(ctx, tx, now, r, client, grant)
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	return a, audit.Record(ctx, tx, by, now, audit.Event{
+		Action: "authorize.granted", TargetKind: "client", TargetID: r.ClientID,
+		OrgID: string(client.OrganizationID), Details: details,
+	})
+}
+
+// addCode makes the code of a grant, and the answer that takes it to the client.
+func (p *Provider) addCode(
+	ctx context.Context, tx *storage.Tx, now time.Time, r *Request, client *storage.Client, grant *storage.Grant,
+) (Answer, error) {
 	code := rand.Text()
-	err = tx.InsertCode(ctx, &storage.Code{
+	err := tx.InsertCode(ctx, &storage.Code{
 		Hash: storage.Hash(code), GrantID: grant.ID, RedirectURI: r.RedirectURI,
 		CodeChallenge: r.CodeChallenge, Nonce: r.Nonce, CreatedAt: storage.At(now),
 		ExpiresAt: storage.At(now.Add(p.codeLifetime(client))),
 	})
 	if err != nil {
-		return a, fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
+		return Answer{}, fmt.Errorf("issue a code to %s: %w", r.ClientID, err)
 	}
-	err = audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "authorize.granted", TargetKind: "client", TargetID: r.ClientID,
-		OrgID: string(client.OrganizationID), Details: map[string]string{"scope": strings.Join(r.Scopes, " ")},
-	})
-	return answer(r, p.Issuer, url.Values{"code": {code}}), err
+	return answer(r, p.Issuer, url.Values{"code": {code}}), nil
 }
 
 // grants is nil while the client may have what r asks for of the user of s: all
@@ -112,6 +129,9 @@ func (p *Provider) Issue(
 func (p *Provider) grants(
 	ctx context.Context, tx *storage.Tx, r *Request, client *storage.Client, s *storage.Session, consented bool,
 ) error {
+	if err := p.stillMay(r, client); err != nil {
+		return err
+	}
 	err := p.clients.MayUse(ctx, tx.Reader, client, s.UserID)
 	switch {
 	case errors.Is(err, registry.ErrNotAllowed):

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"authy/server/keyring"
-	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -94,9 +93,9 @@ func (p *Provider) metadata() metadata {
 		RevocationEndpoint:    p.Issuer + RevocationPath,
 		IntrospectionEndpoint: p.Issuer + IntrospectionPath,
 		Scopes:                scopeNames(),
-		ResponseTypes:         []string{"code"},
+		ResponseTypes:         p.clients.ResponseTypes(),
 		ResponseModes:         modes,
-		GrantTypes:            registry.GrantTypes,
+		GrantTypes:            p.clients.GrantTypes(),
 		IDTokenAlgs:           keyring.Algorithms,
 		ChallengeMethods:      []string{"S256"},
 		Prompts:               prompts,

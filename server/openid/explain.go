@@ -105,9 +105,9 @@ func (p *Provider) explained(
 
 // Claims is what the tokens of a user for a client would say, as JSON.
 type Claims struct {
-	IDToken     json.RawMessage `json:"id_token,omitempty"` // there is none without the scope openid
-	Userinfo    json.RawMessage `json:"userinfo,omitempty"` // as well
-	AccessToken json.RawMessage `json:"access_token"`
+	IDToken     json.RawMessage `json:"id_token,omitempty"`     // there is none without the scope openid
+	Userinfo    json.RawMessage `json:"userinfo,omitempty"`     // as well
+	AccessToken json.RawMessage `json:"access_token,omitempty"` // none for who gets ID tokens alone
 }
 
 // unsigned stands where a signed token has what depends on its signature.
@@ -125,10 +125,11 @@ func (p *Provider) ExplainClaims(ctx context.Context, by audit.Actor, userID, cl
 	if scope == "" {
 		scope = client.Scopes.String()
 	}
-	var asked Request
+	asked := Request{ResponseType: mostOf(client)}
 	if refusal := p.checkScope(ctx, client, &asked, url.Values{"scope": {scope}}); refusal != nil {
 		return nil, fault.Field(refusal.Parameter, refusal.Description)
 	}
+	asked.dropOffline()
 	now := time.Now()
 	grant := &storage.Grant{
 		ID: storage.NewID(), UserID: user.ID, ClientID: client.ID, SessionID: storage.Ref(storage.NewID()),
@@ -137,7 +138,36 @@ func (p *Provider) ExplainClaims(ctx context.Context, by audit.Actor, userID, cl
 		AuthenticatedAt: storage.At(now), CreatedAt: storage.At(now),
 		ExpiresAt: storage.At(now.Add(p.grantLifetime(client, asked.Scopes))),
 	}
-	return p.claimsOf(ctx, now, issued{grant: grant, client: client, scopes: asked.Scopes})
+	i := issued{grant: grant, client: client, scopes: asked.Scopes}
+	if !asked.ResponseType.HasAccess() {
+		return p.claimsAlone(ctx, now, i)
+	}
+	return p.claimsOf(ctx, now, i)
+}
+
+// mostOf returns the response type by which a client gets most.
+func mostOf(c *storage.Client) (most registry.ResponseType) {
+	for _, text := range registry.ResponseTypesOf(c) {
+		kind, _ := registry.ParseResponseType(text)
+		if kind.Code {
+			return kind
+		}
+		most = kind // that with an access token stands last
+	}
+	return most
+}
+
+// claimsAlone is claimsOf for an ID token that comes without an access token.
+func (p *Provider) claimsAlone(ctx context.Context, now time.Time, i issued) (*Claims, error) {
+	id, err := p.idClaims(ctx, now, i, "")
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(id)
+	if err != nil {
+		return nil, fmt.Errorf("encode an ID token: %w", err)
+	}
+	return &Claims{IDToken: text}, nil
 }
 
 // claimsOf encodes what the tokens of a grant say, by the functions that issue them.

@@ -14,8 +14,10 @@ import (
 
 func FuzzParseRequest(f *testing.F) {
 	p := newProvider(f)
+	addOldPage(f, p)
 	challenge := "&code_challenge=" + s256("v") + "&code_challenge_method=S256"
 	honest := "client_id=web&redirect_uri=https://web.example/cb&response_type=code&scope=openid" + challenge
+	page := "client_id=page&redirect_uri=https://page.example/cb&scope=openid+offline_access&nonce=n&response_type="
 	for _, seed := range []string{
 		"", honest, honest + "&state=s&nonce=n&prompt=none&max_age=1&login_hint=x", honest + "&id_token_hint=a.b.c",
 		honest + "&redirect_uri=https://evil.example/", "client_id=web", honest + "&scope=x", honest + "&state=%00&scope",
@@ -26,6 +28,8 @@ func FuzzParseRequest(f *testing.F) {
 		honest + "&response_mode=form_post&prompt=create+consent", honest + "&response_mode=form_post&prompt=x&state=%22%3E",
 		honest + "&prompt=select_account+login&max_age=%2B1", honest + "&acr_values=phr+urn:authy:acr:mfa+x",
 		honest + `&claims={"id_token":{"acr":{"essential":true,"values":["phr"]}}}`, honest + `&claims={"id_token":{"acr":[]}}`,
+		page + "id_token", page + "token+id_token&response_mode=form_post", page + "code+id_token", page + "id_token&response_mode=query",
+		page + "code" + challenge, strings.Replace(honest, "=code&", "=id_token&nonce=n&", 1), page + "id_token+token&dpop_jkt=" + s256("k"),
 		honest + "&request=x", honest + "&prompt=login+none", honest + "&response_mode=fragment&max_age=99999999999999999999",
 		"client_id=%ff&redirect_uri=%00", honest + "&claims=%7B%7D&acr_values=a+b&ui_locales=de",
 	} {
@@ -71,6 +75,9 @@ func checkRefusal(t *testing.T, p *Provider, form url.Values, refusal *Refusal) 
 	if q := answered(t, refusal.Answer()); q.Get("iss") != testIssuer || q.Get("error") != refusal.Code || q.Has("code") {
 		t.Errorf("%v is answered by %q, %v", form, location, q)
 	}
+	if asksInFront(form.Get("response_type")) && refusal.back.ResponseMode == modeQuery {
+		t.Errorf("%v is answered by the query", form)
+	}
 }
 
 // answered returns what an answer tells the client.
@@ -101,8 +108,12 @@ func checkRequest(t *testing.T, p *Provider, r *Request) {
 	if err != nil || !registry.Matches(client, r.RedirectURI) {
 		t.Fatalf("request %+v: %v", r, err)
 	}
-	if len(r.CodeChallenge) != 43 && (client.RequirePKCE || r.CodeChallenge != "") {
+	if r.ResponseType.HasCode() && len(r.CodeChallenge) != 43 && (client.RequirePKCE || r.CodeChallenge != "") {
 		t.Errorf("request %+v lets PKCE out", r)
+	}
+	if r.ResponseType.InFront() && (client.ClientID != "page" || r.ResponseMode == modeQuery || r.Nonce == "" || r.JKT != "" ||
+		!has(r.Scopes, "openid") || has(r.Scopes, "offline_access")) {
+		t.Errorf("request %+v lets tokens out", r)
 	}
 	if len(r.Scopes) == 0 {
 		t.Errorf("request %+v has no scope", r)

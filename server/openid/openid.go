@@ -5,9 +5,10 @@
 // and comes back with who signed in ([Provider.Issue]).
 //
 // Read openid.go, then request.go and asked.go (what was asked), authorize.go (codes),
-// server.go (the token endpoint), client_auth.go (who calls it), token.go (what tokens
-// say and when they are good), refresh.go. Clients are kept by server/registry, keys by
-// server/keyring, clients' keys by server/keyset; proofs are checked by server/dpop.
+// implicit.go (tokens without one), server.go (the token endpoint), client_auth.go (who calls
+// it), token.go (what tokens say and when they are good), refresh.go. Clients are kept by
+// server/registry, keys by server/keyring, clients' keys by server/keyset; proofs are checked
+// by server/dpop.
 package openid
 
 import (

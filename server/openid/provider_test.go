@@ -57,6 +57,19 @@ func newProvider(t testing.TB) *Provider {
 	return p
 }
 
+// addOldPage adds the client "page", whose tokens come in answers, and lets it.
+func addOldPage(t testing.TB, p *Provider) {
+	t.Helper()
+	p.clients.Implicit = true
+	in := registry.Defaults()
+	in.ClientID, in.Name, in.RedirectURIs = "page", "Page", []string{"https://page.example/cb"}
+	in.GrantTypes, in.ResponseTypes = []string{registry.Implicit}, []string{"id_token", "id_token token"}
+	in.Options.Profile = registry.Legacy
+	if _, err := p.clients.Create(t.Context(), audit.Shell(), in); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestADeadTokenSaysNothing(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)

@@ -23,7 +23,9 @@ func TestTheAnswerIsAddedToTheRedirectURIAsItStands(t *testing.T) {
 		}
 	}
 	got := answer(&Request{RedirectURI: "https://a.example/cb?x=1", State: "s", ResponseMode: "form_post"}, issuer, url.Values{"code": {"c"}})
-	want := Answer{"https://a.example/cb?x=1", url.Values{"code": {"c"}, "iss": {issuer}, "state": {"s"}}}
+	want := Answer{
+		Location: "https://a.example/cb?x=1", Form: url.Values{"code": {"c"}, "iss": {issuer}, "state": {"s"}},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer by form_post (-want +got):\n%s", diff)
 	}

@@ -185,7 +185,7 @@ func registeredFor(c *storage.Client, parameter, sent string) []string {
 	case "redirect_uri":
 		return registry.Nearest(c.RedirectURIs, sent)
 	case "response_type":
-		return c.ResponseTypes
+		return registry.ResponseTypesOf(c)
 	case "scope":
 		return c.Scopes
 	case "code_challenge_method":

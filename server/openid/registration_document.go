@@ -3,7 +3,6 @@ package openid
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"authy/server/registry"
@@ -78,12 +77,13 @@ func (m clientMetadata) registration() (in registry.Registration, err error) {
 	if len(m.GrantTypes) == 0 {
 		m.GrantTypes = []string{"authorization_code"}
 	}
-	if err := m.checkResponseTypes(); err != nil {
-		return in, err
+	if m.ResponseTypes == nil {
+		m.ResponseTypes = usualTypes(m.GrantTypes)
 	}
 	in = registry.Registration{
 		Name: m.ClientName, ApplicationType: m.ApplicationType, RedirectURIs: m.RedirectURIs,
-		PostLogoutRedirectURIs: m.PostLogoutRedirectURIs, GrantTypes: m.GrantTypes, Scopes: strings.Fields(m.Scope),
+		PostLogoutRedirectURIs: m.PostLogoutRedirectURIs, GrantTypes: m.GrantTypes, ResponseTypes: m.ResponseTypes,
+		Scopes:  strings.Fields(m.Scope),
 		LogoURI: m.LogoURI, ClientURI: m.ClientURI, PolicyURI: m.PolicyURI, TOSURI: m.TOSURI,
 	}
 	m.WriteTo(&in)
@@ -94,16 +94,13 @@ func (m clientMetadata) registration() (in registry.Registration, err error) {
 	return in, nil
 }
 
-// checkResponseTypes holds response types and grant types together
-// (RFC 7591, section 2.1).
-func (m clientMetadata) checkResponseTypes() error {
-	if slices.ContainsFunc(m.ResponseTypes, func(kind string) bool { return kind != "code" }) {
-		return &metadataError{"response_types", "the only one is code"}
+// usualTypes are the response types of a client that names none: code, if its
+// grants let it have one.
+func usualTypes(grants []string) []string {
+	if has(grants, "authorization_code") {
+		return []string{"code"}
 	}
-	if len(m.ResponseTypes) > 0 && !has(m.GrantTypes, "authorization_code") {
-		return &metadataError{"response_types", "code needs the grant type authorization_code"}
-	}
-	return nil
+	return []string{}
 }
 
 // metadataOf is the answer to who has registered c and shows its registration
@@ -115,15 +112,13 @@ func (p *Provider) metadataOf(c *registry.Client, token string) clientMetadata {
 		RegistrationAccessToken: token, RegistrationClientURI: p.Issuer + RegistrationPath + "/" + c.ClientID,
 		ClientName: c.Name, ApplicationType: c.ApplicationType, RedirectURIs: c.RedirectURIs,
 		PostLogoutRedirectURIs: c.PostLogoutRedirectURIs, GrantTypes: c.GrantTypes, Scope: c.Scopes.String(),
-		LogoURI: c.LogoURI, ClientURI: c.ClientURI, PolicyURI: c.PolicyURI, TOSURI: c.TOSURI,
+		ResponseTypes: registry.ResponseTypesOf(c),
+		LogoURI:       c.LogoURI, ClientURI: c.ClientURI, PolicyURI: c.PolicyURI, TOSURI: c.TOSURI,
 		Metadata: registry.MetadataOf(c),
 	}
 	if m.SubjectType == nil {
 		public := "public"
 		m.SubjectType = &public
-	}
-	if has(c.GrantTypes, "authorization_code") {
-		m.ResponseTypes = c.ResponseTypes
 	}
 	return m
 }

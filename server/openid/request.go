@@ -33,9 +33,11 @@ type Request struct {
 	Resources []string      `json:"resources,omitempty"`
 	// JKT is the thumbprint of the key that the code is bound to (RFC 9449, section 10).
 	JKT string `json:"dpop_jkt,omitempty"`
+	// ResponseType is what the client gets; the zero one is a code.
+	ResponseType registry.ResponseType `json:"response_type,omitzero"`
 	// Device is what is to be let in; nil for a request that came by a browser.
 	Device *Device `json:"device,omitempty"`
-	// ResponseMode is how the client gets its answer; "" is by the query.
+	// ResponseMode is how the client gets it; "" is by the query.
 	ResponseMode string `json:"response_mode,omitempty"`
 	// ACR are the authentication contexts that are asked for, the best first;
 	// MustACR says that nothing less will do.
@@ -82,7 +84,7 @@ func (p *Provider) parse(ctx context.Context, in *asked) (*Request, error) {
 	r.ResponseMode = modeOf(form)
 	for _, check := range []func(context.Context, *storage.Client, *Request, url.Values) *Refusal{
 		in.check, p.checkForm, p.checkResponse, p.checkScope, p.checkPKCE, p.checkPrompt, p.checkHints,
-		p.checkClaims, p.checkResources, p.checkKey, p.checkACR,
+		p.checkClaims, p.checkResources, p.checkKey, p.checkACR, p.checkInFront,
 	} {
 		if refusal := check(ctx, client, r, form); refusal != nil {
 			refusal.back, refusal.issuer = r, p.Issuer
@@ -141,21 +143,6 @@ func (p *Provider) checkForm(_ context.Context, _ *storage.Client, _ *Request, f
 
 func isText(s string) bool { return len(s) <= maxParameter && registry.IsPlain(s) }
 
-func (p *Provider) checkResponse(_ context.Context, client *storage.Client, _ *Request, form url.Values) *Refusal {
-	switch kind := form.Get("response_type"); {
-	case kind == "":
-		return refuse("invalid_request", "response_type", "The parameter response_type is missing.")
-	case kind != "code" || !slices.Contains(client.ResponseTypes, kind):
-		return refuse("unsupported_response_type", "response_type", "The only response_type is code.")
-	case !slices.Contains(client.GrantTypes, "authorization_code"):
-		return refuse("unauthorized_client", "response_type", "The application is not registered for authorization codes.")
-	}
-	if mode := form.Get("response_mode"); mode != "" && !slices.Contains(modes, mode) {
-		return refuse("invalid_request", "response_mode", "The parameter response_mode knows query, fragment and form_post.")
-	}
-	return nil
-}
-
 // checkScope keeps the scopes that the client may ask for. Others are left
 // out, as RFC 6749, section 3.3 allows; the token response says what is left.
 func (p *Provider) checkScope(_ context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
@@ -179,6 +166,8 @@ func (p *Provider) checkScope(_ context.Context, client *storage.Client, r *Requ
 func (p *Provider) checkPKCE(_ context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	switch {
+	case !r.ResponseType.HasCode():
+		return nil // there is nothing to prove
 	case challenge == "" && (client.RequirePKCE || registry.IsPublic(client)):
 		return refuse("invalid_request", "code_challenge", "PKCE is required: the parameter code_challenge is missing.")
 	case challenge == "" && method != "":

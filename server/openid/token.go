@@ -143,20 +143,23 @@ type idClaims struct {
 	ACR        string   `json:"acr,omitempty"`
 	Methods    []string `json:"amr,omitempty"`
 	AZP        string   `json:"azp"`
-	AccessHash string   `json:"at_hash"`
+	AccessHash string   `json:"at_hash,omitempty"`
 	SessionID  string   `json:"sid,omitempty"`
 	*claims
 }
 
-// idClaims returns what the ID token beside an access token says.
+// idClaims returns what the ID token beside an access token says, or one alone if
+// that is "".
 func (p *Provider) idClaims(ctx context.Context, now time.Time, i issued, access string) (*idClaims, error) {
-	atHash, err := oidc.ClaimHash(access, jose.SignatureAlgorithm(i.client.IDTokenAlg))
+	atHash, err := accessHash(access, i.client)
 	if err != nil {
-		return nil, fmt.Errorf("hash an access token for %s: %w", i.client.ClientID, err)
+		return nil, err
 	}
 	scopes, session := i.scopes, string(i.grant.SessionID)
 	if lean := i.client.Options; lean.LeanIDToken {
-		scopes = nil
+		if access != "" { // else there is no userinfo (OpenID Connect Core 1.0, section 5.4)
+			scopes = nil
+		}
 		if lean.BackChannelURI == "" && lean.FrontChannelURI == "" {
 			session = "" // which nobody will tell it of
 		}
@@ -172,6 +175,19 @@ func (p *Provider) idClaims(ctx context.Context, now time.Time, i issued, access
 		ACR: i.grant.Details.ACR, Methods: i.grant.Methods, AZP: i.client.ClientID,
 		AccessHash: atHash, SessionID: session, claims: about,
 	}, nil
+}
+
+// accessHash is the at_hash of an access token, "" for none
+// (OpenID Connect Core 1.0, section 3.2.2.9).
+func accessHash(access string, c *storage.Client) (string, error) {
+	if access == "" {
+		return "", nil
+	}
+	hash, err := oidc.ClaimHash(access, jose.SignatureAlgorithm(c.IDTokenAlg))
+	if err != nil {
+		return "", fmt.Errorf("hash an access token for %s: %w", c.ClientID, err)
+	}
+	return hash, nil
 }
 
 // clientToken gives a client a token of its own (RFC 6749, section 4.4): for

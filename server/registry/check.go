@@ -13,7 +13,8 @@ import (
 	"authy/server/keyring"
 )
 
-// GrantTypes are the values of grant_type that this server knows.
+// GrantTypes are the values of grant_type that this server knows. A client may be
+// registered for [Implicit] as well.
 var GrantTypes = []string{"authorization_code", "refresh_token", "client_credentials", DeviceCode, TokenExchange}
 
 // The grants with long names, of RFC 8628 and RFC 8693.
@@ -49,6 +50,10 @@ func (in Registration) normal() Registration {
 	} {
 		*list = unique(*list)
 	}
+	if in.ResponseTypes == nil {
+		in.ResponseTypes = fitting(nil, in.GrantTypes)
+	}
+	in.ResponseTypes = normalTypes(in.ResponseTypes)
 	return in
 }
 
@@ -100,6 +105,7 @@ func (in Registration) problems(method string) map[string][]string {
 		note("post_logout_redirect_uris", problem)
 	}
 	note("grant_types", grantsProblem(in.GrantTypes, in.AuthMethod == AuthNone))
+	in.responseProblems(note)
 	note("token_endpoint_auth_method", authProblem(method, in.AuthMethod))
 	note("id_token_signed_response_alg", algProblem(in.IDTokenAlg))
 	in.optionProblems(note)
@@ -159,7 +165,7 @@ func lifetimeProblem(lifetime time.Duration) string {
 
 func grantsProblem(types []string, public bool) string {
 	switch {
-	case slices.ContainsFunc(types, func(t string) bool { return !has(GrantTypes, t) }):
+	case slices.ContainsFunc(types, func(t string) bool { return t != Implicit && !has(GrantTypes, t) }):
 		return "Must be one of: " + strings.Join(GrantTypes, ", ") + "."
 	case public && has(types, "client_credentials"):
 		// RFC 6749, section 4.4: confidential clients only.

@@ -144,6 +144,9 @@ func (s *Service) changeIn(
 	if err := fault.Fields(in.problems(before.AuthMethod)); err != nil {
 		return nil, err
 	}
+	if err := s.checkImplicit(before, in); err != nil {
+		return nil, err
+	}
 	if in.SkipConsent != before.SkipConsent && by.Kind != audit.Operator {
 		return nil, ErrForbidden
 	}
@@ -165,7 +168,11 @@ func (s *Service) changeIn(
 // changed is what a registration becomes by change.
 func changed(before Registration, change func(*Registration)) Registration {
 	in := before
+	in.ResponseTypes = nil
 	change(&in)
+	if in.ResponseTypes == nil {
+		in.ResponseTypes = fitting(before.ResponseTypes, in.GrantTypes)
+	}
 	in.ClientID, in.OrganizationID = before.ClientID, before.OrganizationID
 	return in.normal()
 }
@@ -192,6 +199,7 @@ func (in Registration) facts() map[string]string {
 		"redirect_uris":                strings.Join(in.RedirectURIs, " "),
 		"post_logout_redirect_uris":    strings.Join(in.PostLogoutRedirectURIs, " "),
 		"grant_types":                  strings.Join(in.GrantTypes, " "),
+		"response_types":               strings.Join(in.ResponseTypes, ", "),
 		"scopes":                       strings.Join(in.Scopes, " "),
 		"allow":                        strings.Join(in.Allowed, " "),
 		"token_endpoint_auth_method":   in.AuthMethod,

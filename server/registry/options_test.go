@@ -189,6 +189,7 @@ func TestEachRelaxationIsNamed(t *testing.T) {
 		"pkce nonce":    {GrantTypes: code},
 		"code_lifetime": {RequirePKCE: true, GrantTypes: code, Options: Options{CodeLifetime: 300}},
 		"consent":       {SkipConsent: true, GrantTypes: []string{"client_credentials"}},
+		"code":          {RequirePKCE: true, GrantTypes: []string{Implicit}},
 		"pkce nonce code_lifetime consent": {
 			SkipConsent: true, GrantTypes: code, Options: Options{CodeLifetime: Seconds(time.Minute / time.Second)},
 		},

@@ -8,7 +8,7 @@ import (
 
 // The profiles of clients. OAuth21, which is kept as "", is code flow with PKCE
 // and exact redirect URIs. Legacy is for those that cannot do what it asks: only
-// they go without PKCE, or have codes that last longer.
+// they go without PKCE, have codes that last longer, or tokens without a code.
 const (
 	OAuth21 = "oauth2.1"
 	Legacy  = "legacy"
@@ -24,7 +24,8 @@ func ProfileOf(c *Client) string {
 
 // Relaxed names the protections that a client does without: "pkce", and with it
 // "nonce", either of which would tie a code to the browser that asked for it;
-// "code_lifetime", if its codes have one of their own; "consent".
+// "code_lifetime", if its codes have one of their own; "consent"; "code", if its
+// tokens come without one, where browsers and their histories see them.
 func Relaxed(c *Client) (names []string) {
 	if !c.RequirePKCE && has(c.GrantTypes, "authorization_code") {
 		names = append(names, "pkce", "nonce")
@@ -34,6 +35,9 @@ func Relaxed(c *Client) (names []string) {
 	}
 	if c.SkipConsent {
 		names = append(names, "consent")
+	}
+	if has(c.GrantTypes, Implicit) {
+		names = append(names, "code")
 	}
 	return names
 }

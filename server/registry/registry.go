@@ -2,7 +2,7 @@
 // a registration may say, who may use which. It refuses to know what they ask for
 // at the endpoints: that is server/openid.
 //
-// Read registry.go, then check.go and redirect.go (what a registration may say),
+// Read registry.go, then check.go, redirect.go and response.go (what a registration may say),
 // secret.go, access.go, list.go.
 package registry
 
@@ -33,6 +33,9 @@ var (
 type Service struct {
 	// Dynamic says whether clients may register themselves.
 	Dynamic DynamicPolicy
+	// Implicit lets clients of the profile [Legacy] be registered for tokens that
+	// come in the answer to an authorization request.
+	Implicit bool
 	// Outbound asks for the documents that a registration names; nil asks nobody.
 	Outbound *outbound.Client
 	db       *storage.DB
@@ -57,6 +60,7 @@ type Registration struct {
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	GrantTypes             []string
+	ResponseTypes          []string // nil for those that the client has and its grants leave it
 	Scopes                 []string
 	ApplicationType        string // "web", also if it is "", or "native"
 	// AuthMethod is how the client authenticates: "" by its secret, in either
@@ -161,7 +165,7 @@ func (s *Service) add(ctx context.Context, by audit.Actor, in Registration) (*Cl
 func (s *Service) draft(ctx context.Context, in Registration, now time.Time) (*Client, error) {
 	c := &Client{
 		ID: storage.NewID(), ClientID: in.ClientID, OrganizationID: storage.Ref(in.OrganizationID),
-		ResponseTypes: []string{"code"}, CreatedAt: storage.At(now),
+		CreatedAt: storage.At(now),
 	}
 	if in.Secret == "" && in.AuthMethod == "" {
 		in.AuthMethod = AuthNone
@@ -171,6 +175,9 @@ func (s *Service) draft(ctx context.Context, in Registration, now time.Time) (*C
 	}
 	in = in.normal()
 	if err := in.checkNew(); err != nil {
+		return nil, err
+	}
+	if err := s.checkImplicit(Registration{}, in); err != nil {
 		return nil, err
 	}
 	if err := s.checkSector(ctx, in); err != nil {
@@ -197,7 +204,7 @@ func insert(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, 
 func (in Registration) writeTo(c *Client, now time.Time) {
 	c.Name, c.ApplicationType, c.IsActive, c.SkipConsent = in.Name, in.ApplicationType, !in.Disabled, in.SkipConsent
 	c.RedirectURIs, c.PostLogoutRedirectURIs = in.RedirectURIs, in.PostLogoutRedirectURIs
-	c.GrantTypes, c.Scopes, c.Allowed = in.GrantTypes, in.Scopes, in.Allowed
+	c.GrantTypes, c.ResponseTypes, c.Scopes, c.Allowed = in.GrantTypes, in.ResponseTypes, in.Scopes, in.Allowed
 	c.AuthMethod, c.IDTokenAlg, c.RequirePKCE, c.Options = in.AuthMethod, in.IDTokenAlg, in.RequirePKCE, in.Options
 	c.AccessTokenLifetime = storage.Seconds(in.AccessTokenLifetime / time.Second)
 	c.RefreshTokenLifetime = storage.Seconds(in.RefreshTokenLifetime / time.Second)
@@ -211,7 +218,7 @@ func describe(c *Client) Registration {
 	return Registration{
 		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
 		RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,
-		GrantTypes: c.GrantTypes, Scopes: c.Scopes, ApplicationType: c.ApplicationType,
+		GrantTypes: c.GrantTypes, ResponseTypes: ResponseTypesOf(c), Scopes: c.Scopes, ApplicationType: c.ApplicationType,
 		AuthMethod: c.AuthMethod, IDTokenAlg: c.IDTokenAlg,
 		RequirePKCE: c.RequirePKCE, SkipConsent: c.SkipConsent, Disabled: !c.IsActive, Allowed: c.Allowed,
 		AccessTokenLifetime:  c.AccessTokenLifetime.Duration(),

@@ -71,6 +71,9 @@ func (s *Service) checkChange(ctx context.Context, c *Client, change func(*Regis
 	before := describe(c)
 	in := changed(before, change)
 	err := fault.Fields(in.problems(before.AuthMethod))
+	if err == nil {
+		err = s.checkImplicit(before, in)
+	}
 	if err == nil && !before.isSector(in) {
 		err = s.checkSector(ctx, in)
 	}

@@ -211,7 +211,7 @@ func TestASecretIsShownOnceAndAClientComesBackAsItWasDescribed(t *testing.T) {
 			"dynamic": false, "relaxed": []any{}, "id_token_signed_response_alg": "RS256",
 			"require_pkce": true, "skip_consent": false, "redirect_uris": []any{"https://wiki.example/cb?x=1"},
 			"post_logout_redirect_uris": []any{"https://wiki.example/"}, "grant_types": []any{"authorization_code"},
-			"scopes": []any{"openid", "wiki:read"}, "allow": []any{"role:owner", "role:admin"},
+			"response_types": []any{"code"}, "scopes": []any{"openid", "wiki:read"}, "allow": []any{"role:owner", "role:admin"},
 			"access_token_lifetime": 60., "refresh_token_lifetime": 2592000., "id_token_lifetime": 3600.,
 			"logo_uri": "https://wiki.example/logo.png", "client_uri": nil, "policy_uri": nil, "tos_uri": nil,
 			"old_secret_expires_at": nil,
@@ -245,7 +245,7 @@ func TestChangesAreTheDocumentedOnesAndSeenAtTheNextRequest(t *testing.T) {
 		}
 		for _, field := range []string{
 			"client_id", "organization_id", "client_secret", "secret_hash", "skip_consent", "public", "id", "created_at",
-			"response_types", "id_token_alg", "old_secret_expires_at", "Name", "__proto__",
+			"response_type", "id_token_alg", "old_secret_expires_at", "Name", "__proto__",
 		} {
 			o := p.call("PATCH", one, object{field: "x"}).failed(400, "VALIDATION_ERROR", "Validation failed")
 			if !strings.Contains(o.Raw, "Unknown field.") {

@@ -181,6 +181,7 @@ func TestDynamicCertification(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {
 		c.OpenID.Registration, c.OpenID.RegistrationProfile = "open", "legacy"
+		c.OpenID.Implicit = true
 		c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}})
 	saysEverything(t, s)
@@ -285,6 +286,7 @@ var dynamicModules = []struct {
 		m["redirect_uris"] = []string{"https://suite.example/test/a/1/callback#foobar"}
 		c.send(m).refused(c.T, http.StatusBadRequest, "invalid_redirect_uri", "invalid_client_metadata")
 	}},
+	{"oidcc-discovery-endpoint-verification", verifyDiscovery},
 	{"oidcc-server", func(c *dynamic) { c.register(nil).flow() }},
 	{"oidcc-registration-logo-uri", shows("logo_uri")},
 	{"oidcc-registration-policy-uri", shows("policy_uri")},

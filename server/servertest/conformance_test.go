@@ -31,6 +31,7 @@ type conformance struct {
 	ad            advertised
 	browser       *http.Client
 	mode          string // the response_mode that is sent, "" for none
+	kind          string // the response_type, "" for code
 	first, second app
 	auth          string // token_endpoint_auth_method
 }
@@ -45,13 +46,20 @@ type module struct {
 // each in a browser that nobody has signed in with.
 func certify(t *testing.T, mode string, modules []module) {
 	t.Helper()
-	s := servertest.New(t)
+	certifyOn(t, servertest.New(t), mode, "", modules, registry.Registration{})
+}
+
+// certifyOn is certify at a server, with a response_type unless it is "", for clients of some
+// grants and response types.
+func certifyOn(t *testing.T, s *servertest.Server, mode, kind string, modules []module, of registry.Registration) {
+	t.Helper()
 	saysEverything(t, s)
 	ad := advertised(raw(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil).fields)
 	client := func(id, method string) app {
 		return register(t, s, registry.Registration{
 			ClientID: id, Secret: "a secret of the suite's own", Name: id, AuthMethod: method,
-			Scopes:       []string{"openid", "profile", "email", "address", "phone", "offline_access"},
+			Scopes:     []string{"openid", "profile", "email", "address", "phone", "offline_access"},
+			GrantTypes: of.GrantTypes, ResponseTypes: of.ResponseTypes,
 			RedirectURIs: []string{"https://suite.example/test/a/" + id + "/callback"},
 			Options:      registry.Options{Profile: registry.Legacy, LeanIDToken: true},
 		})
@@ -60,7 +68,7 @@ func certify(t *testing.T, mode string, modules []module) {
 	for _, m := range modules {
 		t.Run(m.name, func(t *testing.T) {
 			m.run(&conformance{
-				T: t, s: s, ad: ad, browser: servertest.Browser(t), mode: mode, first: first, second: second,
+				T: t, s: s, ad: ad, browser: servertest.Browser(t), mode: mode, kind: kind, first: first, second: second,
 				auth: registry.AuthBasic,
 			})
 		})
@@ -72,6 +80,9 @@ func (c *conformance) request(a app, pairs ...string) url.Values {
 	form := without(a.request("", "scope", "openid", "state", letters(10), "nonce", letters(10)), "code_challenge", "code_challenge_method")
 	if c.mode != "" {
 		form.Set("response_mode", c.mode)
+	}
+	if c.kind != "" {
+		form.Set("response_type", c.kind)
 	}
 	form = with(form, pairs...)
 	for name := range form {
@@ -92,6 +103,9 @@ func (c *conformance) answerOf(a app, page *servertest.Page) url.Values {
 		to := page.Location()
 		if to == nil || !strings.HasPrefix(to.String(), a.redirect) {
 			return nil
+		}
+		if c.kind != "" {
+			return c.fragment(to)
 		}
 		return to.Query()
 	}
@@ -137,6 +151,9 @@ func (c *conformance) flow(a app, pairs ...string) grantedTo {
 
 func (c *conformance) exchange(a app, form, answer url.Values) grantedTo {
 	c.Helper()
+	if c.kind != "" {
+		return c.inFront(a, form, answer)
+	}
 	if answer.Get("code") == "" || answer.Has("error") {
 		c.Fatalf("answer %v, want a code", answer)
 	}
@@ -236,7 +253,8 @@ func (c *conformance) only(claims map[string]any, more ...string) {
 func (c *conformance) fails(a app, form url.Values, codes ...string) url.Values {
 	c.Helper()
 	answer := c.answerOf(a, servertest.Get(c, c.browser, authorizeURL(c.s, form)))
-	if answer == nil || !slices.Contains(codes, answer.Get("error")) || answer.Has("code") || answer.Get("state") != form.Get("state") {
+	if answer == nil || !slices.Contains(codes, answer.Get("error")) || answer.Has("code") || answer.Has("access_token") ||
+		answer.Has("id_token") || answer.Get("state") != form.Get("state") {
 		c.Fatalf("answer %v, want an error %v with state %q", answer, codes, form.Get("state"))
 	}
 	return answer

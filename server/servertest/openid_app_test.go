@@ -270,6 +270,23 @@ func refusedThere(t *testing.T, s *servertest.Server, page *servertest.Page, a a
 	}
 }
 
+// refusedInFragment is [refusedThere] for a request for a token in the answer
+// (RFC 6749, section 4.2.2.1).
+func refusedInFragment(t *testing.T, s *servertest.Server, page *servertest.Page, a app, codes ...string) {
+	t.Helper()
+	to := page.Location()
+	if to == nil || !strings.HasPrefix(to.String(), a.redirect+"#") {
+		t.Fatalf("status %d, to %v, want an answer in the fragment at %s", page.Response.StatusCode, to, a.redirect)
+	}
+	q, err := url.ParseQuery(to.EscapedFragment())
+	if err != nil || !slices.Contains(codes, q.Get("error")) || q.Get("error_description") == "" {
+		t.Errorf("answer %v, %v, want error %v with a description", q, err, codes)
+	}
+	if q.Get("state") != "the state" || q.Get("iss") != s.URL || len(q) != 4 {
+		t.Errorf("answer %v, want our state and iss, and no token", q)
+	}
+}
+
 // recorded says whether the audit log holds an event with action and reason.
 func recorded(t *testing.T, s *servertest.Server, action, reason string) bool {
 	t.Helper()

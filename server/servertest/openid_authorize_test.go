@@ -71,7 +71,7 @@ func TestAFaultyAuthorizationRequestGoesBackToItsClient(t *testing.T) {
 		{"no response_type", acmePortal, without(honest, "response_type"), "invalid_request"},
 		{"AZ-22 prompt none and nobody there", acmePortal, with(honest, "prompt", "none"), "login_required"},
 	}
-	for _, kind := range []string{"token", "id_token", "id_token token", "code token", "code id_token", "none", "CODE", "code "} {
+	for _, kind := range []string{"none", "CODE", "code "} {
 		rows = append(rows, row{"AZ-19 response_type " + kind, acmePortal, with(honest, "response_type", kind), "unsupported_response_type"})
 	}
 	for _, name := range []string{
@@ -84,6 +84,13 @@ func TestAFaultyAuthorizationRequestGoesBackToItsClient(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			refusedThere(t, s, servertest.Get(t, servertest.Browser(t), authorizeURL(s, r.form)), r.app, r.code)
+		})
+	}
+	for _, kind := range []string{"token", "id_token", "id_token token", "code token", "code id_token", "code id_token token"} {
+		t.Run("AZ-19 response_type "+kind, func(t *testing.T) {
+			t.Parallel()
+			page := servertest.Get(t, servertest.Browser(t), authorizeURL(s, with(honest, "response_type", kind, "nonce", "n")))
+			refusedInFragment(t, s, page, acmePortal, "unsupported_response_type")
 		})
 	}
 	t.Run("AZ-17 state twice", func(t *testing.T) {
