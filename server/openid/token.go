@@ -51,13 +51,19 @@ type confirmation struct {
 // (RFC 7519, section 4.1.3).
 type audience []string
 
-// MarshalJSON implements [json.Marshaler].
-func (a audience) MarshalJSON() ([]byte, error) {
-	if len(a) == 1 {
-		return json.Marshal(a[0])
+// value is a as JSON has it; nil for nobody.
+func (a audience) value() any {
+	switch len(a) {
+	case 0:
+		return nil
+	case 1:
+		return a[0]
 	}
-	return json.Marshal([]string(a))
+	return []string(a)
 }
+
+// MarshalJSON implements [json.Marshaler].
+func (a audience) MarshalJSON() ([]byte, error) { return json.Marshal(a.value()) }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (a *audience) UnmarshalJSON(text []byte) error {
