@@ -51,6 +51,10 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 		p.serveIntrospection(challenged{w}, r, sent)
 		return
 	}
+	if r.URL.Path == TokenPath && r.PostForm.Get("grant_type") == clientCredentials {
+		p.serveClientToken(challenged{w}, r, sent)
+		return
+	}
 	p.endpoints.ServeHTTP(challenged{w}, r)
 }
 
