@@ -10,7 +10,16 @@ import (
 // cacheSize is how many records each cache holds at most.
 const cacheSize = 20_000
 
-// Kinds of cached records; a record's cache key is its kind and its own key.
+// cacheKey is what a record is cached under: its kind, and its own key.
+type cacheKey struct{ kind, key string }
+
+// cacheKeyOf reads a key as news of changes have it, in one text.
+func cacheKeyOf(text string) cacheKey {
+	border := strings.IndexByte(text, ':') + 1
+	return cacheKey{text[:border], text[border:]}
+}
+
+// Kinds of cached records.
 const (
 	userKey      = "user:"
 	sessionKey   = "session:"
@@ -32,14 +41,14 @@ const (
 // change and offered after it is not taken: put compares the epoch at which
 // the read began with the current one.
 type cache struct {
-	records *otter.Cache[string, any]
+	records *otter.Cache[cacheKey, any]
 	mu      sync.RWMutex
 	epoch   uint64
 	off     bool
 }
 
 func newCache() *cache {
-	return &cache{records: otter.Must(&otter.Options[string, any]{MaximumSize: cacheSize})}
+	return &cache{records: otter.Must(&otter.Options[cacheKey, any]{MaximumSize: cacheSize})}
 }
 
 func (c *cache) begin() uint64 {
@@ -48,7 +57,7 @@ func (c *cache) begin() uint64 {
 	return c.epoch
 }
 
-func (c *cache) put(key string, record any, epoch uint64) {
+func (c *cache) put(key cacheKey, record any, epoch uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.epoch == epoch && !c.off {
@@ -65,7 +74,7 @@ func (c *cache) drop(keys []string) {
 	defer c.mu.Unlock()
 	c.epoch++
 	for _, key := range keys {
-		c.records.Invalidate(key)
+		c.records.Invalidate(cacheKeyOf(key))
 	}
 }
 
@@ -94,15 +103,14 @@ func cached[T any](r Reader, kind, key string, load func() (T, error)) (T, error
 	if r.cache == nil {
 		return load()
 	}
-	key = kind + key
-	if record, ok := r.cache.records.GetIfPresent(key); ok {
+	if record, ok := r.cache.records.GetIfPresent(cacheKey{kind, key}); ok {
 		return record.(T), nil
 	}
 	epoch := r.cache.begin()
 	record, err := load()
 	if err == nil {
 		// The key may be a part of a larger string; the cache keeps its own copy.
-		r.cache.put(strings.Clone(key), record, epoch)
+		r.cache.put(cacheKey{kind, strings.Clone(key)}, record, epoch)
 	}
 	return record, err
 }

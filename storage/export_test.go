@@ -24,7 +24,7 @@ const (
 
 // Holds says whether the cache holds the record under key.
 func (db *DB) Holds(key string) bool {
-	_, ok := db.cache.records.GetIfPresent(key)
+	_, ok := db.cache.records.GetIfPresent(cacheKeyOf(key))
 	return ok
 }
 

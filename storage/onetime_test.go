@@ -12,7 +12,11 @@ import (
 )
 
 // oneTime are the statements that only one caller may win.
-func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (bool, error) {
+func oneTime(t *testing.T, db *storage.DB) map[string]func(ctx context.Context, tx *storage.Tx) (bool, error) {
+	t.Helper()
+	w := newWorld(t, db)
+	ended := newGrant(w.user, w.client) // a grant that has ended takes its tokens along
+	update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertGrant(ctx, ended) })
 	took := func(err error) (bool, error) {
 		if errors.Is(err, storage.ErrNotFound) {
 			return false, nil
@@ -72,7 +76,7 @@ func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (boo
 			return tx.UseDevicePoll(ctx, w.polled.Hash, noon, time.Second)
 		},
 		"RevokeGrant": func(ctx context.Context, tx *storage.Tx) (bool, error) {
-			return tx.RevokeGrant(ctx, w.grant.ID, "test", noon)
+			return tx.RevokeGrant(ctx, ended.ID, "test", noon)
 		},
 	}
 }
@@ -80,7 +84,7 @@ func oneTime(w *world) map[string]func(ctx context.Context, tx *storage.Tx) (boo
 func TestOneOfManyCallersWins(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		for name, use := range oneTime(newWorld(t, db)) {
+		for name, use := range oneTime(t, db) {
 			var wins atomic.Int64
 			parallel(64, func(int) {
 				won := false
@@ -105,7 +109,7 @@ func TestOneOfManyCallersWins(t *testing.T) {
 func TestAUseThatIsRolledBackCanBeMadeAgain(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		for name, use := range oneTime(newWorld(t, db)) {
+		for name, use := range oneTime(t, db) {
 			err := db.Update(t.Context(), func(tx *storage.Tx) error {
 				if won, err := use(t.Context(), tx); !won || err != nil {
 					t.Errorf("%s, first: %v, %v, want true", name, won, err)
@@ -122,6 +126,26 @@ func TestAUseThatIsRolledBackCanBeMadeAgain(t *testing.T) {
 				}
 				return err
 			})
+		}
+	})
+}
+
+func TestARefreshTokenOfAGrantThatHasEndedCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		w := newWorld(t, db)
+		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+			if _, err := tx.RevokeGrant(ctx, w.grant.ID, "test", noon); err != nil {
+				return err
+			}
+			won, err := tx.UseRefreshToken(ctx, w.refresh.Hash, noon)
+			if won {
+				t.Error("it was used")
+			}
+			return err
+		})
+		if r, err := db.RefreshToken(t.Context(), w.refresh.Hash); err != nil || !r.UsedAt.IsZero() {
+			t.Errorf("the token was used at %v, %v, want never", r, err)
 		}
 	})
 }

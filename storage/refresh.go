@@ -38,10 +38,11 @@ func (tx *Tx) InsertRefreshToken(ctx context.Context, t *RefreshToken) error {
 }
 
 // UseRefreshToken marks a refresh token as used; it says whether this call was
-// the one to do so.
+// the one to do so. That of a grant that was ended cannot be used.
 func (tx *Tx) UseRefreshToken(ctx context.Context, hash string, now time.Time) (bool, error) {
 	res, err := tx.conn.hot(ctx,
-		"UPDATE refresh_tokens SET used_at = ? WHERE hash = ? AND used_at IS NULL",
+		`UPDATE refresh_tokens SET used_at = ? WHERE hash = ? AND used_at IS NULL
+			AND EXISTS (SELECT 1 FROM grants WHERE grants.id = grant_id AND revoked_at IS NULL)`,
 		At(now).UnixMilli(), hash)
 	if err != nil {
 		return false, translate(err)

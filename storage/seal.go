@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
 	"sync"
 
@@ -21,9 +22,10 @@ const sealVersion = "v1."
 type secret struct {
 	key     []byte
 	derived *sync.Map // the keys that were derived, by purpose: there are few
+	macs    *sync.Map // pools of HMACs that have their key, by purpose
 }
 
-func newSecret(key []byte) secret { return secret{key, new(sync.Map)} }
+func newSecret(key []byte) secret { return secret{key, new(sync.Map), new(sync.Map)} }
 
 func (s secret) derive(purpose string) []byte {
 	if key, known := s.derived.Load(purpose); known {
@@ -40,7 +42,16 @@ func (s secret) derive(purpose string) []byte {
 // MAC returns HMAC-SHA-256 over message under a key kept for purpose alone.
 // It is how chosen secrets are stored and how successors of tokens are derived.
 func (s secret) MAC(purpose, message string) []byte {
-	h := hmac.New(sha256.New, s.derive("mac/"+purpose))
+	pool, known := s.macs.Load(purpose)
+	if !known {
+		pool, _ = s.macs.LoadOrStore(purpose, &sync.Pool{New: func() any {
+			return hmac.New(sha256.New, s.derive("mac/"+purpose))
+		}})
+	}
+	keyed := pool.(*sync.Pool)
+	h := keyed.Get().(hash.Hash)
+	defer keyed.Put(h)
+	h.Reset()
 	h.Write([]byte(message))
 	return h.Sum(nil)
 }

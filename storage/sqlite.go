@@ -185,7 +185,10 @@ func (c *sqliteConn) hot(ctx context.Context, query string, args ...any) (sql.Re
 	return s.ExecContext(ctx, legible(args)...)
 }
 
+// hotRow is over before anyone could want to stop it. A context that can end would
+// cost two goroutines, which wait for that.
 func (c *sqliteConn) hotRow(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = context.WithoutCancel(ctx)
 	s, err := c.stmt(ctx, query) //nolint:sqlclosecheck // kept for as long as the connection
 	if err != nil {
 		// The plain query meets the same error and carries it in its Row.
@@ -215,6 +218,14 @@ func (c *sqliteTx) QueryContext(ctx context.Context, query string, args ...any) 
 		rows, c.failed = c.sqliteConn.QueryContext(context.WithoutCancel(ctx), query, args...)
 	}
 	return rows, c.failed
+}
+
+func (c *sqliteTx) hotRow(ctx context.Context, query string, args ...any) *sql.Row {
+	row := c.sqliteConn.hotRow(ctx, query, args...)
+	if c.failed == nil {
+		c.failed = row.Err()
+	}
+	return row
 }
 
 func (c *sqliteTx) hot(ctx context.Context, query string, args ...any) (res sql.Result, err error) {

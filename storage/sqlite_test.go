@@ -33,6 +33,23 @@ func TestTheWriterIsDurable(t *testing.T) {
 	})
 }
 
+func TestALookUpDoesNotMindThatItsCallerGoes(t *testing.T) {
+	t.Parallel()
+	db := storagetest.New(t)
+	w := newWorld(t, db)
+	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := tx.User(gone, w.user.ID); err != nil {
+			t.Errorf("in a transaction: %v", err)
+		}
+		return tx.InsertUser(ctx, newUser())
+	})
+	if n := count(t, db, "users"); n != "2" {
+		t.Errorf("%s users, want 2", n)
+	}
+}
+
 func TestReadersCannotWrite(t *testing.T) {
 	t.Parallel()
 	db := storagetest.New(t)

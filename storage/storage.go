@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -146,14 +148,32 @@ func (tx *Tx) change(kind, key string) {
 	}
 }
 
-// find loads the one record that where describes into a new T.
+// find loads the one record that where describes into a new T. It is a hot statement:
+// where has no values in it, so that the text is the same at each call.
 func find[T any](ctx context.Context, r Reader, where string, args ...any) (*T, error) {
+	if slices.ContainsFunc(args, hasNUL) {
+		return nil, errNUL
+	}
 	record := new(T)
-	err := r.bun.NewSelect().Conn(r.conn).Model(record).Where(where, args...).Scan(ctx)
-	if err != nil {
+	table := r.bun.Table(reflect.TypeFor[T]())
+	columns, into := make([]string, len(table.Fields)), make([]any, len(table.Fields))
+	for i, field := range table.Fields {
+		columns[i] = string(field.SQLName)
+		into[i] = field.Value(reflect.ValueOf(record).Elem()).Addr().Interface()
+	}
+	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + string(table.SQLName) + " WHERE " + where
+	if err := r.conn.hotRow(ctx, query, args...).Scan(into...); err != nil {
 		return nil, translate(err)
 	}
 	return record, nil
+}
+
+// errNUL refuses a look-up that would find another text than the one it names.
+var errNUL = errors.New("storage: a text with NUL cannot be looked up")
+
+func hasNUL(arg any) bool {
+	text, ok := arg.(string)
+	return ok && strings.ContainsRune(text, 0)
 }
 
 // list loads every record that where describes, in the given order.

@@ -17,14 +17,14 @@ func TestASuspendedCacheHoldsNothing(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					c.put("user:x", "old", c.begin())
+					c.put(cacheKey{"user:", "x"}, "old", c.begin())
 				}
 			}
 		})
 	}
 	for range 20_000 {
 		c.suspend()
-		if _, ok := c.records.GetIfPresent("user:x"); ok {
+		if _, ok := c.records.GetIfPresent(cacheKey{"user:", "x"}); ok {
 			t.Error("a suspended cache holds a record")
 			break
 		}
@@ -45,14 +45,14 @@ func TestARecordReadBeforeAChangeIsNotTaken(t *testing.T) {
 		c := newCache()
 		epoch := c.begin()
 		changeIt(c)
-		c.put("user:x", "old", epoch)
-		if _, ok := c.records.GetIfPresent("user:x"); ok {
+		c.put(cacheKey{"user:", "x"}, "old", epoch)
+		if _, ok := c.records.GetIfPresent(cacheKey{"user:", "x"}); ok {
 			t.Errorf("%s: a record read before it was taken after it", name)
 		}
 	}
 	c := newCache()
-	c.put("user:x", "new", c.begin())
-	if _, ok := c.records.GetIfPresent("user:x"); !ok {
+	c.put(cacheKey{"user:", "x"}, "new", c.begin())
+	if _, ok := c.records.GetIfPresent(cacheKey{"user:", "x"}); !ok {
 		t.Error("a record that nothing changed was not taken")
 	}
 }

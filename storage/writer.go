@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -112,8 +113,10 @@ func (w *writer) run() {
 	}
 }
 
-// batch returns first and whatever else waits, without waiting itself.
+// batch returns first and whatever else waits, without waiting itself; who is
+// about to come, and only has no processor yet, goes first.
 func (w *writer) batch(first *job) []*job {
+	runtime.Gosched()
 	jobs := []*job{first}
 	for len(jobs) < batchLimit {
 		select {

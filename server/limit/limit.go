@@ -121,6 +121,9 @@ func Network(address string) string {
 	if err != nil {
 		return address
 	}
+	if ip.Is4() {
+		return address // an IPv4 address has one spelling
+	}
 	ip = ip.Unmap().WithZone("")
 	if ip.Is6() {
 		if prefix, err := ip.Prefix(64); err == nil {

@@ -155,9 +155,17 @@ func isMethodOf(c *storage.Client, method string) bool {
 // address. Others that are that client, elsewhere, do not feel it.
 var secretRule = limit.Rule{Name: "client-address", Most: 30, Window: 15 * time.Minute}
 
+// guesser is who guesses the secret of a client, which need not exist.
 func guesser(ctx context.Context, clientID string) string {
-	return storage.Hash(clientID) + ":" + limit.Network(actor(ctx).IPAddress)
+	if len(clientID) > maxCounted {
+		clientID = storage.Hash(clientID)
+	}
+	return clientID + ":" + limit.Network(actor(ctx).IPAddress)
 }
+
+// maxCounted is how long a client_id may be that stands for itself where failures are
+// counted, in bytes.
+const maxCounted = 64
 
 // mayGuess refuses a guesser who has failed too often.
 func (p *Provider) mayGuess(ctx context.Context, clientID string) error {

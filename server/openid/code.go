@@ -29,21 +29,39 @@ type redemption struct {
 // another client is left alone: a stranger's attempt only fails, and so does
 // the replay of a public client's code without its verifier.
 func (p *Provider) redeem(ctx context.Context, c *storage.Client, in redemption) (*oidc.AccessTokenResponse, error) {
-	var grantID string
-	switch code, err := p.db.Code(ctx, storage.Hash(in.code)); {
-	case err == nil:
-		grantID = code.GrantID
-	case !errors.Is(err, storage.ErrNotFound):
-		return nil, fmt.Errorf("redeem a code: %w", err)
+	known, err := p.knownCode(ctx, in.code)
+	if err != nil {
+		return nil, err
 	}
-	ended, err := p.hasEnded(ctx, grantID)
+	ended, err := p.hasEnded(ctx, known.grant)
 	if err != nil {
 		return nil, err
 	}
 	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
 		out.ended = ended
-		return p.redeemIn(ctx, tx, by, now, in, out)
+		return p.redeemIn(ctx, tx, by, now, known, in, out)
 	})
+}
+
+// knownCode is a code with its grant; both are nil for a code that is not known.
+type knownCode struct {
+	code  *storage.Code
+	grant *storage.Grant
+}
+
+// knownCode looks a code up. All of it but whether it was used stays as it is, so
+// that it need not be read in the transaction that uses it.
+func (p *Provider) knownCode(ctx context.Context, text string) (known knownCode, err error) {
+	if known.code, err = p.db.Code(ctx, storage.Hash(text)); err == nil {
+		known.grant, err = p.db.Grant(ctx, known.code.GrantID)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return knownCode{}, nil
+	}
+	if err != nil {
+		return knownCode{}, fmt.Errorf("redeem a code: %w", err)
+	}
+	return known, nil
 }
 
 // exchange gives a client the tokens that decide fills in, in one transaction.
@@ -79,24 +97,16 @@ func (p *Provider) exchange(
 // redeemIn decides in tx. Its first result is what the client is told; what it
 // did to the records stands either way.
 func (p *Provider) redeemIn(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, in redemption, out *issued,
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, known knownCode, in redemption, out *issued,
 ) (refused, err error) {
-	hash := storage.Hash(in.code)
-	code, err := tx.Code(ctx, hash)
-	if errors.Is(err, storage.ErrNotFound) {
+	code, grant := known.code, known.grant
+	if code == nil {
 		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "unknown_code")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("redeem a code: %w", err)
-	}
-	grant, err := tx.Grant(ctx, code.GrantID)
-	if err != nil {
-		return nil, fmt.Errorf("redeem a code: %w", err)
 	}
 	if grant.ClientID != out.client.ID {
 		return p.refused(ctx, tx, by, now, out.client, "code.exchanged", "code_of_another_client")
 	}
-	first, err := tx.UseCode(ctx, hash, now)
+	first, err := tx.UseCode(ctx, code.Hash, now)
 	if err != nil {
 		return nil, fmt.Errorf("redeem a code: %w", err)
 	}

@@ -30,8 +30,7 @@ const maxForm = 64 << 10
 // they come from, one way to authenticate) before it reads anything.
 func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store") // RFC 6749, section 5.1
-	h.Set("Pragma", "no-cache")
+	h["Cache-Control"], h["Pragma"] = noStore, noCache // RFC 6749, section 5.1
 	p.offerNonce(h, r.Header)
 	if problem := readForm(w, r); problem != nil {
 		writeOAuth(w, problem.status, problem.code, problem.text)
@@ -52,6 +51,10 @@ func (p *Provider) ServeClient(w http.ResponseWriter, r *http.Request) {
 		p.serveIntrospection(challenged{w}, r, sent)
 		return
 	}
+	if r.URL.Path == TokenPath && r.PostForm.Get("grant_type") == clientCredentials {
+		p.serveClientToken(challenged{w}, r, sent)
+		return
+	}
 	p.endpoints.ServeHTTP(challenged{w}, r)
 }
 
@@ -65,10 +68,33 @@ type problem struct {
 // section 2; RFC 8693, section 2.1).
 var repeatable = []string{"resource", "audience"}
 
+const formType = "application/x-www-form-urlencoded"
+
+// isForm says whether a Content-Type is that of a form, with whatever parameters.
+func isForm(contentType string) bool {
+	if contentType == formType {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(contentType)
+	return err == nil && kind == formType
+}
+
+// maxAhead is for how long a body memory is taken before it has come, in bytes.
+const maxAhead = 4 << 10
+
+// readBody reads the body of a request, of maxForm bytes at most.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > maxAhead {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
+}
+
 // readForm parses a form from the body and nowhere else.
 func readForm(w http.ResponseWriter, r *http.Request) *problem {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
+	if !isForm(r.Header.Get("Content-Type")) {
 		return &problem{
 			http.StatusUnsupportedMediaType, "invalid_request",
 			"the body must be application/x-www-form-urlencoded",
@@ -76,7 +102,7 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	// Credentials in a URL end up in logs; the query is not read at all.
 	r.URL.RawQuery = ""
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	body, err := readBody(w, r)
 	if err != nil {
 		return &problem{http.StatusRequestEntityTooLarge, "invalid_request", "the body is larger than 64 KiB"}
 	}

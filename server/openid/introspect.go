@@ -28,7 +28,7 @@ type introspection struct {
 	Expires   int64    `json:"exp,omitempty"` // seconds since 1970
 	IssuedAt  int64    `json:"iat,omitempty"`
 	Subject   string   `json:"sub,omitempty"`
-	Audience  audience `json:"aud,omitempty"`
+	Audience  any      `json:"aud,omitempty"` // as RFC 7519, section 4.1.3 has it
 	Issuer    string   `json:"iss,omitempty"`
 	ID        string   `json:"jti,omitempty"`
 	AuthTime  int64    `json:"auth_time,omitempty"`
@@ -91,17 +91,27 @@ func (p *Provider) introspect(ctx context.Context, c *storage.Client, token stri
 	}
 	answer := &introspection{
 		Active: true, Scope: says.Scope, ClientID: says.ClientID, TokenType: oidc.BearerToken,
-		Expires: says.Expires, IssuedAt: says.IssuedAt, Subject: says.Subject, Audience: says.Audience,
+		Expires: says.Expires, IssuedAt: says.IssuedAt, Subject: says.Subject, Audience: says.Audience.value(),
 		Issuer: says.Issuer, ID: says.ID, AuthTime: says.AuthTime, ACR: says.ACR, Methods: says.Methods,
 		Confirmation: says.Confirmation, Actor: says.Actor,
 	}
 	if says.Confirmation != nil {
 		answer.TokenType = proofToken // RFC 9449, section 6.2
 	}
-	if grant != nil && has(strings.Fields(says.Scope), "email") {
+	if grant != nil && hasWord(says.Scope, "email") {
 		answer.Username, err = p.username(ctx, grant.UserID)
 	}
 	return answer, err
+}
+
+// hasWord says whether a text has a word between its single spaces.
+func hasWord(text, word string) bool {
+	for one := range strings.SplitSeq(text, " ") {
+		if one == word {
+			return true
+		}
+	}
+	return false
 }
 
 // isFor says whether a token is for a confidential client: a server that has

@@ -150,18 +150,12 @@ func isOver(g *storage.Grant, now time.Time) bool {
 // hasEnded says whether a grant is not live. It is asked before a transaction that
 // uses the grant's code or refresh token: what ends a user, client or session
 // meanwhile ends what the transaction gives as well, and the writer, whom all wait
-// for, need not look them up. One that is not there ("") has not ended.
-func (p *Provider) hasEnded(ctx context.Context, grantID string) (bool, error) {
-	if grantID == "" {
+// for, need not look them up. One that is not there (nil) has not ended.
+func (p *Provider) hasEnded(ctx context.Context, grant *storage.Grant) (bool, error) {
+	if grant == nil {
 		return false, nil
 	}
-	grant, err := p.db.Grant(ctx, grantID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
-	}
-	if err == nil {
-		err = p.live(ctx, p.db.Reader, grant, time.Now())
-	}
+	err := p.live(ctx, p.db.Reader, grant, time.Now())
 	if errors.Is(err, errEnded) {
 		return true, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"authy/server/audit"
+	"authy/server/registry"
 	"authy/storage"
 )
 
@@ -40,42 +41,69 @@ func (p *Provider) addRefreshToken(
 	return nil
 }
 
+// chained is a refresh token with its grant; both are nil for one that is not known.
+type chained struct {
+	token *storage.RefreshToken
+	grant *storage.Grant
+}
+
+func (p *Provider) chained(ctx context.Context, r storage.Reader, token string) (known chained, err error) {
+	if known.token, err = r.RefreshToken(ctx, storage.Hash(token)); err == nil {
+		known.grant, err = r.Grant(ctx, known.token.GrantID)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return chained{}, nil
+	}
+	if err != nil {
+		return chained{}, fmt.Errorf("rotate a refresh token: %w", err)
+	}
+	return known, nil
+}
+
 // rotate gives an authenticated client new tokens for a refresh token
-// (RFC 6749, section 6; RFC 9700, section 4.14).
+// (RFC 6749, section 6; RFC 9700, section 4.14). The token is looked up before the
+// transaction, and in it only if somebody else has used it since, or may have bound
+// it to a key.
 func (p *Provider) rotate(
 	ctx context.Context, c *storage.Client, key, token string, asked, resources []string,
 ) (*oidc.AccessTokenResponse, error) {
-	var grantID string
-	switch known, err := p.db.RefreshToken(ctx, storage.Hash(token)); {
-	case err == nil:
-		grantID = known.GrantID
-	case !errors.Is(err, storage.ErrNotFound):
-		return nil, fmt.Errorf("rotate a refresh token: %w", err)
+	before, err := p.chained(ctx, p.db.Reader, token)
+	if err != nil {
+		return nil, err
 	}
-	ended, err := p.hasEnded(ctx, grantID)
+	ended, err := p.hasEnded(ctx, before.grant)
 	if err != nil {
 		return nil, err
 	}
 	return p.exchange(ctx, c, func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error) {
 		out.jkt, out.ended = key, ended
-		return p.rotateIn(ctx, tx, by, now, token, asked, resources, out)
+		known := before
+		if registry.IsPublic(c) {
+			if known, err = p.chained(ctx, tx.Reader, token); err != nil {
+				return nil, err
+			}
+		}
+		refused, err = p.rotateIn(ctx, tx, by, now, known, token, asked, resources, out)
+		if !errors.Is(err, errUsed) {
+			return refused, err
+		}
+		if known, err = p.chained(ctx, tx.Reader, token); err != nil {
+			return nil, err
+		}
+		return p.rotateIn(ctx, tx, by, now, known, token, asked, resources, out)
 	})
 }
 
+// errUsed says that a refresh token was used, or its grant ended, since it was looked up.
+var errUsed = errors.New("openid: the refresh token was used meanwhile")
+
 func (p *Provider) rotateIn(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time,
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, known chained,
 	token string, asked, resources []string, out *issued,
 ) (refused, err error) {
-	known, err := tx.RefreshToken(ctx, storage.Hash(token))
-	if errors.Is(err, storage.ErrNotFound) {
+	grant := known.grant
+	if grant == nil {
 		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "unknown_token")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("rotate a refresh token: %w", err)
-	}
-	grant, err := tx.Grant(ctx, known.GrantID)
-	if err != nil {
-		return nil, fmt.Errorf("rotate a refresh token: %w", err)
 	}
 	if grant.ClientID != out.client.ID {
 		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "token_of_another_client")
@@ -101,11 +129,11 @@ func (p *Provider) rotateIn(
 		return refused, nil
 	}
 	switch {
-	case known.UsedAt.IsZero() && !now.Before(known.ExpiresAt.Time):
+	case known.token.UsedAt.IsZero() && !now.Before(known.token.ExpiresAt.Time):
 		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "token_expired")
-	case known.UsedAt.IsZero():
+	case known.token.UsedAt.IsZero():
 		return nil, p.advance(ctx, tx, by, now, token, out)
-	case now.Sub(known.UsedAt.Time) <= p.RefreshGrace:
+	case now.Sub(known.token.UsedAt.Time) <= p.RefreshGrace:
 		return nil, p.repeat(ctx, tx, by, now, token, out)
 	}
 	return p.repeated(ctx, tx, by, now, out.client, grant, "token.refresh_reuse")
@@ -120,7 +148,7 @@ func (p *Provider) advance(
 		return fmt.Errorf("use a refresh token of grant %s: %w", out.grant.ID, err)
 	}
 	if !first {
-		return fmt.Errorf("use a refresh token of grant %s: it was used meanwhile", out.grant.ID)
+		return fmt.Errorf("use a refresh token of grant %s: %w", out.grant.ID, errUsed)
 	}
 	out.refresh = p.successor(token)
 	if err := p.addRefreshToken(ctx, tx, now, out.client, out.grant, out.refresh); err != nil {

@@ -16,7 +16,8 @@ import (
 )
 
 // server is the part of the provider that op.Server serves: the endpoints at
-// which clients authenticate. Grants it does not implement are refused as
+// which clients authenticate, but for introspection and client_credentials, which
+// programs ask for all the time. Grants it does not implement are refused as
 // unsupported_grant_type.
 type server struct {
 	op.UnimplementedServer
@@ -88,11 +89,18 @@ func (s *server) verify(ctx context.Context, header http.Header, form url.Values
 // the key that it proves.
 func (s *server) proven(ctx context.Context, h http.Header, c op.Client) (*storage.Client, string, error) {
 	known := registered(c)
-	key, err := s.p.ProvenKey(ctx, h, TokenPath, known)
+	key, err := s.p.tokenKey(ctx, h, known)
+	return known, key, err
+}
+
+// tokenKey is [Provider.ProvenKey] for the token endpoint. Any error is one that the
+// client may be told.
+func (p *Provider) tokenKey(ctx context.Context, h http.Header, c *storage.Client) (string, error) {
+	key, err := p.ProvenKey(ctx, h, TokenPath, c)
 	if _, told := errors.AsType[*oidc.Error](err); err != nil && !told {
 		err = internal(ctx, err)
 	}
-	return known, key, err
+	return key, err
 }
 
 // CodeExchange redeems an authorization code.
@@ -114,17 +122,6 @@ func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 		return nil, err
 	}
 	return respond(s.p.rotate(ctx, c, key, r.Data.RefreshToken, words(r.Data.Scopes), r.PostForm["resource"]))(ctx)
-}
-
-// ClientCredentialsExchange gives a client a token of its own.
-func (s *server) ClientCredentialsExchange(
-	ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest],
-) (*op.Response, error) {
-	c, key, err := s.proven(ctx, r.Header, r.Client)
-	if err != nil {
-		return nil, err
-	}
-	return respond(s.p.clientToken(ctx, c, key, words(r.Data.Scope), r.PostForm["resource"]))(ctx)
 }
 
 // words leaves the empty scopes out that the library makes of an empty

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -51,13 +50,19 @@ type confirmation struct {
 // (RFC 7519, section 4.1.3).
 type audience []string
 
-// MarshalJSON implements [json.Marshaler].
-func (a audience) MarshalJSON() ([]byte, error) {
-	if len(a) == 1 {
-		return json.Marshal(a[0])
+// value is a as JSON has it; nil for nobody.
+func (a audience) value() any {
+	switch len(a) {
+	case 0:
+		return nil
+	case 1:
+		return a[0]
 	}
-	return json.Marshal([]string(a))
+	return []string(a)
 }
+
+// MarshalJSON implements [json.Marshaler].
+func (a audience) MarshalJSON() ([]byte, error) { return json.Marshal(a.value()) }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (a *audience) UnmarshalJSON(text []byte) error {
@@ -188,93 +193,6 @@ func accessHash(access string, c *storage.Client) (string, error) {
 		return "", fmt.Errorf("hash an access token for %s: %w", c.ClientID, err)
 	}
 	return hash, nil
-}
-
-// clientToken gives a client a token of its own (RFC 6749, section 4.4): for
-// the scopes of its APIs, never for those that speak of a user.
-func (p *Provider) clientToken(
-	ctx context.Context, c *storage.Client, jkt string, asked, resources []string,
-) (*oidc.AccessTokenResponse, error) {
-	scopes, err := ownScopes(c, asked)
-	if err != nil {
-		return nil, err
-	}
-	if !p.mayTarget(c, resources) {
-		return nil, errTarget()
-	}
-	now := time.Now()
-	claims := &accessToken{
-		Issuer: p.Issuer, Subject: c.ClientID, Audience: p.audience(unique(resources)),
-		Expires: now.Add(c.AccessTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),
-		ID: rand.Text(), ClientID: c.ClientID, Scope: strings.Join(scopes, " "), Confirmation: confirmed(jkt),
-	}
-	access := ""
-	if !c.Options.OpaqueTokens {
-		if access, err = p.keys.Sign(ctx, keyring.ES256, keyring.AccessToken, claims); err != nil {
-			return nil, err
-		}
-	}
-	err = p.recordOwn(ctx, c, now, func(tx *storage.Tx) (err error) {
-		access, err = p.addAccessToken(ctx, tx, now, "", c.ID, claims)
-		return err
-	})
-	return &oidc.AccessTokenResponse{
-		AccessToken: access, TokenType: tokenType(jkt), Scope: scopes, ExpiresIn: uint64(max(c.AccessTokenLifetime, 0)),
-	}, err
-}
-
-// recordOwn records that a client got a token for itself, the first in a minute
-// from an address with how many came since the one before. An opaque token is
-// kept by keep, in the same transaction.
-func (p *Provider) recordOwn(
-	ctx context.Context, c *storage.Client, now time.Time, keep func(tx *storage.Tx) error,
-) error {
-	by := actor(ctx).AsClient(c.ClientID)
-	key := c.ID + " " + by.IPAddress
-	more, record := p.own.note(key, now)
-	if !record && !c.Options.OpaqueTokens {
-		return nil
-	}
-	event := audit.Event{
-		Action: "token.issued", Reason: "client_credentials", TargetKind: "client", TargetID: c.ClientID,
-		OrgID: string(c.OrganizationID),
-	}
-	if more > 0 {
-		event.Details = map[string]string{"more": strconv.Itoa(more)}
-	}
-	err := p.db.Update(ctx, func(tx *storage.Tx) error {
-		if c.Options.OpaqueTokens {
-			if err := keep(tx); err != nil {
-				return err
-			}
-		}
-		if !record {
-			return nil
-		}
-		return audit.Record(ctx, tx, by, now, event)
-	})
-	if err != nil && record {
-		p.own.forget(key)
-	}
-	return err
-}
-
-// ownScopes returns the scopes of a client's own token.
-func ownScopes(c *storage.Client, asked []string) (scopes []string, err error) {
-	for _, scope := range c.Scopes {
-		if !isPersonal(scope) && (len(asked) == 0 || has(asked, scope)) {
-			scopes = append(scopes, scope)
-		}
-	}
-	for _, scope := range asked {
-		if !isPersonal(scope) && !has(c.Scopes, scope) {
-			return nil, oidc.ErrInvalidScope().WithDescription("the client may not ask for this scope")
-		}
-	}
-	if len(scopes) == 0 {
-		return nil, oidc.ErrInvalidScope().WithDescription("no scope is left that a client can have for itself")
-	}
-	return scopes, nil
 }
 
 func actor(ctx context.Context) audit.Actor { return audit.FromContext(ctx) }

@@ -57,6 +57,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
 
 var (
 	noStore = []string{"no-store"}
+	noCache = []string{"no-cache"}
 	jwtType = []string{"application/jwt"}
 )
 

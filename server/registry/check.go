@@ -216,6 +216,15 @@ func isClientID(id string) bool {
 
 // IsPlain says whether s is text without control characters.
 func IsPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return isPlain(s)
+		}
+	}
+	return true // as nearly all that is sent
+}
+
+func isPlain(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 

@@ -1,20 +1,15 @@
 package servertest_test
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -66,80 +61,8 @@ func BenchmarkRead(b *testing.B) {
 		{"jwks", host, "/oidc/jwks", ""},
 		{"discovery", host, "/.well-known/openid-configuration", ""},
 	} {
-		b.Run(one.name, func(b *testing.B) { readLoop(b, one.host, one.path, one.token) })
+		b.Run(one.name, func(b *testing.B) { sameRequest(b, 16, one.host, getRequest(one.host, one.path, one.token)) })
 	}
-}
-
-// readLoop sends the same request over and over on 16 connections.
-func readLoop(b *testing.B, host, path, token string) {
-	b.Helper()
-	request := "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n"
-	if token != "" {
-		request += "Authorization: Bearer " + token + "\r\n"
-	}
-	request += "\r\n"
-	b.SetParallelism(16 / runtime.GOMAXPROCS(0))
-	b.ReportAllocs()
-	began := processorTime(b)
-	b.RunParallel(func(pb *testing.PB) {
-		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", host)
-		if err != nil {
-			b.Error(err)
-			return
-		}
-		defer conn.Close() //nolint:errcheck // a benchmark
-		in := bufio.NewReader(conn)
-		for pb.Next() {
-			if err := roundTrip(conn, in, request); err != nil {
-				b.Error(err)
-				return
-			}
-		}
-	})
-	b.ReportMetric(float64(processorTime(b)-began)/float64(b.N), "cpu-ns/op")
-}
-
-var contentLength = []byte("Content-Length: ")
-
-// processorTime returns the processor time this process has used, which other
-// processes on the machine do not change.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
-// roundTrip sends a request and reads a whole answer of status 200.
-func roundTrip(conn net.Conn, in *bufio.Reader, request string) error {
-	if _, err := io.WriteString(conn, request); err != nil {
-		return err
-	}
-	length := 0
-	for first := true; ; first = false {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if first && string(line[9:12]) != "200" {
-			return fmt.Errorf("answer %q", line)
-		}
-		if len(line) <= 2 {
-			break
-		}
-		if size, ok := bytes.CutPrefix(line, contentLength); ok {
-			for _, digit := range bytes.TrimSpace(size) {
-				length = length*10 + int(digit-'0')
-			}
-		}
-	}
-	if length == 0 {
-		return fmt.Errorf("answer without Content-Length")
-	}
-	_, err := in.Discard(length)
-	return err
 }
 
 // accessToken signs bob in at the portal and returns what it gets.
@@ -157,38 +80,6 @@ func accessToken(b *testing.B, s *servertest.Server) string {
 		b.Fatal(err)
 	}
 	return token.AccessToken
-}
-
-// BenchmarkCodeFlow is a whole code flow with PKCE for someone who is signed
-// in and has agreed: authorize and token, two durable commits, an RS256 and an
-// ES256 signature.
-func BenchmarkCodeFlow(b *testing.B) {
-	s := servertest.New(b)
-	browser := servertest.Browser(b)
-	browser.Transport.(*http.Transport).MaxIdleConnsPerHost = 64
-	verifier := oauth2.GenerateVerifier()
-	start := s.URL + "/oidc/authorize?" + url.Values{
-		"client_id": {"acme-portal-001"}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid profile email"},
-		"state": {"s"}, "code_challenge": {oauth2.S256ChallengeFromVerifier(verifier)}, "code_challenge_method": {"S256"},
-	}.Encode()
-	s.Visit(b, browser, start, bob, bobPass)
-	b.SetParallelism(16)
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			page := servertest.Get(b, browser, start)
-			form := url.Values{
-				"grant_type": {"authorization_code"}, "code": {page.Location().Query().Get("code")},
-				"redirect_uri": {callback}, "code_verifier": {verifier},
-				"client_id": {"acme-portal-001"}, "client_secret": {"acme_secret_portal_2024"},
-			}
-			if got := servertest.Post(b, browser, s.URL+"/oidc/token", form); got.Response.StatusCode != http.StatusOK {
-				b.Errorf("token: %s", got.Body)
-				return
-			}
-		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flows/s")
 }
 
 const benchCost = 10
@@ -231,20 +122,9 @@ func benchmarkLogin(b *testing.B) {
 		host, len(body), body)
 	b.SetParallelism(8 / before)
 	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", host)
-		if err != nil {
-			b.Error(err)
-			return
-		}
-		defer conn.Close() //nolint:errcheck // a benchmark
-		in := bufio.NewReader(conn)
-		for pb.Next() {
-			if err := roundTrip(conn, in, request); err != nil {
-				b.Error(err)
-				return
-			}
-		}
+	text := []byte(request)
+	onWires(b, host, func(w *wire) func() error {
+		return func() error { return w.roundTrip(text) }
 	})
 	b.StopTimer()
 	b.ReportMetric(float64(watch().Microseconds())/1000, "me-p99-ms")
@@ -258,13 +138,12 @@ func watchMe(b *testing.B, host, token string) (stop func() time.Duration) {
 	var ended atomic.Bool
 	var running sync.WaitGroup
 	running.Go(func() {
-		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", host)
+		w, err := dial(host)
 		if err != nil {
 			b.Error(err)
 			return
 		}
-		defer conn.Close() //nolint:errcheck // a benchmark
-		in := bufio.NewReader(conn)
+		defer w.conn.Close() //nolint:errcheck // a benchmark
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for range tick.C {
@@ -272,7 +151,7 @@ func watchMe(b *testing.B, host, token string) (stop func() time.Duration) {
 				return
 			}
 			began := time.Now()
-			err := roundTrip(conn, in, "GET /api/v1/auth/me HTTP/1.1\r\nHost: "+host+"\r\nAuthorization: Bearer "+token+"\r\n\r\n")
+			err := w.roundTrip([]byte(getRequest(host, "/api/v1/auth/me", token)))
 			if err != nil {
 				b.Error(err)
 				return

@@ -1,16 +1,12 @@
 package servertest_test
 
 import (
-	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -29,32 +25,28 @@ import (
 //
 //	go test ./server/servertest -run '^$' -bench Token -cpu 1 -count 3
 
-// formRequest is an HTTP request that posts a form.
-func formRequest(host, path, id, secret string, form url.Values) string {
-	r := &http.Request{Header: http.Header{}}
-	r.SetBasicAuth(id, secret)
-	body := form.Encode()
-	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
-		"Content-Length: %d\r\n\r\n%s", path, host, r.Header.Get("Authorization"), len(body), body)
-}
-
 func BenchmarkToken(b *testing.B) {
 	s := servertest.New(b)
 	host := strings.TrimPrefix(s.URL, "http://")
 	introspect := url.Values{"token": {accessToken(b, s)}}
 	own := url.Values{"grant_type": {"client_credentials"}}
-	b.Run("hello", func(b *testing.B) { readLoop(b, hello(b), "/hello", "") })
+	b.Run("hello", func(b *testing.B) {
+		floor := hello(b)
+		sameRequest(b, 16, floor, getRequest(floor, "/hello", ""))
+	})
 	b.Run("sign", func(b *testing.B) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			b.Fatal(err)
 		}
 		sum := sha256.Sum256([]byte("a token"))
+		began := processorTime(b)
 		for b.Loop() {
 			if _, err := ecdsa.SignASN1(rand.Reader, key, sum[:]); err != nil {
 				b.Fatal(err)
 			}
 		}
+		b.ReportMetric(float64(processorTime(b)-began)/float64(b.N), "cpu-ns/op")
 	})
 	b.Run("introspect", func(b *testing.B) {
 		sameRequest(b, 16, host, formRequest(host, introspectPath, acmePortal.id, acmePortal.secret, introspect))
@@ -64,110 +56,108 @@ func BenchmarkToken(b *testing.B) {
 	})
 }
 
-// sameRequest sends one request over and over on so many connections.
-func sameRequest(b *testing.B, connections int, host, request string) {
-	b.Helper()
-	b.SetParallelism(connections / runtime.GOMAXPROCS(0))
-	b.ReportAllocs()
-	began := processorTime(b)
-	b.RunParallel(func(pb *testing.PB) {
-		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", host)
-		if err != nil {
-			b.Error(err)
-			return
-		}
-		defer conn.Close() //nolint:errcheck // a benchmark
-		in := bufio.NewReader(conn)
-		for pb.Next() {
-			if err := roundTrip(conn, in, request); err != nil {
-				b.Error(err)
-				return
-			}
-		}
-	})
-	b.ReportMetric(float64(processorTime(b)-began)/float64(b.N), "cpu-ns/op")
-}
-
 // BenchmarkTokenRefresh rotates the refresh tokens of 64 grants at once.
 func BenchmarkTokenRefresh(b *testing.B) {
 	s := servertest.New(b)
+	host := strings.TrimPrefix(s.URL, "http://")
 	for _, random := range []bool{false, true} {
 		name := map[bool]string{false: "jwt", true: "opaque"}[random]
 		b.Run(name, func(b *testing.B) {
-			a := benchClient(b, s, "refresh-"+name+fmt.Sprint(b.N), random)
-			browser := servertest.Browser(b)
-			b.SetParallelism(64 / runtime.GOMAXPROCS(0))
+			a, cookie := benchClient(b, s, fmt.Sprint("refresh-", name, b.N), "ES256", random)
 			chains := make(chan string, 64)
-			for range 64 {
-				chains <- benchTokens(b, s, browser, a).Refresh
+			first, err := dial(host)
+			if err != nil {
+				b.Fatal(err)
 			}
+			for range 64 {
+				got, err := a.flow(first, host, cookie)
+				if err != nil {
+					b.Fatal(err)
+				}
+				chains <- got.Refresh
+			}
+			b.SetParallelism(64 / runtime.GOMAXPROCS(0))
 			b.ResetTimer()
-			began := processorTime(b)
-			b.RunParallel(func(pb *testing.PB) {
-				client := &http.Client{Transport: &http.Transport{}}
+			onWires(b, host, func(w *wire) func() error {
 				token := <-chains
-				for pb.Next() {
-					form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "scope": {"offline_access"}}
-					token = benchPost(b, client, s.URL+tokenPath, a, form).Refresh
+				return func() error {
+					got, err := a.token(w, host, url.Values{
+						"grant_type": {"refresh_token"}, "refresh_token": {token}, "scope": {"offline_access"},
+					})
+					token = got.Refresh
+					return err
 				}
 			})
-			b.ReportMetric(float64(processorTime(b)-began)/float64(b.N), "cpu-ns/op")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "refreshes/s")
 		})
 	}
 }
 
-// BenchmarkTokenCodeFlow is [BenchmarkCodeFlow] for a client that wants ES256.
+// BenchmarkTokenCodeFlow is a whole code flow with PKCE for someone who is signed
+// in and has agreed: authorize and token, two durable commits, an ES256 signature
+// and that of the ID token.
 func BenchmarkTokenCodeFlow(b *testing.B) {
 	s := servertest.New(b)
-	a := benchClient(b, s, "flows", false)
-	browser := servertest.Browser(b)
-	benchTokens(b, s, browser, a)
-	b.SetParallelism(64 / runtime.GOMAXPROCS(0))
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			benchTokens(b, s, browser, a)
-		}
-	})
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flows/s")
+	host := strings.TrimPrefix(s.URL, "http://")
+	for _, alg := range []string{"ES256", "RS256"} {
+		b.Run(alg, func(b *testing.B) {
+			a, cookie := benchClient(b, s, fmt.Sprint("flows-", alg, b.N), alg, false)
+			b.SetParallelism(64 / runtime.GOMAXPROCS(0))
+			b.ResetTimer()
+			onWires(b, host, func(w *wire) func() error {
+				return func() error {
+					_, err := a.flow(w, host, cookie)
+					return err
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "flows/s")
+		})
+	}
 }
 
-func benchClient(b *testing.B, s *servertest.Server, id string, random bool) app {
+// benchClient makes a client that bob agrees to, and returns the cookies of the
+// browser in which he is signed in.
+func benchClient(b *testing.B, s *servertest.Server, id, alg string, random bool) (app, string) {
 	b.Helper()
 	in := registry.Defaults()
 	in.ClientID, in.Secret, in.Name, in.RedirectURIs = id, "a secret of its own", id, []string{callback}
-	in.IDTokenAlg, in.Options.OpaqueTokens, in.SkipConsent = "ES256", random, true
+	in.IDTokenAlg, in.Options.OpaqueTokens = alg, random
 	if _, err := s.Clients.Create(b.Context(), audit.Shell(), in); err != nil {
 		b.Fatal(err)
 	}
-	return app{id, in.Secret, callback}
+	a, browser := app{id, in.Secret, callback}, servertest.Browser(b)
+	s.Visit(b, browser, s.URL+authorizePath+"?"+a.request("verifier").Encode(), bob, bobPass)
+	home, err := url.Parse(s.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var cookies []string
+	for _, c := range browser.Jar.Cookies(home) {
+		cookies = append(cookies, c.Name+"="+c.Value)
+	}
+	return a, strings.Join(cookies, "; ")
 }
 
-// benchTokens runs one code flow.
-func benchTokens(b *testing.B, s *servertest.Server, browser *http.Client, a app) tokens {
+// flow runs one code flow in a browser with cookies.
+func (a app) flow(w *wire, host, cookies string) (tokens, error) {
 	verifier := oauth2.GenerateVerifier()
-	page, _ := s.Visit(b, browser, s.URL+authorizePath+"?"+a.request(verifier).Encode(), bob, bobPass)
-	return benchPost(b, browser, s.URL+tokenPath, a, a.redemption(page.Location().Query().Get("code"), verifier))
+	header, _, err := w.ask("GET "+authorizePath+"?"+a.request(verifier).Encode()+" HTTP/1.1\r\nHost: "+host+
+		"\r\nCookie: "+cookies+"\r\n\r\n", http.StatusSeeOther)
+	if err != nil {
+		return tokens{}, err
+	}
+	to, err := url.Parse(header.Get("Location"))
+	if err != nil {
+		return tokens{}, err
+	}
+	return a.token(w, host, a.redemption(to.Query().Get("code"), verifier))
 }
 
-func benchPost(b *testing.B, client *http.Client, address string, a app, form url.Values) (out tokens) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		b.Error(err)
-		return out
+// token asks for tokens.
+func (a app) token(w *wire, host string, form url.Values) (out tokens, err error) {
+	_, body, err := w.ask(formRequest(host, tokenPath, a.id, a.secret, form), http.StatusOK)
+	if err == nil {
+		err = json.Unmarshal(body, &out)
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	a.basic(req)
-	res, err := client.Do(req)
-	if err != nil {
-		b.Error(err)
-		return out
-	}
-	defer res.Body.Close() //nolint:errcheck // only read
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK || json.Unmarshal(body, &out) != nil {
-		b.Errorf("answer %d %s, %v", res.StatusCode, body, err)
-	}
-	return out
+	return out, err
 }

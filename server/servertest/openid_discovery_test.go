@@ -254,3 +254,14 @@ func checkClaims(t *testing.T, s *servertest.Server, ad advertised, got tokens) 
 		}
 	}
 }
+
+func TestAPublicDocumentSaysHowLongItIs(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, path := range []string{"/.well-known/openid-configuration", "/oidc/jwks"} {
+		page := servertest.Get(t, servertest.Browser(t), s.URL+path)
+		if got, want := page.Response.ContentLength, int64(len(page.Body)); got != want {
+			t.Errorf("%s: Content-Length %d, want %d", path, got, want)
+		}
+	}
+}

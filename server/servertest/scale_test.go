@@ -37,23 +37,35 @@ func BenchmarkScale(b *testing.B) {
 	})
 	for _, one := range slices.Concat(signIns(), userReads(), orgReads(), eventReads(), writes()) {
 		b.Run(one.name, func(b *testing.B) {
-			var took [2][]time.Duration
-			for b.Loop() {
-				for i, s := range []*scaled{small, large} {
-					began := time.Now()
-					if err := one.run(b.Context(), s); err != nil {
-						b.Fatalf("with %d users: %v", s.size.Users, err)
-					}
-					took[i] = append(took[i], time.Since(began))
+			compare(b, small, large, func(s *scaled) error {
+				if err := one.run(b.Context(), s); err != nil {
+					return fmt.Errorf("with %d users: %w", s.size.Users, err)
 				}
-			}
-			before, after := median(took[0]), median(took[1])
-			b.ReportMetric(0, "ns/op") // the sum of both says nothing
-			b.ReportMetric(micros(before), "small-µs")
-			b.ReportMetric(micros(after), "large-µs")
-			b.ReportMetric(float64(after)/float64(before), "ratio")
+				return nil
+			})
 		})
 	}
+}
+
+// compare runs the same on a small database and on a large one in turn, and reports
+// the median of each and their ratio.
+func compare[S any](b *testing.B, small, large S, run func(S) error) {
+	b.Helper()
+	var took [2][]time.Duration
+	for b.Loop() {
+		for i, s := range []S{small, large} {
+			began := time.Now()
+			if err := run(s); err != nil {
+				b.Fatal(err)
+			}
+			took[i] = append(took[i], time.Since(began))
+		}
+	}
+	before, after := median(took[0]), median(took[1])
+	b.ReportMetric(0, "ns/op") // the sum of both says nothing
+	b.ReportMetric(micros(before), "small-µs")
+	b.ReportMetric(micros(after), "large-µs")
+	b.ReportMetric(float64(after)/float64(before), "ratio")
 }
 
 func setting(b *testing.B, name string, otherwise int) int {

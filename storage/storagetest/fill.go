@@ -16,8 +16,8 @@ import (
 )
 
 // Size is how much [Fill] puts into a database. Each user has a password, a
-// place in an organization, and a grant with a code, a refresh token and a
-// consent; every tenth a flow. There is an organization for a hundred users;
+// place in an organization, and a grant with a code, a refresh token, an opaque
+// access token and a consent; every tenth a flow. There is an organization for a hundred users;
 // the first has up to 10,000 members.
 type Size struct {
 	Users, Sessions, Events int
@@ -71,6 +71,11 @@ func TokenHash(i int) string { return fmt.Sprintf("%010d%s", i*factor%prime, str
 // RefreshHash is the hash of a refresh token of a filled database.
 func RefreshHash(i int) string {
 	return fmt.Sprintf("%010d%s", i*factor%prime, strings.Repeat("r", 33))
+}
+
+// AccessHash is the hash of an opaque access token of a filled database.
+func AccessHash(i int) string {
+	return fmt.Sprintf("%010d%s", i*factor%prime, strings.Repeat("a", 33))
 }
 
 // EventAt is when an event of a filled database happened, given how many it has.
@@ -191,6 +196,10 @@ func (s Size) applications(c cells) []filling {
 			row(hashOf("r", "i"), idOf(6, "i"), c.now, c.end), s.Users,
 		},
 		{
+			"access_tokens", "hash, grant_id, scopes, audience, jkt, actor, created_at, expires_at",
+			row(hashOf("a", "i"), idOf(6, "i"), "'openid profile'", "''", "''", "''", c.now, c.end), s.Users,
+		},
+		{
 			"api_tokens", "id, user_id, kind, name, token_hash, scopes, created_at",
 			row(idOf(8, "i"), idOf(1, "i"), "'personal'", "'A Token'", hashOf("t", "i"), "'profile:read'", c.now), s.Users / 10,
 		},
@@ -205,7 +214,6 @@ func (s Size) applications(c cells) []filling {
 	}
 }
 
-// within is SQL for the numbers from 1 to n, over and over.
 // logouts are the clients that sessions went to, and what was told to some.
 func (s Size) logouts(c cells) []filling {
 	return []filling{
@@ -219,6 +227,7 @@ func (s Size) logouts(c cells) []filling {
 	}
 }
 
+// within is SQL for the numbers from 1 to n, over and over.
 func within(n int) string { return fmt.Sprintf("(i - 1) %% %d + 1", n) }
 
 // row is SQL for the values of a row.
