@@ -31,7 +31,7 @@ func (p *Provider) serveClientToken(w http.ResponseWriter, r *http.Request, sent
 		op.WriteError(w, r, err, nil)
 		return
 	}
-	body, err := json.Marshal(answer)
+	body, err := json.Marshal(answer) //nolint:gosec // the client is to have its token
 	if err != nil {
 		writeInternal(w, r, fmt.Errorf("encode a token response: %w", err))
 		return
