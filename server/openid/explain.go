@@ -103,11 +103,12 @@ func (p *Provider) explained(
 	return user, client, err
 }
 
-// Claims is what the tokens of a user for a client would say, as JSON.
+// Claims is what the tokens of a user for a client would say, as JSON. Without the
+// scope openid there is an access token alone; who gets ID tokens alone has none.
 type Claims struct {
-	IDToken     json.RawMessage `json:"id_token,omitempty"`     // there is none without the scope openid
-	Userinfo    json.RawMessage `json:"userinfo,omitempty"`     // as well
-	AccessToken json.RawMessage `json:"access_token,omitempty"` // none for who gets ID tokens alone
+	IDToken     json.RawMessage `json:"id_token,omitempty"`
+	Userinfo    json.RawMessage `json:"userinfo,omitempty"`
+	AccessToken json.RawMessage `json:"access_token,omitempty"`
 }
 
 // unsigned stands where a signed token has what depends on its signature.
