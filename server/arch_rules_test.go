@@ -101,7 +101,7 @@ var technologies = []technology{
 	},
 	{
 		imports: []string{"github.com/zitadel/oidc/v3/pkg/client/rp"},
-		only:    append([]string{"server/social"}, support...),
+		only:    append([]string{"server/upstream"}, support...),
 	},
 	{
 		imports: []string{

@@ -25,6 +25,7 @@ var expired = []struct {
 	{"pushed_requests", "hash", 0, nil},
 	{"ceremonies", "hash", 0, nil},
 	{"first_factors", "hash", 0, nil},
+	{"departures", "hash", 0, nil},
 	{"flows", "id", 0, nil},
 	{"links", "hash", 0, nil},
 	{"device_codes", "hash", keepDevice, nil},

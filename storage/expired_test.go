@@ -44,8 +44,10 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	}
 	refusal := newRefusal(w.client)
 	refusal.ID, refusal.ExpiresAt, refusal.At = name, storage.At(at), storage.At(noon.Add(time.Duration(serial.Add(1))*time.Second))
+	departure := newDeparture(w.provider)
+	departure.Hash, departure.ExpiresAt = name, storage.At(at)
 	return first(
-		tx.InsertDeviceCode(ctx, device),
+		tx.InsertDeparture(ctx, departure), tx.InsertDeviceCode(ctx, device),
 		tx.InsertPushedRequest(ctx, &storage.PushedRequest{Hash: name, ClientID: w.client.ID, ExpiresAt: storage.At(at)}),
 		tx.InsertRefusal(ctx, refusal), tx.InsertAccessToken(ctx, access), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
@@ -64,6 +66,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
 		"device_codes": "hash", "assertions": "hash", "pushed_requests": "hash", "registration_tokens": "id", "access_tokens": "hash",
 		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash", "refusals": "id",
+		"departures": "hash",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
 			"SELECT %[1]s FROM %[2]s WHERE %[1]s LIKE 'row%%' ORDER BY %[1]s", key, table))
@@ -95,6 +98,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
 			"device_codes": want, "assertions": want, "pushed_requests": want, "registration_tokens": want, "access_tokens": want,
 			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want, "refusals": want,
+			"departures": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)
 		}

@@ -150,6 +150,11 @@ type world struct {
 	polled   *storage.DeviceCode // as well
 	allowed  *storage.DeviceCode // by the grant
 	pushed   *storage.PushedRequest
+
+	provider  *storage.Provider // of the organization
+	departure *storage.Departure
+	identity  *storage.Identity
+	saml      *storage.Service
 }
 
 func newTOTP(user *storage.User) *storage.TOTP {
@@ -212,6 +217,9 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 	w.refused, w.polled = newDeviceCode(w.client), newDeviceCode(w.client)
 	w.allowed.GrantID = storage.Ref(w.grant.ID)
 	w.pushed = newPushedRequest(w.client)
+	w.provider, w.saml = newProvider(), newService()
+	w.provider.OrganizationID = storage.Ref(w.org.ID)
+	w.departure, w.identity = newDeparture(w.provider), newIdentity(w.provider, w.user)
 	w.code, w.refresh = newCode(w.grant), newRefreshToken(w.grant)
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -230,6 +238,8 @@ func newWorld(t testing.TB, db *storage.DB) *world {
 			tx.InsertDeviceCode(ctx, w.refused), tx.InsertDeviceCode(ctx, w.polled),
 			tx.InsertPasskey(ctx, w.passkey), tx.InsertCeremony(ctx, w.ceremony),
 			tx.InsertPushedRequest(ctx, w.pushed),
+			tx.InsertProvider(ctx, w.provider), tx.InsertDeparture(ctx, w.departure),
+			tx.InsertIdentity(ctx, w.identity), tx.InsertService(ctx, w.saml),
 			tx.SavePassword(ctx, &storage.Password{
 				UserID: w.user.ID, Hash: "hash", ChangedAt: storage.At(noon),
 			}),

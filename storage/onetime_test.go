@@ -58,6 +58,13 @@ func oneTime(t *testing.T, db *storage.DB) map[string]func(ctx context.Context, 
 			_, err := tx.TakePushedRequest(ctx, w.pushed.Hash, w.client.ID, noon)
 			return took(err)
 		},
+		"TakeDeparture": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			_, err := tx.TakeDeparture(ctx, w.departure.Hash, w.departure.BrowserHash, noon)
+			return took(err)
+		},
+		"UseMessage": func(ctx context.Context, tx *storage.Tx) (bool, error) {
+			return tx.UseMessage(ctx, "message", noon)
+		},
 		"UsePasskey": func(ctx context.Context, tx *storage.Tx) (bool, error) {
 			p := *w.passkey
 			p.SignCount, p.LastUsedAt = p.SignCount+1, storage.At(noon)

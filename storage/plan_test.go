@@ -34,6 +34,10 @@ func oneOfEach(t testing.TB, db *storage.DB) []any {
 	consent := &storage.Consent{UserID: same, ClientID: same, CreatedAt: storage.At(noon), UpdatedAt: storage.At(noon)}
 	device := newDeviceCode(client)
 	device.Hash, device.UserCode = same, same
+	provider, service := newProvider(), newService()
+	provider.ID, provider.Slug, service.ID, service.Slug, service.EntityID = same, same, same, same, same
+	departure, identity := newDeparture(provider), newIdentity(provider, user)
+	departure.Hash, identity.ID, identity.Issuer, identity.Subject = same, same, same, same
 	revoked := &storage.RevokedToken{ID: same, ExpiresAt: storage.At(noon)}
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -43,12 +47,13 @@ func oneOfEach(t testing.TB, db *storage.DB) []any {
 			tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertFirstFactor(ctx, factor),
 			tx.SaveTOTP(ctx, totp), tx.SaveRecoveryCodes(ctx, same, false, []storage.RecoveryCode{recovery}),
 			tx.SaveConsent(ctx, consent), tx.InsertRevokedToken(ctx, revoked), tx.InsertEvent(ctx, event),
-			tx.InsertDeviceCode(ctx, device),
+			tx.InsertDeviceCode(ctx, device), tx.InsertProvider(ctx, provider), tx.InsertService(ctx, service),
+			tx.InsertDeparture(ctx, departure), tx.InsertIdentity(ctx, identity),
 		)
 	})
 	return []any{
 		user, org, client, member, session, grant, code, refresh, invitation, flow, link, factor, totp, consent,
-		revoked, event, device,
+		revoked, event, device, provider, service, departure, identity,
 		[]storage.Event{*event},
 		[]storage.RecoveryCode{recovery},
 		t.Context(), 10, int64(10), noon,
@@ -154,10 +159,15 @@ func statements(t testing.TB, db *storage.DB) map[string][]storage.Statement {
 
 // small are the tables that stay so, by the names that bun gives them, too; linked
 // is the slice of events that SaveEventLinks is given.
-var small = []string{"meta", "keys", "key", "event_heads", "event_head", "linked"}
+var small = []string{
+	"meta", "keys", "key", "event_heads", "event_head", "linked", "providers", "provider", "services", "service",
+}
 
 // partial are the indexes that hold few rows.
-var partial = []string{"events_failed", "events_unlinked", "users_admin", "users_admins", "keys_signing", "keys_published"}
+var partial = []string{
+	"events_failed", "events_unlinked", "users_admin", "users_admins", "keys_signing", "keys_published",
+	"providers_slug", "services_slug",
+}
 
 // judge returns what makes a plan slow on a large table, "" if nothing does: rows
 // that are read and thrown away, or sorted to return the first of them. leads has

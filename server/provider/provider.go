@@ -1,0 +1,109 @@
+// Package provider keeps the identity providers that people come from: those of
+// the whole server and those of one organization, found by the domain of an
+// address that was granted to it. It knows what a provider is and what it can
+// say of a person; how it is asked is for server/upstream (OpenID Connect and
+// OAuth 2.0) and server/saml2.
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"authy/server/fault"
+	"authy/storage"
+)
+
+// ErrNoProvider is answered for a provider that does not exist.
+var ErrNoProvider = fault.New(fault.NotFound, "provider_not_found", "There is no such identity provider.")
+
+// The kinds of providers.
+const (
+	Google    = "google"
+	GitHub    = "github"
+	Microsoft = "microsoft"
+	OIDC      = "oidc"
+	SAML      = "saml"
+)
+
+// Service keeps providers.
+type Service struct {
+	db *storage.DB
+}
+
+// New returns the service over db.
+func New(db *storage.DB) *Service { return &Service{db: db} }
+
+// Find returns the provider with a slug, whether it is active or not.
+func (s *Service) Find(ctx context.Context, slug string) (*storage.Provider, error) {
+	if strings.ContainsRune(slug, 0) {
+		return nil, ErrNoProvider // storage refuses such text
+	}
+	p, err := s.db.ProviderBySlug(ctx, slug)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrNoProvider
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look provider %s up: %w", slug, err)
+	}
+	return p, nil
+}
+
+// Ask is what a provider is asked.
+type Ask struct {
+	// State comes back with the answer; SAML calls it RelayState.
+	State string
+	// ReturnURL is where the answer goes: the redirect URI, or the address of the
+	// assertion consumer service.
+	ReturnURL string
+	// LoginHint is whom it is about, "" if that is open.
+	LoginHint string
+	// Again asks the person to prove who they are even if the provider knows them.
+	Again bool
+}
+
+// Request is where a browser is sent.
+type Request struct {
+	URL string
+	// Form is what it posts there; nil if it only goes there.
+	Form map[string][]string
+	// Trip is kept until it comes back.
+	Trip Trip
+}
+
+// Trip is what must be known again when the answer of a provider comes.
+type Trip struct {
+	ReturnURL string `json:"return_url"`
+	Nonce     string `json:"nonce,omitempty"`
+	Verifier  string `json:"verifier,omitempty"`   // RFC 7636
+	RequestID string `json:"request_id,omitempty"` // of a SAML AuthnRequest
+	// AskedAt is when the person was sent away.
+	AskedAt time.Time `json:"asked_at"`
+	// Again says that the person had to prove who they are.
+	Again bool `json:"again,omitempty"`
+}
+
+// Statement is what a provider says of a person.
+type Statement struct {
+	Issuer        string `json:"issuer"`  // who says it
+	Subject       string `json:"subject"` // of whom; for good, and never an address
+	Email         string `json:"email,omitempty"`
+	EmailVerified bool   `json:"email_verified,omitempty"`
+	Name          string `json:"name,omitempty"`
+	Picture       string `json:"picture,omitempty"`
+	Locale        string `json:"locale,omitempty"`
+
+	Groups []string `json:"groups,omitempty"`
+
+	Methods         []string  `json:"methods,omitempty"` // amr (RFC 8176)
+	Context         string    `json:"context,omitempty"` // acr, or the SAML AuthnContextClassRef
+	AuthenticatedAt time.Time `json:"authenticated_at,omitzero"`
+	// EndsAt is when the session there ends; zero if it does not say.
+	EndsAt time.Time `json:"ends_at,omitzero"`
+	// SessionID is what the provider calls the session: sid, or SessionIndex.
+	SessionID string `json:"session_id,omitempty"`
+	// Hint is what ends the session there: the ID token, or the SAML NameID.
+	Hint string `json:"hint,omitempty"`
+}

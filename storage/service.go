@@ -1,0 +1,112 @@
+package storage
+
+import (
+	"context"
+	"database/sql/driver"
+
+	"github.com/uptrace/bun"
+)
+
+// Service is an application that signs people in here by SAML 2.0.
+type Service struct {
+	bun.BaseModel  `bun:"table:services"`
+	ID             string `bun:",pk"`
+	Slug           string // its name in URLs; unique
+	EntityID       string // unique
+	Name           string
+	OrganizationID Ref
+	Metadata       string // as it was registered
+	Allowed        Words  // who may use it; nobody if empty
+	Options        ServiceOptions
+	IsActive       bool
+	CreatedAt      Time
+	UpdatedAt      Time
+}
+
+// ServiceOptions is how a service is dealt with; what is missing is the default.
+type ServiceOptions struct {
+	MetadataURL string `json:"metadata_url,omitempty"`
+	Preset      string `json:"preset,omitempty"`
+	// NameIDFormat is what it gets where it does not ask; "" for persistent.
+	NameIDFormat string `json:"name_id_format,omitempty"`
+	// Attributes are what it is told, by the name of the attribute: a claim.
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Unsolicited lets people begin at a link of authy's.
+	Unsolicited bool `json:"unsolicited,omitempty"`
+	// RelayState is what such a link sends with it.
+	RelayState string `json:"relay_state,omitempty"`
+	// Plain does not encrypt, although the service has a key for that.
+	Plain bool `json:"plain,omitempty"`
+}
+
+// Value implements [driver.Valuer].
+func (o ServiceOptions) Value() (driver.Value, error) { return toJSON(o) }
+
+// Scan implements [database/sql.Scanner].
+func (o *ServiceOptions) Scan(src any) error { return fromJSON(o, src) }
+
+// ServiceBySlug returns the service with a name in URLs.
+func (r Reader) ServiceBySlug(ctx context.Context, slug string) (*Service, error) {
+	return find[Service](ctx, r, "slug = ?", slug)
+}
+
+// ServiceByEntity returns the service with an entity id.
+func (r Reader) ServiceByEntity(ctx context.Context, entityID string) (*Service, error) {
+	return find[Service](ctx, r, "entity_id = ?", entityID)
+}
+
+// Services returns every service in the order of their slugs, those of an
+// organization, or all if orgID is "".
+func (r Reader) Services(ctx context.Context, orgID string) ([]Service, error) {
+	if orgID == "" {
+		return list[Service](ctx, r, "slug", "TRUE")
+	}
+	return list[Service](ctx, r, "slug", "organization_id = ?", orgID)
+}
+
+// InsertService adds a service; [ErrTaken] says that its slug or its entity id is
+// in use.
+func (tx *Tx) InsertService(ctx context.Context, s *Service) error { return insert(ctx, tx, s) }
+
+// SaveService writes every column of s.
+func (tx *Tx) SaveService(ctx context.Context, s *Service) error { return save(ctx, tx, s) }
+
+// DeleteService deletes a service.
+func (tx *Tx) DeleteService(ctx context.Context, id string) error {
+	n, err := remove[Service](ctx, tx, "id = ?", id)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// ServiceVisit is a service that a session has been to, and by what name.
+type ServiceVisit struct {
+	bun.BaseModel `bun:"table:service_visits"`
+	ID            string `bun:",pk"` // the SAML SessionIndex
+	SessionID     string
+	ServiceID     string
+	NameID        string `bun:"name_id"`
+	NameIDFormat  string `bun:"name_id_format"`
+	CreatedAt     Time
+}
+
+// ServiceVisits returns the services that a session has been to.
+func (r Reader) ServiceVisits(ctx context.Context, sessionID string) ([]ServiceVisit, error) {
+	return list[ServiceVisit](ctx, r, "service_id", "session_id = ?", sessionID)
+}
+
+// VisitsByName returns the visits to a service under a name.
+func (r Reader) VisitsByName(ctx context.Context, serviceID, nameID string) ([]ServiceVisit, error) {
+	return list[ServiceVisit](ctx, r, "id", "service_id = ? AND name_id = ?", serviceID, nameID)
+}
+
+// SaveServiceVisit notes a visit; that of the same session to the same service is
+// replaced.
+func (tx *Tx) SaveServiceVisit(ctx context.Context, v *ServiceVisit) error {
+	_, err := remove[ServiceVisit](ctx, tx, "session_id = ? AND service_id = ?", v.SessionID, v.ServiceID)
+	if err != nil {
+		return err
+	}
+	return insert(ctx, tx, v)
+}
