@@ -26,7 +26,7 @@ var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 // microsoft is Microsoft Entra ID and the personal accounts of Microsoft: many
 // issuers behind one authority. Whoever administers a tenant writes what they like into the
 // address of an account there, so that it says nothing of itself.
-type microsoft struct{ plain }
+type microsoft struct{}
 
 func (microsoft) authority(p *storage.Provider) string { return strings.TrimSuffix(p.Issuer, "/") }
 
