@@ -1,6 +1,7 @@
 package servertest
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -79,8 +80,14 @@ func (s *StubOIDC) keysOfMicrosoft(w http.ResponseWriter, r *http.Request) bool 
 	if err != nil {
 		s.t.Error(err)
 	}
-	issuer := slices.Concat([]byte(`,"issuer":"`), []byte(s.URL), []byte(`/{tenantid}/v2.0"}`))
+	s.mu.Lock()
+	issuer := cmp.Or(s.KeyIssuer, s.URL+"/{tenantid}/v2.0")
+	s.mu.Unlock()
+	end := []byte(`,"issuer":"` + issuer + `"}`)
+	if issuer == "none" {
+		end = []byte("}")
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(slices.Concat([]byte(`{"keys":[`), text[:len(text)-1], issuer, []byte(`]}`))) // who asks sees it
+	_, _ = w.Write(slices.Concat([]byte(`{"keys":[`), text[:len(text)-1], end, []byte(`]}`))) // who asks sees it
 	return true
 }

@@ -50,6 +50,9 @@ type StubOIDC struct {
 	Grant    func(tokens map[string]any)       // changes the token response
 	Tell     func(info map[string]any)         // changes userinfo
 
+	// KeyIssuer is which issuer the key of [NewStubMicrosoft] is for: "" for that of any tenant,
+	// "none" for a key that does not say.
+	KeyIssuer string
 	// Ended are the parameters of the last request to end a session.
 	Ended url.Values
 

@@ -145,7 +145,7 @@ func TestTenantsOfMicrosoft(t *testing.T) {
 		"no groups":                  {"common", nil, func(_ *servertest.StubOIDC, c claims) { delete(c, "groups") }, 0, ""},
 	} {
 		stub := servertest.NewStubMicrosoft(t)
-		stub.Issuer = stub.URL + "/" + c.authority + "/v2.0"
+		stub.Issuer, stub.KeyIssuer = stub.URL+"/"+c.authority+"/v2.0", "none"
 		quirk := stub.Claim
 		stub.Claim = func(all claims) {
 			quirk(all)
@@ -169,6 +169,28 @@ func TestTenantsOfMicrosoft(t *testing.T) {
 // tenant makes a token that of a tenant.
 func tenant(s *servertest.StubOIDC, c claims, id string) {
 	c["tid"], c["iss"] = id, s.URL+"/"+id+"/v2.0"
+}
+
+// Keys of personal accounts have been stolen, and signed for companies.
+func TestAKeyOfMicrosoftSignsForItsIssuerAlone(t *testing.T) {
+	t.Parallel()
+	for issuer, good := range map[string]bool{
+		"/" + servertest.StubTenant + "/v2.0": true, "/{tenantid}/v2.0": true, "none": true,
+		"/" + servertest.StubPersonalTenant + "/v2.0": false, "/{tenantid}": false, "": false,
+	} {
+		stub := servertest.NewStubMicrosoft(t)
+		stub.KeyIssuer = stub.URL + issuer
+		if issuer == "none" {
+			stub.KeyIssuer = issuer
+		}
+		_, err := come(t, newService(), at(provider.Microsoft, stub), provider.Ask{})
+		if good && err != nil {
+			t.Errorf("a key for %s: %v", issuer, err)
+		}
+		if !good {
+			refused(t, "FE-06 a key for "+issuer, err, provider.Untrue, "wrong_signature")
+		}
+	}
 }
 
 func TestMetadataOfMicrosoftIsOfTheAuthority(t *testing.T) {

@@ -77,7 +77,7 @@ func (o *openID) signed(ctx context.Context, m *metadata, text string) (*keyset.
 	case !slices.Contains(keyset.Signatures, token.Algorithm):
 		return nil, provider.Refuse(provider.Untrue, "wrong_algorithm", fmt.Errorf("alg is %.64q", token.Algorithm))
 	}
-	err = o.keys.Verify(ctx, keyset.Owner{ID: m.KeysURL, URL: m.KeysURL}, token)
+	err = o.keys.Verify(ctx, o.owner(m), token)
 	switch {
 	case errors.Is(err, keyset.ErrSignature):
 		return nil, provider.Refuse(provider.Untrue, "wrong_signature", err)

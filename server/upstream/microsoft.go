@@ -67,6 +67,12 @@ func (microsoft) answers(m *metadata, iss string) bool {
 	return iss == strings.Replace(m.Issuer, tenantTemplate, tenant, 1) && guid.MatchString(tenant)
 }
 
+// owner: the keys of all tenants are in one set. One that was stolen from personal
+// accounts must not sign for a company.
+func (microsoft) owner(m *metadata) keyset.Owner {
+	return keyset.Owner{ID: m.KeysURL, URL: m.KeysURL, ByIssuer: true}
+}
+
 // issuer: that of the tenant that the token names.
 func (m microsoft) issuer(of *metadata, claims keyset.Claims) (string, error) {
 	iss, err := claims.Text("iss")

@@ -33,6 +33,8 @@ type flavor interface {
 	owns(authority, issuer string) bool
 	// answers says whether an answer with the parameter iss is one of the provider.
 	answers(m *metadata, iss string) bool
+	// owner is whose keys sign.
+	owner(m *metadata) keyset.Owner
 	// issuer returns the one name of who issued a token with verified claims.
 	issuer(m *metadata, claims keyset.Claims) (string, error)
 	// lacks says whether userinfo is worth asking, with the claims of the ID token.
@@ -234,6 +236,8 @@ func (plain) authority(p *storage.Provider) string { return p.Issuer }
 func (plain) owns(authority, issuer string) bool { return issuer == authority }
 
 func (plain) answers(m *metadata, iss string) bool { return iss == m.Issuer }
+
+func (plain) owner(m *metadata) keyset.Owner { return keyset.Owner{ID: m.KeysURL, URL: m.KeysURL} }
 
 func (plain) issuer(m *metadata, claims keyset.Claims) (string, error) {
 	if iss, err := claims.Text("iss"); err != nil || iss != m.Issuer {
