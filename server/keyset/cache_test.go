@@ -242,7 +242,8 @@ func TestAKeyThatNamesAnIssuerSignsForNoOther(t *testing.T) {
 		{"https://op.example/{tenantid}", `{"iss":"https://op.example/a","tid":"b"}`, false},
 		{"https://op.example/{tenantid}", `{"iss":"https://op.example/a"}`, false},
 		{"https://op.example/{tenantid}", `{"iss":"https://op.example/a","tid":["a"]}`, false},
-		{"{tenantid}", `{"tid":""}`, false}, {"https://op.example", `{"iss":1}`, false},
+		{"{tenantid}", `{"tid":""}`, false},
+		{"https://op.example", `{"iss":1}`, false},
 	} {
 		var claims Claims
 		if err := json.Unmarshal([]byte(c.claims), &claims); err != nil {

@@ -88,6 +88,7 @@ func (s *StubOIDC) keysOfMicrosoft(w http.ResponseWriter, r *http.Request) bool 
 		end = []byte("}")
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(slices.Concat([]byte(`{"keys":[`), text[:len(text)-1], end, []byte(`]}`))) // who asks sees it
+	keys := slices.Concat([]byte(`{"keys":[`), text[:len(text)-1], end, []byte(`]}`))
+	_, _ = w.Write(keys) // who asks sees it
 	return true
 }
