@@ -31,13 +31,8 @@ var picture = [][]string{
 	{"server"},
 	{"server/api", "web"},
 	{"server/login"},
-<<<<<<< HEAD
-	{"server/openid", "server/saml2", "server/social", "server/token"},
-	{"server/dpop", "server/registry"},
-=======
 	{"server/openid", "server/saml2", "server/upstream", "server/token"},
-	{"server/registry", "server/provider"},
->>>>>>> i5
+	{"server/dpop", "server/registry", "server/provider"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/seen"},

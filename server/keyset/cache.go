@@ -35,6 +35,14 @@ type Owner struct {
 	ID       string
 	Document string // the set itself
 	URL      string // where it is to be had; not looked at if there is a document
+	// ByIssuer says that it signs for many issuers: a key that names one signs for no
+	// other.
+	ByIssuer bool
+}
+
+// verifies says whether a key of a set of the owner signed a token.
+func (o *Owner) verifies(set *Set, t *Token) bool {
+	return set.verifies(t, func(k *key) bool { return !o.ByIssuer || k.issuer == "" || k.isOf(t) })
 }
 
 // Cache keeps the sets of owners. One owner's server, however slow, holds up no token of
@@ -71,14 +79,14 @@ func (c *Cache) Verify(ctx context.Context, o Owner, t *Token) error {
 	if err != nil {
 		return err
 	}
-	if set.Verifies(t) {
+	if o.verifies(set, t) {
 		return nil
 	}
 	renewed, err := s.keys(ctx, c.ask, true)
 	if err != nil {
 		return err
 	}
-	if renewed != set && renewed.Verifies(t) {
+	if renewed != set && o.verifies(renewed, t) {
 		return nil
 	}
 	return ErrSignature
@@ -161,7 +169,7 @@ func (s *source) fetch(ctx context.Context, ask *outbound.Client) {
 	defer cancel()
 	set, err := get(ctx, ask, s.owner.URL)
 	if err != nil {
-		slog.WarnContext(ctx, "the keys of a client could not be fetched", "owner", s.owner.ID, "err", err)
+		slog.WarnContext(ctx, "a set of keys could not be fetched", "owner", s.owner.ID, "err", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -226,5 +227,40 @@ func TestKeysByValueAreReadOnce(t *testing.T) {
 		if err := c.Verify(t.Context(), o, one.token); !errors.Is(err, ErrKeys) {
 			t.Errorf("%s: %v, want ErrKeys", o.ID, err)
 		}
+	}
+}
+
+func TestAKeyThatNamesAnIssuerSignsForNoOther(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		issuer, claims string
+		want           bool
+	}{
+		{"https://op.example/a", `{"iss":"https://op.example/a"}`, true},
+		{"https://op.example/a", `{"iss":"https://op.example/b"}`, false},
+		{"https://op.example/{tenantid}", `{"iss":"https://op.example/a","tid":"a"}`, true},
+		{"https://op.example/{tenantid}", `{"iss":"https://op.example/a","tid":"b"}`, false},
+		{"https://op.example/{tenantid}", `{"iss":"https://op.example/a"}`, false},
+		{"https://op.example/{tenantid}", `{"iss":"https://op.example/a","tid":["a"]}`, false},
+		{"{tenantid}", `{"tid":""}`, false},
+		{"https://op.example", `{"iss":1}`, false},
+	} {
+		var claims Claims
+		if err := json.Unmarshal([]byte(c.claims), &claims); err != nil {
+			t.Fatal(err)
+		}
+		if got := (&key{issuer: c.issuer}).isOf(&Token{Claims: claims}); got != c.want {
+			t.Errorf("a key for %s, a token with %s: %v, want %v", c.issuer, c.claims, got, c.want)
+		}
+	}
+	one := newPair(t, "one")
+	document := strings.Replace(one.document, `"kid":`, `"issuer":"https://op.example","kid":`, 1)
+	set, err := Parse([]byte(document))
+	if err != nil || set.Len() != 1 || set.keys[0].issuer != "https://op.example" {
+		t.Fatalf("Parse(%s) = %v, %v", document, set, err)
+	}
+	named, plain := Owner{ByIssuer: true}, Owner{}
+	if named.verifies(set, one.token) || !plain.verifies(set, one.token) {
+		t.Error("a token of nobody is signed by a key for an issuer")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -36,7 +37,13 @@ var Signatures = []string{
 var MACs = []string{"HS256", "HS384", "HS512"}
 
 // Set is an immutable set of public keys.
-type Set struct{ keys []jose.JSONWebKey }
+type Set struct{ keys []key }
+
+// key is a public key with the issuer that it is for, "" if it does not say.
+type key struct {
+	jose.JSONWebKey
+	issuer string
+}
 
 // Parse reads a set of keys (RFC 7517, section 5). Keys that cannot verify a signature
 // here are left out, as that section asks; a private or symmetric key is an error, since it
@@ -56,18 +63,32 @@ func Parse(document []byte) (*Set, error) {
 	}
 	set := new(Set)
 	for _, text := range in.Keys {
-		var key jose.JSONWebKey
-		if key.UnmarshalJSON(text) != nil {
+		var k key
+		if k.UnmarshalJSON(text) != nil {
 			continue
 		}
-		if !key.IsPublic() {
-			return nil, fmt.Errorf("the key %.64q of the set is not a public key", key.KeyID)
+		if !k.IsPublic() {
+			return nil, fmt.Errorf("the key %.64q of the set is not a public key", k.KeyID)
 		}
-		if isUsable(&key) {
-			set.keys = append(set.keys, key)
+		if isUsable(&k.JSONWebKey) {
+			k.issuer = issuerIn(text)
+			set.keys = append(set.keys, k)
 		}
 	}
 	return set, nil
+}
+
+// issuerIn returns the member issuer of a key, which Microsoft's have.
+func issuerIn(text []byte) string {
+	var claims Claims
+	if json.Unmarshal(text, &claims) != nil {
+		return ""
+	}
+	issuer, err := claims.Text("issuer")
+	if err != nil {
+		return ""
+	}
+	return issuer
 }
 
 // Len returns how many usable keys the set has.
@@ -106,10 +127,23 @@ func signs(k *jose.JSONWebKey, alg string) bool {
 // Verifies says whether a key of the set signed a token. The keys choose the algorithm: a
 // token's own is followed only where it is one of theirs.
 func (s *Set) Verifies(t *Token) bool {
+	return s.verifies(t, func(*key) bool { return true })
+}
+
+// verifies is Verifies with the keys alone that may sign the token.
+func (s *Set) verifies(t *Token, may func(*key) bool) bool {
 	if !slices.Contains(Signatures, t.Algorithm) {
 		return false
 	}
-	return slices.ContainsFunc(s.keys, func(k jose.JSONWebKey) bool {
-		return (t.KeyID == "" || t.KeyID == k.KeyID) && signs(&k, t.Algorithm) && t.signedWith(k.Key)
+	return slices.ContainsFunc(s.keys, func(k key) bool {
+		return (t.KeyID == "" || t.KeyID == k.KeyID) && may(&k) && signs(&k.JSONWebKey, t.Algorithm) && t.signedWith(k.Key)
 	})
+}
+
+// isOf says whether a key is for the issuer of a token: by its exact name, or by a template
+// for the one of any tenant, which the token names as tid.
+func (k *key) isOf(t *Token) bool {
+	issuer, err := t.Claims.Text("iss")
+	tenant, tenantErr := t.Claims.Text("tid")
+	return err == nil && tenantErr == nil && issuer != "" && issuer == strings.Replace(k.issuer, "{tenantid}", tenant, 1)
 }

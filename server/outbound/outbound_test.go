@@ -92,6 +92,38 @@ func TestAnAnswerIsReadUpToItsLimitAndNotFollowed(t *testing.T) {
 	}
 }
 
+func TestHeadersAreSentOnceAndTooLongAnswersNamed(t *testing.T) {
+	t.Parallel()
+	var got []http.Header
+	mux := http.NewServeMux()
+	mux.HandleFunc("/away", func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header)
+		http.Redirect(w, r, "/ten", http.StatusTemporaryRedirect)
+	})
+	mux.HandleFunc("/ten", func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header)
+		w.Write([]byte("0123456789")) //nolint:errcheck // a test
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	header := http.Header{"Authorization": {"Bearer secret"}, "Accept": {"application/json"}, "User-Agent": {"x"}}
+	a, err := New(loopback).Ask(t.Context(), Question{URL: server.URL + "/away", Header: header, Limit: 100})
+	if err != nil || a.Status != http.StatusTemporaryRedirect || len(got) != 1 {
+		t.Fatalf("Ask() = %v, %v, want one redirect that is not followed", a, err)
+	}
+	if got[0].Get("Authorization") != "Bearer secret" || got[0].Get("Accept") != "application/json" || got[0].Get("User-Agent") != "authy" {
+		t.Errorf("sent with %v", got[0])
+	}
+	if header.Get("User-Agent") != "x" {
+		t.Error("the header of the question was changed")
+	}
+	for what, form := range map[string]url.Values{"a document": nil, "an answer to a form": {}} {
+		if a, err := New(loopback).Ask(t.Context(), Question{URL: server.URL + "/ten", Form: form, Limit: 9}); !errors.Is(err, ErrLong) {
+			t.Errorf("%s of ten bytes, up to nine: %v, %v, want ErrLong", what, a, err)
+		}
+	}
+}
+
 func TestASilentServerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})
