@@ -200,6 +200,9 @@ func (s *Service) withMetadata(ctx context.Context, before, d Description) (Desc
 		given = ""
 	}
 	entityID, err := s.ReadMetadata(o.Metadata, given)
+	if f, ok := fault.As(err); ok && len(f.Fields) > 0 {
+		return d, err // it says more exactly what is wrong
+	}
 	if err != nil {
 		return d, fault.Field("metadata", "It cannot be used: "+audit.Cut(err.Error(), 200)+".")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (s *Service) Test(ctx context.Context, by audit.Actor, orgID, slug string) 
 		t.openID()
 	}
 	if p.Kind != SAML {
-		t.note("secret", p.Secret != "" || p.Kind == OIDC, t.secretText(), "There is no client secret: set it.")
+		t.secret()
 	}
 	t.note("redirect_uri", true, "Register this at the provider: "+s.RedirectURI(p), "")
 	return t.checks, nil
@@ -73,6 +74,8 @@ type trial struct {
 	s      *Service
 	p      *storage.Provider
 	checks []Check
+	// token is the token endpoint, if the secret may be tried there.
+	token string
 }
 
 // note adds what was found: good if it is right, else bad.
@@ -83,13 +86,6 @@ func (t *trial) note(name string, ok bool, good, bad string) bool {
 	}
 	t.checks = append(t.checks, Check{name, ok, audit.Cut(text, 500)})
 	return ok
-}
-
-func (t *trial) secretText() string {
-	if t.p.Secret == "" {
-		return "There is none: the client is public, and PKCE is its proof."
-	}
-	return "There is one; the provider says whether it is right when somebody signs in."
 }
 
 // get asks for a document and notes whether it came.
@@ -123,6 +119,8 @@ type discovery struct {
 	Token         string `json:"token_endpoint"`
 	Userinfo      string `json:"userinfo_endpoint"`
 	Keys          string `json:"jwks_uri"`
+	// Methods are client_secret_basic if it says none.
+	Methods []string `json:"token_endpoint_auth_methods_supported"`
 }
 
 func (t *trial) openID() {
@@ -139,7 +137,9 @@ func (t *trial) openID() {
 	t.note("issuer", isIssuer(t.p, d.Issuer), "It calls itself "+d.Issuer+".", fmt.Sprintf(
 		"It calls itself %q, and not %q: they must be equal, letter by letter. Set the issuer to what it calls itself, if you trust that.",
 		d.Issuer, t.p.Issuer))
-	t.endpoints(d)
+	if t.endpoints(d) && isIssuer(t.p, d.Issuer) && slices.Contains(d.Methods, "client_secret_post") {
+		t.token = d.Token
+	}
 	if d.Keys != "" && t.s.urlProblem(d.Keys) == "" {
 		t.keys(d.Keys)
 	}
@@ -168,7 +168,7 @@ func isIssuer(p *storage.Provider, found string) bool {
 	}
 }
 
-func (t *trial) endpoints(d discovery) {
+func (t *trial) endpoints(d discovery) bool {
 	var bad []string
 	for _, e := range []struct {
 		name, address string
@@ -186,7 +186,7 @@ func (t *trial) endpoints(d discovery) {
 			bad = append(bad, e.name+" ("+e.address+") is not a URL that may be asked")
 		}
 	}
-	t.note("endpoints", len(bad) == 0, "Its endpoints are https.",
+	return t.note("endpoints", len(bad) == 0, "Its endpoints are https.",
 		strings.Join(bad, "; ")+". Whoever runs the provider must put that right.")
 }
 
@@ -208,10 +208,11 @@ func (t *trial) keys(address string) {
 // gitHub looks at what needs nobody signed in.
 func (t *trial) gitHub() {
 	address := t.p.Issuer + "/api/v3/meta" // GitHub Enterprise Server
-	if t.p.Issuer == usualIssuers[GitHub] {
-		address = "https://api.github.com/meta"
+	if host := strings.TrimPrefix(t.p.Issuer, "https://"); host == "github.com" || strings.HasSuffix(host, ".ghe.com") {
+		address = "https://api." + host + "/meta"
 	}
 	if answer := t.get("api", address); answer != nil {
 		t.clock(answer)
+		t.token = t.p.Issuer + "/login/oauth/access_token"
 	}
 }

@@ -27,6 +27,8 @@ type issuer struct {
 	mu       sync.Mutex
 	document object
 	keys     string
+	token    string    // what its token endpoint answers
+	secrets  []string  // that it was sent
 	date     time.Time // what it says that the time is
 }
 
@@ -42,12 +44,21 @@ func newIssuer(t *testing.T) *issuer {
 		}
 		json.NewEncoder(w).Encode(i.document) //nolint:errcheck // the client has gone
 	})
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.secrets = append(i.secrets, r.PostFormValue("client_secret"))
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, i.token)
+	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, i.keys) })
 	i.Server = httptest.NewServer(mux)
 	t.Cleanup(i.Close)
 	i.document = object{
 		"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post"},
 	}
+	i.token = `{"error":"invalid_grant"}`
 	i.keys = `{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
 	return i
 }
@@ -196,7 +207,12 @@ func TestATestSaysWhatIsWrongWithAProvider(t *testing.T) {
 		{"a slow clock", func(i *issuer) { i.date = time.Now().Add(-2 * time.Minute) }, "clock", "NTP"},
 		{"a fast clock", func(i *issuer) { i.date = time.Now().Add(2 * time.Minute) }, "clock", "NTP"},
 		{"nobody there", func(i *issuer) { i.Close() }, "discovery", "Is the issuer right"},
-		{"a huge document", func(i *issuer) { i.document["x"] = strings.Repeat("x", 300<<10) }, "discovery", "longer than"},
+		{"a huge document", func(i *issuer) { i.document["x"] = strings.Repeat("x", 300<<10) }, "discovery", "bytes"},
+		{"a secret that is known", func(*issuer) {}, "", "The provider knows the client ID and the secret."},
+		{"a secret that is not", func(i *issuer) { i.token = `{"error":"invalid_client"}` }, "secret", "(invalid_client)"},
+		{"a secret that is not, at GitHub", func(i *issuer) { i.token = "error=incorrect_client_credentials&x=y" }, "secret", "(incorrect_client_credentials)"},
+		{"an answer that says nothing", func(i *issuer) { i.token = "oops" }, "", "when somebody signs in"},
+		{"a secret that goes in a header", func(i *issuer) { delete(i.document, "token_endpoint_auth_methods_supported") }, "", "when somebody signs in"},
 	} {
 		i := newIssuer(t)
 		c.spoil(i)
@@ -213,6 +229,9 @@ func TestATestSaysWhatIsWrongWithAProvider(t *testing.T) {
 		}
 		if strings.Join(bad, " ") != c.bad || got.at("ok") != (c.bad == "") || !strings.Contains(got.Raw, c.text) {
 			t.Errorf("%s: %s, want %q bad and %q said", c.name, got.Raw, c.bad, c.text)
+		}
+		if suspect := strings.Contains(c.bad, "issuer") || strings.Contains(c.bad, "endpoints"); suspect && len(i.secrets) > 0 {
+			t.Errorf("%s: the secret was sent to who may not be the provider", c.name)
 		}
 	}
 }
