@@ -58,8 +58,8 @@ func (s *Service) set(ctx context.Context, name string, c *config.Provider) erro
 	was := Description{}
 	if before != nil {
 		was = describe(before)
-		if d.Options.Metadata == "" && d.Options.MetadataURL == was.Options.MetadataURL {
-			// It is read again by who uses it; a start waits for nobody.
+		if d.Kind == SAML && d.Options.Metadata == "" && d.Options.MetadataURL == was.Options.MetadataURL {
+			// What is known stays: no start waits for what has been had before.
 			d.Options.Metadata, d.Issuer = was.Options.Metadata, cmp.Or(d.Issuer, was.Issuer)
 		}
 	}

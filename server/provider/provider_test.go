@@ -430,6 +430,8 @@ func TestTheConfigurationIsTheOnlySourceOfItsProviders(t *testing.T) {
 			t.Errorf("deletion once it is let go: %v", err)
 		}
 		w.create(w.root, w.sso("taken"))
+		wanted["sso"].Issuer = ""
+		wantField(t, "a provider that has lost its issuer", w.s.Sync(ctx, wanted), "issuer")
 		for slug, field := range map[string]string{"taken": "slug", "bad": "client_id"} {
 			err := w.s.Sync(ctx, map[string]*config.Provider{slug: {Kind: OIDC, Issuer: "https://sso.example.com", ClientID: map[string]string{"taken": "id"}[slug]}})
 			wantField(t, slug, err, field)
