@@ -531,3 +531,39 @@ func TestSAMLMetadataIsFetchedAndJudgedOnce(t *testing.T) {
 		t.Errorf("one whose metadata nobody has seen: %v", err)
 	}
 }
+
+func TestOneOfManyGetsASlugAndADomain(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, w *world) {
+		const many = 8
+		homes := []string{w.acme, w.evil}
+		slugs, domains := make(chan error, many), make(chan error, many)
+		for i := range many {
+			go func() {
+				_, err := w.s.Create(t.Context(), w.root, google())
+				slugs <- err
+			}()
+			go func() {
+				_, err := w.s.AddDomain(t.Context(), w.root, homes[i%2], "acme.example")
+				domains <- err
+			}()
+		}
+		for what, race := range map[string]struct {
+			results chan error
+			lost    error
+		}{"slug": {slugs, ErrTaken}, "domain": {domains, ErrGranted}} {
+			won := 0
+			for range many {
+				switch err := <-race.results; {
+				case err == nil:
+					won++
+				case !errors.Is(err, race.lost):
+					t.Errorf("%s: %v, want %v", what, err, race.lost)
+				}
+			}
+			if won != 1 {
+				t.Errorf("%d have got the %s, want 1", won, what)
+			}
+		}
+	})
+}
