@@ -102,6 +102,7 @@ func TestWhatIsNotSaidIsTheDefaultOfTheKind(t *testing.T) {
 		{Description{Kind: GitHub, Issuer: "https://ghe.example.com/"}, "github", "GitHub", "https://ghe.example.com"},
 		{Description{Kind: Microsoft}, "microsoft", "Microsoft", "https://login.microsoftonline.com/common/v2.0"},
 		{Description{Kind: Microsoft, Issuer: "Contoso.onmicrosoft.com"}, "microsoft", "Microsoft", "https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0"},
+		{Description{Kind: Microsoft, Issuer: "https://login.microsoftonline.com/common/"}, "microsoft", "Microsoft", "https://login.microsoftonline.com/common/v2.0"},
 		{Description{Kind: OIDC, Slug: "sso", Name: " SSO ", Issuer: "https://sso.example.com/"}, "sso", "SSO", "https://sso.example.com/"},
 	} {
 		d := c.in.normal()

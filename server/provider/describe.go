@@ -75,10 +75,12 @@ func (d Description) normal() Description {
 	if d.Issuer == "" {
 		d.Issuer = usualIssuers[d.Kind]
 	}
-	if d.Kind == Microsoft && tenantForm.MatchString(d.Issuer) {
+	switch {
+	case d.Kind == Microsoft && tenantForm.MatchString(d.Issuer):
 		d.Issuer = microsoftIssuer(strings.ToLower(d.Issuer))
-	}
-	if d.Kind == GitHub {
+	case d.Kind == Microsoft && strings.Contains(d.Issuer, "/"):
+		d.Issuer = strings.TrimSuffix(strings.TrimRight(d.Issuer, "/"), "/v2.0") + "/v2.0"
+	case d.Kind == GitHub:
 		d.Issuer = strings.TrimRight(d.Issuer, "/")
 	}
 	o := &d.Options
