@@ -98,12 +98,29 @@ func liveThrough(t *testing.T, s *servertest.Server) map[string]string {
 	o := c.call("POST", "/api/v1/auth/login", object{"email": carol, "password": bobPass})
 	secrets["pending token"] = o.text("pending_token")
 	verify(t, s, secrets["pending token"], carols.recovery[0], "is_backup_code", true).succeeded(200, "TOTP verification successful")
+	secrets["provider's secret"], secrets["provider's new secret"] = letters(30), letters(30)
+	keepProvider(t, s, secrets)
 	for name, secret := range secrets {
 		if len(secret) < 8 {
 			t.Fatalf("the %s is %q", name, secret)
 		}
 	}
 	return secrets
+}
+
+// keepProvider adds, changes and tries an identity provider.
+func keepProvider(t *testing.T, s *servertest.Server, secrets map[string]string) {
+	t.Helper()
+	c := logIn(t, s, "root@example.com", passphrase)
+	c.call("POST", providersPath, object{
+		"kind": "oidc", "slug": "kept", "name": "Kept", "issuer": "https://127.0.0.1:1", "client_id": "authy",
+		"client_secret": secrets["provider's secret"],
+	}).succeeded(201, "Provider created successfully")
+	c.call("PATCH", providersPath+"/kept", object{"issuer": "https://127.0.0.1:2"}).failed(400, "VALIDATION_ERROR", "")
+	c.call("PATCH", providersPath+"/kept", object{"client_secret": secrets["provider's new secret"]}).
+		succeeded(200, "Provider updated successfully")
+	c.call("POST", providersPath+"/kept/test", nil).succeeded(200, "Provider tested successfully")
+	c.call("POST", providersPath, `{"kind":"oidc","client_secret":"`+secrets["provider's secret"]+`"`).failed(400, "BAD_REQUEST", "")
 }
 
 // nowhere wants no secret in a text.
