@@ -20,6 +20,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/outbound"
+	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/session"
 	"authy/server/token"
@@ -44,6 +45,8 @@ type Services struct {
 	Mail     *mail.Queue
 	Outbound *outbound.Client
 	Logouts  *logout.Service
+
+	Providers *provider.Service
 
 	local kv.Store
 }
@@ -123,11 +126,13 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	if err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
+	s.Providers = provider.New(db)
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts,
 		Party: account.RelyingPartyOf(c.PublicURL),
+		Providers: s.Providers, Protocols: map[string]login.Protocol{}, PublicURL: c.PublicURL,
 	})
 	return s, nil
 }

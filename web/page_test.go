@@ -50,6 +50,11 @@ func pageData() map[string]any {
 		"choose_account":  choosePage{},
 		"form_post":       formPostPage{},
 		"remove_app":      removeAppPage{},
+
+		"departure":            departurePage{},
+		"organization_sign_in": organizationPage{},
+		"arrival_new":          newcomerPage{},
+		"arrival_link":         claimantPage{},
 	}
 }
 
