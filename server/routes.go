@@ -34,6 +34,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
 		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts, OpenID: s.OpenID,
 		Version: version, Issuer: s.Config.PublicURL,
+		Providers: s.Providers,
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))

@@ -44,10 +44,7 @@ type departurePage struct {
 }
 
 // organizationPage is the data of page "organization_sign_in".
-type organizationPage struct {
-	Email, Problem string
-	Doors          doorsPart
-}
+type organizationPage struct{ Flow, Email, Problem string }
 
 // registerExternal mounts what is about other providers.
 func (wb *Web) registerExternal(
@@ -232,7 +229,7 @@ func doorViews(doors []login.Door) []doorView {
 
 // showOrganization asks for the address by which an organization is found.
 func (wb *Web) showOrganization(w http.ResponseWriter, r *http.Request) error {
-	wb.renderOrganization(w, r, http.StatusOK, organizationPage{Doors: doorsPart{Flow: r.Form.Get("flow")}})
+	wb.renderOrganization(w, r, http.StatusOK, organizationPage{Flow: r.Form.Get("flow")})
 	return nil
 }
 
@@ -242,11 +239,10 @@ func (wb *Web) renderOrganization(w http.ResponseWriter, r *http.Request, status
 	wb.pages.render(w, r, status, "organization_sign_in", v)
 }
 
-// organization leads to the provider of the organization that has an address, or
-// shows them if there are several.
+// organization leads to the provider of the organization that has an address.
 func (wb *Web) organization(w http.ResponseWriter, r *http.Request) error {
-	page := organizationPage{Email: r.PostForm.Get("email"), Doors: doorsPart{Flow: r.PostForm.Get("flow")}}
-	found, err := wb.Login.DoorsFor(r.Context(), actor(r), page.Email)
+	page := organizationPage{Email: r.PostForm.Get("email"), Flow: r.PostForm.Get("flow")}
+	found, err := wb.Login.DoorFor(r.Context(), actor(r), page.Email)
 	if f, told := fault.As(err); told && f.Fields != nil {
 		page.Problem = strings.Join(f.Fields["email"], " ")
 		wb.renderOrganization(w, r, http.StatusBadRequest, page)
@@ -255,24 +251,18 @@ func (wb *Web) organization(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page.Doors.Email = page.Email
-	switch len(found) {
-	case 0:
+	if found == nil {
 		page.Problem = "No organization here signs people in with this address. Sign in another way."
 		wb.renderOrganization(w, r, http.StatusNotFound, page)
 		return nil
-	case 1:
-		next, err := wb.Login.Depart(r.Context(), actor(r), wb.browser(r), login.Going{
-			Slug: found[0].Slug, Flow: page.Doors.Flow, LoginHint: page.Email,
-		})
-		if err != nil {
-			return wb.turn(w, r, err)
-		}
-		wb.depart(w, r, next)
-		return nil
 	}
-	page.Doors.List = doorViews(found)
-	wb.renderOrganization(w, r, http.StatusOK, page)
+	next, err := wb.Login.Depart(r.Context(), actor(r), wb.browser(r), login.Going{
+		Slug: found.Slug, Flow: page.Flow, LoginHint: page.Email,
+	})
+	if err != nil {
+		return wb.turn(w, r, err)
+	}
+	wb.depart(w, r, next)
 	return nil
 }
 

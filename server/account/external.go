@@ -45,13 +45,12 @@ type Said struct {
 }
 
 // Listen returns what is kept of what a provider says; verified is what it says
-// of the address. A server-wide provider may say of any address that it was
-// checked; that of an organization only of those in domains which were granted
-// to the organization. Neither finds an account by an address unless its domain
-// is among those that the provider is trusted for.
-func Listen(ctx context.Context, r storage.Reader, in Said, verified bool) (*Said, error) {
+// of the address, and believed whether it is one to be believed about its domain.
+// A server-wide provider may say of any address that it was checked; that of an
+// organization only where it is believed. Neither finds an account by an address
+// where it is not.
+func Listen(in Said, verified, believed bool) (*Said, error) {
 	out := in
-	out.Verified, out.Trusted = false, false
 	if in.Issuer == "" || in.Subject == "" || len(in.Issuer) > maxIssuer || len(in.Subject) > maxSubject ||
 		strings.ContainsRune(in.Issuer+in.Subject, 0) {
 		return nil, fault.New(fault.Invalid, "no_subject", "The provider did not say who you are.")
@@ -59,27 +58,10 @@ func Listen(ctx context.Context, r storage.Reader, in Said, verified bool) (*Sai
 	out.Name, _ = words(maxName)(strings.TrimSpace(in.Name))
 	out.Picture, _ = webAddress(in.Picture)
 	out.Locale, _ = locale(in.Locale)
-	var err error
-	if out.Email, err = ParseEmail(in.Email); err != nil {
-		out.Email = ""
-		return &out, nil
-	}
-	if !verified {
-		return &out, nil
-	}
-	_, domain, _ := strings.Cut(out.Email, "@")
-	listed := slices.Contains(in.Provider.Options.Domains, domain)
-	if in.Provider.OrganizationID == "" {
-		out.Verified, out.Trusted = true, listed
-		return &out, nil
-	}
-	grant, err := r.Domain(ctx, domain)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return nil, fmt.Errorf("look up whose %s is: %w", domain, err)
-	}
-	granted := err == nil && grant.OrganizationID == string(in.Provider.OrganizationID)
-	out.Verified = granted
-	out.Trusted = granted && (listed || len(in.Provider.Options.Domains) == 0)
+	out.Email, _ = ParseEmail(in.Email)
+	verified = verified && out.Email != ""
+	out.Trusted = verified && believed
+	out.Verified = out.Trusted || verified && in.Provider.OrganizationID == ""
 	return &out, nil
 }
 

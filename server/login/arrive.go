@@ -83,7 +83,9 @@ func (s *Service) Return(ctx context.Context, by audit.Actor, b Browser, slug st
 	return next, nil
 }
 
-func awayPurpose(purpose string) bool { return slices.Contains([]string{toSignIn, toProve, toLink}, purpose) }
+func awayPurpose(purpose string) bool {
+	return slices.Contains([]string{toSignIn, toProve, toLink}, purpose)
+}
 
 // lost records an answer that nobody waits for.
 func (s *Service) lost(ctx context.Context, by audit.Actor, slug string, err error) error {

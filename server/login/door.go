@@ -2,8 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -29,9 +27,9 @@ func (s *Service) Doors(ctx context.Context, last string) (*Doors, error) {
 	if len(s.Protocols) == 0 {
 		return out, nil
 	}
-	have, err := s.db.Providers(ctx, "")
+	have, err := s.Providers.Offered(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list the providers: %w", err)
+		return nil, err
 	}
 	out.Open = s.doorsOf(have)
 	slices.SortStableFunc(out.Open, func(a, b Door) int {
@@ -57,9 +55,9 @@ func (s *Service) doorsOf(have []storage.Provider) []Door {
 	return out
 }
 
-// DoorsFor returns the providers of the organization that has the domain of an
-// address.
-func (s *Service) DoorsFor(ctx context.Context, by audit.Actor, email string) ([]Door, error) {
+// DoorFor returns the provider of the organization that has the domain of an
+// address; nil if there is none.
+func (s *Service) DoorFor(ctx context.Context, by audit.Actor, email string) (*Door, error) {
 	if err := s.limits().departure(ctx, by); err != nil {
 		return nil, err
 	}
@@ -67,26 +65,11 @@ func (s *Service) DoorsFor(ctx context.Context, by audit.Actor, email string) ([
 	if err != nil {
 		return nil, err
 	}
-	_, domain, _ := strings.Cut(email, "@")
-	grant, err := s.db.Domain(ctx, domain)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look up whose %s is: %w", domain, err)
-	}
-	o, err := s.db.Organization(ctx, grant.OrganizationID)
-	if err != nil || !o.IsActive {
-		if errors.Is(err, storage.ErrNotFound) {
-			err = nil
-		}
+	p, err := s.Providers.ForAddress(ctx, email)
+	if err != nil || p == nil {
 		return nil, err
 	}
-	have, err := s.db.Providers(ctx, o.ID)
-	if err != nil {
-		return nil, fmt.Errorf("list the providers of %s: %w", o.ID, err)
-	}
-	return s.doorsOf(have), nil
+	return &Door{p.Slug, p.Name, p.Kind}, nil
 }
 
 // DoorsOf returns the providers at which a user is linked and can come from.

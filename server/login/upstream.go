@@ -175,19 +175,13 @@ func (s *Service) returnURL(p *storage.Provider) string {
 // protocolOf returns the protocol of a provider that people may come from.
 // [ErrProvider] if they may not, or not any more.
 func (s *Service) protocolOf(ctx context.Context, r storage.Reader, p *storage.Provider) (Protocol, error) {
-	protocol := s.Protocols[p.Kind]
-	if !p.IsActive || protocol == nil {
-		return nil, ErrProvider
-	}
-	if p.OrganizationID == "" {
-		return protocol, nil
-	}
-	o, err := r.Organization(ctx, string(p.OrganizationID))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && !o.IsActive {
-		return nil, ErrProvider
-	}
+	usable, err := s.Providers.Usable(ctx, r, p)
 	if err != nil {
-		return nil, fmt.Errorf("look up the organization of provider %s: %w", p.Slug, err)
+		return nil, err
+	}
+	protocol := s.Protocols[p.Kind]
+	if !usable || protocol == nil {
+		return nil, ErrProvider
 	}
 	return protocol, nil
 }
@@ -247,10 +241,22 @@ func unpack(d *storage.Departure) (*journey, error) {
 	return j, nil
 }
 
-// listen returns what is kept of a statement.
-func (s *Service) listen(ctx context.Context, r storage.Reader, p *storage.Provider, st *provider.Statement) (*account.Said, error) {
-	return account.Listen(ctx, r, account.Said{
+// listen returns what is kept of a statement. SAML has no word for an address
+// that was checked: what a provider says of one is worth something where it is
+// believed.
+func (s *Service) listen(
+	ctx context.Context, r storage.Reader, p *storage.Provider, st *provider.Statement,
+) (*account.Said, error) {
+	believed, err := s.Providers.Believes(ctx, r, p, st.Email)
+	if err != nil {
+		return nil, err
+	}
+	verified := st.EmailVerified
+	if p.Kind == provider.SAML {
+		verified = believed
+	}
+	return account.Listen(account.Said{
 		Provider: p, Issuer: st.Issuer, Subject: st.Subject, Email: st.Email,
 		Name: st.Name, Picture: st.Picture, Locale: st.Locale,
-	}, st.EmailVerified)
+	}, verified, believed)
 }

@@ -29,8 +29,8 @@ const (
 	RecoveryCodesRenewed Kind = "recovery_codes_renewed"
 	RecoveryCodeUsed     Kind = "recovery_code_used"
 	NewDevice            Kind = "new_device"
-	FailuresBefore       Kind = "failures_before" // a sign-in that succeeded
-	HalfSignIn           Kind = "half_sign_in"    // the password, and not the second factor
+	FailuresBefore       Kind = "failures_before"   // a sign-in that succeeded
+	HalfSignIn           Kind = "half_sign_in"      // the password, and not the second factor
 	IdentityLinked       Kind = "identity_linked"   // about says where
 	IdentityUnlinked     Kind = "identity_unlinked" // about says where
 	AccountCleared       Kind = "account_cleared"   // by who showed that the address is theirs
