@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"authy/server/login"
 	"authy/server/servertest"
 )
 
@@ -18,7 +19,7 @@ func TestAProgramLooksAfterLinkedAccounts(t *testing.T) {
 	if list, _ := offered.at("providers").([]any); len(list) != 1 || !strings.Contains(offered.Raw, `"id":"stub"`) {
 		t.Errorf("offered are %s", offered.Raw)
 	}
-	p.call("POST", external+"/providers/none/link", nil).refused(404, "NOT_FOUND")
+	p.call("POST", external+"/providers/none/link", nil).failed(404, "NOT_FOUND", "There is no such way to sign in here, or it is switched off.")
 	page := p.call("POST", external+"/providers/stub/link", nil).
 		succeeded(200, "Link flow initiated. Redirect to authorization URL.").text("authorization_url")
 	path, here := strings.CutPrefix(page, s.URL)
@@ -36,11 +37,11 @@ func TestAProgramLooksAfterLinkedAccounts(t *testing.T) {
 		t.Errorf("linked are %s", linked.Raw)
 	}
 	aged(t, s, userID(t, s, bob))
-	p.call("DELETE", external+"/providers/stub/unlink", nil).refused(403, "REAUTHENTICATION_REQUIRED")
-	p.call("DELETE", external+"/providers/stub/unlink", object{"password": "wrong"}).refused(401, "")
+	p.call("DELETE", external+"/providers/stub/unlink", nil).failed(403, "REAUTHENTICATION_REQUIRED", login.ErrStale.Message)
+	p.call("DELETE", external+"/providers/stub/unlink", object{"password": "wrong"}).failed(401, "AUTHENTICATION_ERROR", "Invalid password")
 	p.call("DELETE", external+"/providers/stub/unlink", object{"password": bobPass}).
 		succeeded(200, "Account unlinked successfully")
-	p.call("DELETE", external+"/providers/stub/unlink", object{"password": bobPass}).refused(400, "PROVIDER_NOT_LINKED")
+	p.call("DELETE", external+"/providers/stub/unlink", object{"password": bobPass}).failed(400, "PROVIDER_NOT_LINKED", "Provider not linked")
 	if got := p.call("GET", external+"/linked-accounts", nil); got.Code != http.StatusOK || strings.Contains(got.Raw, "pat") {
 		t.Errorf("linked are %s, want none", got.Raw)
 	}
