@@ -316,8 +316,10 @@ func trusted(p *storage.Provider, st *provider.Statement) (methods []string, sec
 }
 
 // registered are the methods of RFC 8176, section 2, that are repeated.
-var registered = []string{"face", "fpt", "geo", "hwk", "iris", "kba", "mca", "otp", "pin", "pwd", "rba", "retina",
-	"sc", "sms", "swk", "tel", "user", "vbm", "wia"}
+var registered = []string{
+	"face", "fpt", "geo", "hwk", "iris", "kba", "mca", "otp", "pin", "pwd", "rba", "retina",
+	"sc", "sms", "swk", "tel", "user", "vbm", "wia",
+}
 
 // settleIn notes in tx that a user comes from a provider, before their record is
 // kept.

@@ -245,7 +245,8 @@ func TestGroupsGiveAndTakePlaces(t *testing.T) {
 	addProvider(t, s, stub, "stub", "", func(o *provider.Options) {
 		o.Groups = "groups"
 		o.Roles = []provider.Role{
-			{Group: "*", OrganizationID: lab.ID, Role: "guest"}, {Group: "heads", OrganizationID: lab.ID, Role: "admin"},
+			{Group: "*", OrganizationID: lab.ID, Role: "guest"},
+			{Group: "heads", OrganizationID: lab.ID, Role: "admin"},
 			{Group: "heads", OrganizationID: own.ID, Role: "member"},
 		}
 	})

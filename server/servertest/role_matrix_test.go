@@ -100,7 +100,7 @@ var ownDeeds = []deed{
 	{"GET /auth/external/providers", "", 200, evenLimited},
 	{"GET /auth/external/linked-accounts", "", 200, evenLimited},
 	{"POST /auth/external/providers/{server provider}/link", "", 200, evenLimited},
-	{"DELETE /auth/external/providers/{server provider}/unlink", `{"password":"` + passphrase + `"}`, 400, evenLimited},
+	{"DELETE /auth/external/providers/{my linked provider}/unlink", `{"password":"` + passphrase + `"}`, 200, evenLimited},
 
 	{"GET /users/me", "", 200, evenLimitedT},
 	{"PATCH /users/me", `{"nickname":"New"}`, 200, signedInToo},
