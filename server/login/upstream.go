@@ -84,13 +84,15 @@ type journey struct {
 	// What is kept of somebody who is back.
 	Statement  *provider.Statement `json:"statement,omitempty"`
 	IdentityID string              `json:"identity_id,omitempty"`
-	Exists     bool                `json:"exists,omitempty"` // they may be told that there is an account
+	// Exists says that they may be told that there is an account.
+	Exists bool `json:"exists,omitempty"`
 }
 
 // Going is somebody who wants to come in by way of a provider.
 type Going struct {
 	Slug string
-	Flow string // the sign-in it belongs to; "" for somebody who came by themselves
+	// Flow is the sign-in it belongs to; "" for somebody who came by themselves.
+	Flow string
 	// Again says that who is signed in proves that they still are.
 	Again     bool
 	Remember  bool

@@ -446,7 +446,8 @@ func TestWhoHasNoPasswordProvesThemselvesAtTheProvider(t *testing.T) {
 	pat := userID(t, s, "pat@example.com")
 	aged(t, s, pat)
 	v.page(v.post("/account/identities/link", "id", "other"), 200, `action="/external/stub/start"`)
-	v.page(v.post("/account/identities/link", "id", "other", "password", ""), 403, "sign in again") // FE-20
+	// FE-20: the session alone is not enough.
+	v.page(v.post("/account/identities/link", "id", "other", "password", ""), 403, "sign in again")
 	address := v.depart(v.post("/external/stub/start", "again", "yes"))
 	if asked, err := url.Parse(address); err != nil || asked.Query().Get("prompt") != "login" {
 		t.Errorf("the provider is asked %s, want prompt=login", address)
