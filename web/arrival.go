@@ -2,9 +2,11 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"authy/server/account"
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/session"
@@ -184,18 +186,23 @@ func (wb *Web) fillLinked(r *http.Request, id *session.Identity, page *securityV
 		return err
 	}
 	for _, one := range have {
-		account := one.Email
-		if account == "" {
-			account = one.Name
+		who := one.Email
+		if who == "" {
+			who = one.Name
 		}
 		page.Linked = append(page.Linked, linkedView{
-			one.ID, one.Provider.Name, account, one.Provider.IsActive, one.LinkedAt.Time, one.LastUsedAt.Time,
+			one.ID, one.Provider.Name, who, one.Provider.IsActive, one.LinkedAt.Time, one.LastUsedAt.Time,
 		})
 	}
 	found, err := wb.Login.Doors(r.Context(), "")
 	if err != nil {
 		return err
 	}
-	page.Linkable = doorViews(found.Open)
+	for _, d := range found.Open {
+		there := func(one account.Linked) bool { return one.Provider.Slug == d.Slug }
+		if !slices.ContainsFunc(have, there) {
+			page.Linkable = append(page.Linkable, doorView{d.Slug, d.Name})
+		}
+	}
 	return nil
 }

@@ -95,7 +95,7 @@ func TestWhatAProviderSaysIsKeptAsFarAsItIsWorth(t *testing.T) {
 		}
 	}
 	odd := base
-	odd.Provider, odd.Name, odd.Picture = server, "a\u202eb", "javascript:alert(1)"
+	odd.Provider, odd.Name, odd.Picture = server, "a\nb", "javascript:alert(1)"
 	if said, err := Listen(odd, true, true); err != nil || said.Name != "" || said.Picture != "" {
 		t.Errorf("what is no name and no picture is kept: %+v, %v", said, err)
 	}
