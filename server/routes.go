@@ -14,7 +14,7 @@ import (
 
 // acting are the paths where a GET begins, takes on or ends a sign-in. A HEAD
 // must do none of that (RFC 9110, section 9.3.2), so there is none.
-var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll"}
+var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll", "/external/:slug/callback"}
 
 // handler maps every URL to what answers it.
 func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {

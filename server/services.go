@@ -24,6 +24,7 @@ import (
 	"authy/server/registry"
 	"authy/server/session"
 	"authy/server/token"
+	"authy/server/upstream"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -132,9 +133,17 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts,
-		Party: account.RelyingPartyOf(c.PublicURL),
+		Party:     account.RelyingPartyOf(c.PublicURL),
+		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound)), PublicURL: c.PublicURL,
 	})
 	return s, nil
+}
+
+// protocols returns what asks providers, by their kinds.
+func protocols(openID *upstream.Service) map[string]login.Protocol {
+	return map[string]login.Protocol{
+		provider.Google: openID, provider.GitHub: openID, provider.Microsoft: openID, provider.OIDC: openID,
+	}
 }
 
 // factorWords names second factors in mail.

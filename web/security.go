@@ -24,6 +24,8 @@ type securityView struct {
 	HasTOTP       bool
 	TOTPSince     time.Time
 	RecoveryCodes int // how many are left
+	Linked        []linkedView
+	Linkable      []doorView
 }
 
 // passkeyView is one passkey.
@@ -40,6 +42,7 @@ type againPage struct {
 	NeedsPassword, NeedsCode bool
 	Recovery                 bool // the code was said to be a recovery code
 	Problem                  string
+	Doors                    doorsPart // to come from once more
 }
 
 // passkeyNewPage is the data of page "passkey_new".
@@ -75,8 +78,10 @@ func (wb *Web) fillSecurity(r *http.Request, id *session.Identity, page *securit
 		return err
 	}
 	page.HasTOTP, page.TOTPSince = t.Enabled, t.ConfirmedAt
-	page.RecoveryCodes, err = wb.Accounts.RecoveryCodesLeft(r.Context(), id.User.ID)
-	return err
+	if page.RecoveryCodes, err = wb.Accounts.RecoveryCodesLeft(r.Context(), id.User.ID); err != nil {
+		return err
+	}
+	return wb.fillLinked(r, id, page)
 }
 
 // change is what someone does about how they sign in. do gets the proof that
@@ -108,16 +113,12 @@ func (wb *Web) change(c change) handler {
 		if err != nil || id == nil {
 			return err
 		}
-		need, err := wb.Login.Needs(r.Context(), id, c.insists)
+		page, err := wb.againFor(r, id, c)
 		if err != nil {
 			return err
 		}
 		form := r.PostForm
-		page := againPage{
-			Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: form.Get("id"), Email: form.Get("email"),
-			NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: form.Get("recovery") != "",
-		}
-		if need.Any() && !form.Has("password") && !form.Has("code") {
+		if (page.NeedsPassword || page.NeedsCode) && !form.Has("password") && !form.Has("code") {
 			wb.pages.render(w, r, http.StatusOK, "again", wb.view(r, c.heading, page))
 			return nil
 		}
@@ -135,13 +136,37 @@ func (wb *Web) change(c change) handler {
 	}
 }
 
+// againFor is the page that asks for what a change needs.
+func (wb *Web) againFor(r *http.Request, id *session.Identity, c change) (againPage, error) {
+	need, err := wb.Login.Needs(r.Context(), id, c.insists)
+	if err != nil {
+		return againPage{}, err
+	}
+	linked, err := wb.Login.DoorsOf(r.Context(), id.User.ID)
+	return againPage{
+		Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: r.Form.Get("id"), Email: r.PostForm.Get("email"),
+		NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: r.PostForm.Get("recovery") != "",
+		Doors: doorsPart{List: doorViews(linked), Again: true},
+	}, err
+}
+
+// askAgain shows that page to somebody who has come by a link.
+func (wb *Web) askAgain(w http.ResponseWriter, r *http.Request, id *session.Identity, c change) error {
+	page, err := wb.againFor(r, id, c)
+	if err != nil {
+		return err
+	}
+	wb.pages.render(w, r, http.StatusOK, "again", wb.view(r, c.heading, page))
+	return nil
+}
+
 // againProblem says to a person why their proof did not do.
 func againProblem(f *fault.Error) string {
 	switch {
 	case f.Is(login.ErrPassword):
 		return "This is not your password."
 	case f.Is(account.ErrNoPassword):
-		return "You have no password. Sign in again with your passkey instead."
+		return "You have no password. Sign in again instead."
 	case f.Is(login.ErrStale):
 		return "Type your password, or sign in again."
 	case f.Is(login.ErrCodeNeeded):

@@ -113,6 +113,7 @@ func (a *API) routes() {
 	a.apiTokenRoutes()
 	a.resetRoutes()
 	a.consentRoutes()
+	a.externalRoutes()
 	a.providerRoutes()
 	a.domainRoutes()
 }

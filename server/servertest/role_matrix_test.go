@@ -97,6 +97,11 @@ var ownDeeds = []deed{
 		"11 ++++ ++ 1+ + 333 9",
 	},
 
+	{"GET /auth/external/providers", "", 200, evenLimited},
+	{"GET /auth/external/linked-accounts", "", 200, evenLimited},
+	{"POST /auth/external/providers/{server provider}/link", "", 200, evenLimited},
+	{"DELETE /auth/external/providers/{my linked provider}/unlink", `{"password":"` + passphrase + `"}`, 200, evenLimited},
+
 	{"GET /users/me", "", 200, evenLimitedT},
 	{"PATCH /users/me", `{"nickname":"New"}`, 200, signedInToo},
 	// The only owner of an organization stays.

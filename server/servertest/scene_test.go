@@ -329,6 +329,16 @@ func (sc *scene) mine(name string, by *person) string {
 		codes, _ := registerKey(by.caller, key).succeeded(201, registerMessage).at("backup_codes").([]any)
 		sc.things["recovery"], _ = codes[0].(string)
 		return key.CredentialID()
+	case "linked provider":
+		slug := sc.thing("server provider")
+		p, err := sc.s.Providers.Find(sc.t.Context(), slug)
+		sc.do(err)
+		sc.do(sc.s.DB.Update(sc.t.Context(), func(tx *storage.Tx) error {
+			_, err := sc.s.Accounts.LinkIn(sc.t.Context(), tx, audit.Shell(), time.Now(), &account.User{ID: by.id},
+				&account.Said{Provider: p, Issuer: p.Issuer, Subject: by.id})
+			return err
+		}))
+		return slug
 	case "recovery":
 		return sc.things["recovery"] // that came with the passkey
 	case "new passkey":
