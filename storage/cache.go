@@ -12,20 +12,21 @@ const cacheSize = 20_000
 
 // Kinds of cached records; a record's cache key is its kind and its own key.
 const (
-	userKey      = "user:"
-	sessionKey   = "session:"
-	tokenKey     = "token:"
-	clientKey    = "client:" // by the name that the client gives itself
-	clientRowKey = "client-row:"
-	grantKey     = "grant:"
-	memberKey    = "members:"
-	mfaKey       = "mfa:"
-	orgKey       = "org:"
-	keysKey      = "keys:"
-	revokedKey   = "revoked:"
-	accessKey    = "access:"
-	apiTokenKey  = "api-token:"
-	passwordKey  = "password-changed:"
+	userKey         = "user:"
+	sessionKey      = "session:"
+	tokenKey        = "token:"
+	clientKey       = "client:" // by the name that the client gives itself
+	clientRowKey    = "client-row:"
+	grantKey        = "grant:"
+	memberKey       = "members:"
+	mfaKey          = "mfa:"
+	orgKey          = "org:"
+	keysKey         = "keys:"
+	certificatesKey = "certificates:"
+	revokedKey      = "revoked:"
+	accessKey       = "access:"
+	apiTokenKey     = "api-token:"
+	passwordKey     = "password-changed:"
 )
 
 // cache holds hot records until a commit changes them. A record read before a
