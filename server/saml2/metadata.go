@@ -253,18 +253,20 @@ func readCertificates(info *etree.Element) (certs []*x509.Certificate, err error
 		return nil, badMetadata("Has a key without KeyInfo.")
 	}
 	for _, data := range children(info, nsSignature, "X509Data") {
-		for _, el := range children(data, nsSignature, "X509Certificate") {
-			der, err := decodeBase64(text(el))
-			if err != nil {
-				return nil, badMetadata("Has a certificate that is not base64.")
-			}
-			cert, err := x509.ParseCertificate(der)
-			if err != nil || !isStrong(cert.PublicKey) {
-				return nil, badMetadata("Has a certificate that cannot be read, or whose key is not RSA of 2048 bits or ECDSA.")
-			}
-			certs = append(certs, cert)
-			break // the others are its chain, which nothing is signed with
+		in := children(data, nsSignature, "X509Certificate")
+		if len(in) == 0 {
+			continue
 		}
+		// The others are its chain, which nothing is signed with.
+		der, err := decodeBase64(text(in[0]))
+		if err != nil {
+			return nil, badMetadata("Has a certificate that is not base64.")
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil || !isStrong(cert.PublicKey) {
+			return nil, badMetadata("Has a certificate that cannot be read, or whose key is not RSA of 2048 bits or ECDSA.")
+		}
+		certs = append(certs, cert)
 	}
 	return certs, nil
 }

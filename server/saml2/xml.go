@@ -250,7 +250,7 @@ func written(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.00
 // child adds an element to el.
 func child(el *etree.Element, name, value string, attributes ...string) *etree.Element {
 	c := el.CreateElement(name)
-	for i := 0; i < len(attributes); i += 2 {
+	for i := 0; i+1 < len(attributes); i += 2 {
 		c.CreateAttr(attributes[i], attributes[i+1])
 	}
 	if value != "" {
