@@ -32,6 +32,7 @@ organization is named by slug or ID, a user by address or ID.`,
 	c.AddCommand(a.createOrgCommand(), a.listOrgsCommand(), a.showOrgCommand(), a.updateOrgCommand(), a.switchOrgCommand(true),
 		a.switchOrgCommand(false), a.rescueOrgCommand(), a.deleteOrgCommand(), a.memberCommand())
 	c.AddCommand(a.policyCommand(), a.complianceCommand())
+	c.AddCommand(a.domainCommand())
 	return c
 }
 

@@ -14,7 +14,7 @@ import (
 
 // acting are the paths where a GET begins, takes on or ends a sign-in. A HEAD
 // must do none of that (RFC 9110, section 9.3.2), so there is none.
-var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll"}
+var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll", "/external/:slug/callback"}
 
 // handler maps every URL to what answers it.
 func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {
@@ -34,6 +34,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
 		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts, OpenID: s.OpenID,
 		Version: version, Issuer: s.Config.PublicURL,
+		Providers: s.Providers,
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))

@@ -30,6 +30,9 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 	if err := s.Keys.Prepare(ctx); err != nil {
 		return nil, nil, err
 	}
+	if err := s.Providers.Sync(ctx, s.Config.Providers); err != nil {
+		return nil, nil, fmt.Errorf("set the identity providers of the configuration: %w", err)
+	}
 	h, err := s.handler(version, ready)
 	if err != nil {
 		return nil, nil, err

@@ -20,9 +20,11 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/outbound"
+	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/session"
 	"authy/server/token"
+	"authy/server/upstream"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -44,6 +46,8 @@ type Services struct {
 	Mail     *mail.Queue
 	Outbound *outbound.Client
 	Logouts  *logout.Service
+	// Providers are who people come from.
+	Providers *provider.Service
 
 	local kv.Store
 }
@@ -123,13 +127,23 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	if err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
+	s.Providers = provider.New(db)
+	s.Providers.PublicURL, s.Providers.Outbound = c.PublicURL, s.Outbound
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts,
-		Party: account.RelyingPartyOf(c.PublicURL),
+		Party:     account.RelyingPartyOf(c.PublicURL),
+		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound)), PublicURL: c.PublicURL,
 	})
 	return s, nil
+}
+
+// protocols returns what asks providers, by their kinds.
+func protocols(openID *upstream.Service) map[string]login.Protocol {
+	return map[string]login.Protocol{
+		provider.Google: openID, provider.GitHub: openID, provider.Microsoft: openID, provider.OIDC: openID,
+	}
 }
 
 // factorWords names second factors in mail.

@@ -53,6 +53,12 @@ func (tx *Tx) DeleteIdentity(ctx context.Context, userID, id string) error {
 	return err
 }
 
+// DeleteIdentities deletes the identities of a user.
+func (tx *Tx) DeleteIdentities(ctx context.Context, userID string) error {
+	_, err := remove[Identity](ctx, tx, "user_id = ?", userID)
+	return err
+}
+
 // UpstreamSession is what a provider knows a session of a user by.
 type UpstreamSession struct {
 	bun.BaseModel `bun:"table:upstream_sessions"`
@@ -80,6 +86,12 @@ func (r Reader) UpstreamSession(ctx context.Context, sessionID string) (*Upstrea
 // UpstreamSessions returns those of a subject at a provider, without their hints.
 func (r Reader) UpstreamSessions(ctx context.Context, providerID, subject string) ([]UpstreamSession, error) {
 	return list[UpstreamSession](ctx, r, "session_id", "provider_id = ? AND subject = ?", providerID, subject)
+}
+
+// UpstreamSessionsNamed returns those that a provider calls by a name, without
+// their hints.
+func (r Reader) UpstreamSessionsNamed(ctx context.Context, providerID, name string) ([]UpstreamSession, error) {
+	return list[UpstreamSession](ctx, r, "session_id", "provider_id = ? AND upstream_id = ?", providerID, name)
 }
 
 // InsertUpstreamSession adds what a provider knows a session by; what was there

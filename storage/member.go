@@ -25,6 +25,7 @@ type Member struct {
 	UserID         string
 	Role           Role
 	InvitedByID    Ref
+	ProviderID     Ref // whose groups gave it; "" for one that people gave
 	InvitedAt      Time
 	JoinedAt       Time
 	CreatedAt      Time

@@ -43,3 +43,10 @@ func (tx *Tx) SavePassword(ctx context.Context, p *Password) error {
 		Set("hash = EXCLUDED.hash").Set("changed_at = EXCLUDED.changed_at").Exec(ctx)
 	return translate(err)
 }
+
+// DeletePassword takes the password of a user away; it says whether there was one.
+func (tx *Tx) DeletePassword(ctx context.Context, userID string) (bool, error) {
+	tx.change(passwordKey, userID)
+	n, err := remove[Password](ctx, tx, "user_id = ?", userID)
+	return n > 0, err
+}

@@ -109,6 +109,14 @@ func (r Reader) AllProviders(ctx context.Context) ([]Provider, error) {
 	return list[Provider](ctx, r, "slug", "TRUE")
 }
 
+// HasOrgProvider says whether any organization has a provider of its own.
+func (r Reader) HasOrgProvider(ctx context.Context) (bool, error) {
+	var has bool
+	err := r.conn.hotRow(ctx, `SELECT EXISTS (SELECT 1 FROM providers
+		WHERE organization_id IS NOT NULL AND is_active)`).Scan(&has)
+	return has, translate(err)
+}
+
 // InsertProvider adds a provider; [ErrTaken] says that its slug is in use.
 func (tx *Tx) InsertProvider(ctx context.Context, p *Provider) error {
 	tx.sealProvider(p)

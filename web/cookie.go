@@ -18,6 +18,8 @@ const (
 	pendingCookie = "authy_pending"
 	onwardCookie  = "authy_onward"
 	carriedCookie = "authy_carried"
+	// providerCookie names where somebody came from last, and no person.
+	providerCookie = "authy_provider"
 )
 
 // cookieName returns the name of a cookie as browsers see it. Over https the

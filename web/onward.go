@@ -12,9 +12,9 @@ import (
 
 // Someone who opens an invitation signs in first; someone on the way to an
 // application may have to set a second factor up. A cookie keeps where they were
-// going. It is one of two pages here, with a secret and nothing else, so that
+// going. It is one of a few pages here, with a secret and nothing else, so that
 // it can lead to no other site.
-var onwardPath = regexp.MustCompile(`^/(invitations\?token|enroll\?flow)=[A-Z2-7]{26}$`)
+var onwardPath = regexp.MustCompile(`^/(invitations\?token|enroll\?flow|arrival/link\?handle)=[A-Z2-7]{26}$`)
 
 // onwardFor is how long it is kept: as long as a sign-in may take.
 const onwardFor = 30 * time.Minute
@@ -22,6 +22,7 @@ const onwardFor = 30 * time.Minute
 const (
 	toInvitation = "/invitations?token="
 	toEnroll     = "/enroll?flow="
+	toClaim      = "/arrival/link?handle="
 )
 
 // setOnward keeps where someone is going, if it is a place to go.
@@ -42,10 +43,18 @@ func (wb *Web) onward(r *http.Request, page string) string {
 	return c.Value
 }
 
-// afterSignIn returns where a browser goes that has just signed in by itself:
-// to the invitation that it was shown, if there is one.
+// afterSignIn returns where a browser goes that has just signed in: to the page
+// that links the account at a provider that it came from, or, by itself, to the
+// invitation that it was shown, if there is one.
 func (wb *Web) afterSignIn(w http.ResponseWriter, r *http.Request, next *login.Next) string {
-	if next.SignedIn == nil || next.Location != "/account" {
+	if next.SignedIn == nil || !strings.HasPrefix(next.Location, "/") {
+		return next.Location
+	}
+	if to := wb.onward(r, toClaim); to != "" {
+		wb.clearCookie(w, onwardCookie)
+		return to
+	}
+	if next.Location != "/account" {
 		return next.Location
 	}
 	to := wb.onward(r, toInvitation)

@@ -61,6 +61,7 @@ type signInPage struct {
 	Another    bool   // the application asks for somebody else than is signed in
 	Wants      string // what the application asks for, beside a password
 	SignUp     bool   // whether one can make an account for oneself
+	Doors      doorsPart
 }
 
 // secondFactorPage is the data of page "second_factor".

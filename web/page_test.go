@@ -50,6 +50,11 @@ func pageData() map[string]any {
 		"choose_account":  choosePage{},
 		"form_post":       formPostPage{},
 		"remove_app":      removeAppPage{},
+
+		"departure":            departurePage{},
+		"organization_sign_in": organizationPage{},
+		"arrival_new":          newcomerPage{},
+		"arrival_link":         claimantPage{},
 	}
 }
 
@@ -287,9 +292,9 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 		hidden  []string
 	}{
 		"sign_in": {
-			"/sign-in /passkey",
-			[]string{"email", "password", "remember", "sign-in", "problem", "use-passkey"},
-			[]string{"flow", "flow", "credential", "remember"},
+			"/sign-in /passkey /external/Ada/start /external/Ada/start",
+			[]string{"email", "password", "remember", "sign-in", "problem", "use-passkey", "organization"},
+			[]string{"flow", "flow", "credential", "remember", "flow", "again", "email", "flow", "again", "email"},
 		},
 		"second_factor": {
 			"/second-factor",
@@ -297,10 +302,15 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 			[]string{"flow", "recovery"},
 		},
 		"again": {
-			"Ada",
+			"Ada /external/Ada/start /external/Ada/start",
 			[]string{"password", "code", "recovery", "prove"},
-			[]string{"id", "email"},
+			[]string{"id", "email", "flow", "again", "email", "flow", "again", "email"},
 		},
+		"arrival_new":          {"/arrival/new", []string{"full_name", "email", "join", "have-account"}, []string{"handle"}},
+		"arrival_link":         {"/arrival/link", []string{"signed-in-as", "link", "not-now"}, []string{"id"}},
+		"organization_sign_in": {"/sign-in/organization", []string{"email", "find", "another-way"}, []string{"flow"}},
+		"departure":            {"", []string{"depart"}, nil},
+
 		"consent":        {"/consent", []string{"allow", "deny", "switch", "policy", "terms"}, []string{"flow"}},
 		"choose_account": {"/choose-account", []string{"continue-as", "switch"}, []string{"flow", "account"}},
 		"form_post":      {"Ada", []string{"form-post", "send"}, []string{"Ada", "Ada"}},

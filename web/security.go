@@ -24,6 +24,8 @@ type securityView struct {
 	HasTOTP       bool
 	TOTPSince     time.Time
 	RecoveryCodes int // how many are left
+	Linked        []linkedView
+	Linkable      []doorView
 }
 
 // passkeyView is one passkey.
@@ -40,6 +42,7 @@ type againPage struct {
 	NeedsPassword, NeedsCode bool
 	Recovery                 bool // the code was said to be a recovery code
 	Problem                  string
+	Doors                    doorsPart // to come from once more
 }
 
 // passkeyNewPage is the data of page "passkey_new".
@@ -75,8 +78,10 @@ func (wb *Web) fillSecurity(r *http.Request, id *session.Identity, page *securit
 		return err
 	}
 	page.HasTOTP, page.TOTPSince = t.Enabled, t.ConfirmedAt
-	page.RecoveryCodes, err = wb.Accounts.RecoveryCodesLeft(r.Context(), id.User.ID)
-	return err
+	if page.RecoveryCodes, err = wb.Accounts.RecoveryCodesLeft(r.Context(), id.User.ID); err != nil {
+		return err
+	}
+	return wb.fillLinked(r, id, page)
 }
 
 // change is what someone does about how they sign in. do gets the proof that
@@ -117,6 +122,11 @@ func (wb *Web) change(c change) handler {
 			Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: form.Get("id"), Email: form.Get("email"),
 			NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: form.Get("recovery") != "",
 		}
+		linked, err := wb.Login.DoorsOf(r.Context(), id.User.ID)
+		if err != nil {
+			return err
+		}
+		page.Doors = doorsPart{List: doorViews(linked), Again: true}
 		if need.Any() && !form.Has("password") && !form.Has("code") {
 			wb.pages.render(w, r, http.StatusOK, "again", wb.view(r, c.heading, page))
 			return nil
@@ -141,7 +151,7 @@ func againProblem(f *fault.Error) string {
 	case f.Is(login.ErrPassword):
 		return "This is not your password."
 	case f.Is(account.ErrNoPassword):
-		return "You have no password. Sign in again with your passkey instead."
+		return "You have no password. Sign in again instead."
 	case f.Is(login.ErrStale):
 		return "Type your password, or sign in again."
 	case f.Is(login.ErrCodeNeeded):

@@ -80,6 +80,10 @@ func (wb *Web) renderSignIn(w http.ResponseWriter, r *http.Request, status int, 
 	} else if id, err := wb.identity(r); err == nil && id != nil {
 		page.SwitchFrom = id.User.Email
 	}
+	var err error
+	if page.Doors, err = wb.doors(r, page.Flow, page.Email); err != nil {
+		return err
+	}
 	v.Data = page
 	wb.pages.renderWith(w, r, status, "sign_in", v, foreign{forms: []string{source}, logo: logo})
 	return nil

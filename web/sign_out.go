@@ -65,7 +65,18 @@ func (wb *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	wb.signedOut(w, r, out, "", nil)
+	onward := ""
+	if up := out.Upstream; up != nil {
+		if up.Form != nil && len(out.Frames) == 0 {
+			wb.clearCookie(w, sessionCookie)
+			wb.post(w, r, up.URL, up.Form, anywhere)
+			return nil
+		}
+		if up.Form == nil {
+			onward = up.URL
+		}
+	}
+	wb.signedOut(w, r, out, onward, nil)
 	return nil
 }
 
@@ -73,7 +84,7 @@ func (wb *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 // applications, or the person something to read.
 func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.SignedOut, onward string, client *clientView) {
 	wb.clearCookie(w, sessionCookie)
-	if len(out.Frames) == 0 && (onward != "" || len(out.Receipts) == 0) {
+	if len(out.Frames) == 0 && out.Upstream == nil && (onward != "" || len(out.Receipts) == 0) {
 		if onward == "" {
 			onward = "/signed-out"
 		}

@@ -98,6 +98,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/setup", wb.setup)
 	wb.registerAccount(get, post)
 	wb.registerLinks(get, post)
+	wb.registerExternal(get, post, handle)
 
 	get("/api/docs", wb.showDocs)
 
@@ -116,17 +117,20 @@ const maxForm = 64 << 10
 
 // page turns a handler into an [http.Handler]: its errors become pages.
 func (wb *Web) page(h handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := readForm(r); err != nil {
-			err = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
-			wb.fail(w, r, err)
-			return
-		}
-		if err := h(w, r); err != nil {
-			wb.fail(w, r, err)
-		}
-	})
+	return wb.sized(maxForm, h)
+}
+
+// serve answers a request of at most most bytes.
+func (wb *Web) serve(w http.ResponseWriter, r *http.Request, most int64, h handler) {
+	r.Body = http.MaxBytesReader(w, r.Body, most)
+	if err := readForm(r); err != nil {
+		err = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
+		wb.fail(w, r, err)
+		return
+	}
+	if err := h(w, r); err != nil {
+		wb.fail(w, r, err)
+	}
 }
 
 // readForm reads the fields of a request; a body that is no form is an error.

@@ -46,6 +46,13 @@ for (const form of document.forms) {
     setTimeout(() => form.removeAttribute("aria-busy"), patience);
   });
 }
+// Whoever comes by way of a provider stays signed in, too, if they say so beside the password.
+for (const form of document.querySelectorAll("form[data-door]")) {
+  form.addEventListener("submit", () => {
+    const remember = document.getElementById("remember");
+    if (remember && form.elements.remember) form.elements.remember.value = remember.checked ? "yes" : "";
+  });
+}
 addEventListener("pageshow", () => {
   for (const form of document.forms) form.removeAttribute("aria-busy");
 });

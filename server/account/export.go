@@ -32,6 +32,7 @@ type Export struct {
 	Grants            []ExportGrant      `json:"grants" doc:"What applications were given"`
 
 	ExportLogouts
+	ExportIdentities
 	InvitationsReceived []ExportInvitation `json:"invitations_received" doc:"To my address, if it is verified; not answered yet"`
 	InvitationsMade     []ExportInvitation `json:"invitations_made" doc:"By me, not answered yet"`
 	Mails               []ExportMail       `json:"mails" doc:"To my address, if it is verified, that wait to be sent"`
@@ -181,7 +182,7 @@ func (s *Service) Export(ctx context.Context, by audit.Actor, userID string) (*E
 	e := &exporter{db: s.db, userID: userID, out: &Export{ExportedAt: storage.At(now).Time}, clients: map[string]*storage.Client{}}
 	for _, part := range []func(context.Context) error{
 		e.user, e.password, e.totp, e.passkeys, e.sessions, e.tokens, e.memberships, e.consents, e.grants,
-		e.invitationsMade, e.sent, e.logouts, e.events,
+		e.invitationsMade, e.sent, e.logouts, e.identities, e.events,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, fmt.Errorf("export what is kept about %s: %w", userID, err)

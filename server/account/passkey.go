@@ -320,8 +320,10 @@ func (s *Service) RemovePasskey(
 	if err != nil {
 		return err
 	}
-	if err := notTheLastWayIn(ctx, tx, userID); err != nil {
+	if other, err := otherWay(ctx, tx, userID, "", p.ID); err != nil {
 		return err
+	} else if !other {
+		return ErrLastPasskey
 	}
 	if err := tx.DeletePasskey(ctx, userID, credentialID); err != nil {
 		return fmt.Errorf("delete passkey %s: %w", p.ID, err)
@@ -336,25 +338,6 @@ func (s *Service) RemovePasskey(
 		Action: "webauthn.credential.deleted", TargetKind: "user", TargetID: userID,
 		Details: map[string]string{"passkey": p.ID},
 	})
-}
-
-// notTheLastWayIn is [ErrLastPasskey] for a user who has one passkey and no password.
-func notTheLastWayIn(ctx context.Context, tx *storage.Tx, userID string) error {
-	have, err := tx.CountPasskeys(ctx, userID)
-	if err != nil {
-		return fmt.Errorf("count the passkeys of %s: %w", userID, err)
-	}
-	if have > 1 {
-		return nil
-	}
-	_, err = tx.Password(ctx, userID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return ErrLastPasskey
-	}
-	if err != nil {
-		return fmt.Errorf("read the password of %s: %w", userID, err)
-	}
-	return nil
 }
 
 // ResetPasskeys takes every passkey of a user away who has lost them, on behalf

@@ -27,6 +27,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/session"
 	"authy/server/token"
@@ -47,6 +48,8 @@ type Config struct {
 	Tokens   *token.Service
 	Logouts  *logout.Service
 	OpenID   *openid.Provider
+	// Providers are who people come from.
+	Providers *provider.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -108,6 +111,8 @@ func (a *API) routes() {
 	a.apiTokenRoutes()
 	a.resetRoutes()
 	a.consentRoutes()
+	a.providerRoutes()
+	a.domainRoutes()
 }
 
 // OpenAPI returns the document that describes the API. It is completed when it

@@ -36,6 +36,7 @@ func problems(c *Config) []problem {
 	list = append(list, durationProblems(c)...)
 	list = append(list, mailProblems(c)...)
 	list = append(list, keyProblems(c.Keys)...)
+	list = append(list, providerProblems(c)...)
 	return slices.DeleteFunc(list, func(p problem) bool { return p.err == nil })
 }
 

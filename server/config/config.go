@@ -31,6 +31,9 @@ type Config struct {
 	CORS         CORS         `toml:"cors"`
 	Outbound     Outbound     `toml:"outbound"`
 	Server       Server       `toml:"server"`
+
+	// Providers are the identity providers that are set here, by name.
+	Providers map[string]*Provider `toml:"-"`
 }
 
 // Database says where records are kept.

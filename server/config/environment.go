@@ -63,6 +63,10 @@ func (l *loader) readEnvironment(env environment) {
 		known[name], known[name+envFile] = true, true
 		l.readVariable(s, name, env)
 	}
+	l.readProviderVariables(env, known)
+	for _, s := range l.config.allSettings() {
+		known[s.envName()] = true
+	}
 	names := slices.Sorted(maps.Keys(known))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.HasPrefix(name, envPrefix) && !known[name] && !foreign(name, env[name]) {

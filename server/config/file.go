@@ -62,7 +62,16 @@ func (l *loader) readEntry(file string, e entry, values map[string]any) {
 			l.fail("%s: %s: %w", origin, key, err)
 			return
 		}
+		if _, twice := l.origins[key]; twice && s.provider != "" {
+			l.fail("%s: both %s and %[2]s_file are there; leave one out", origin, key)
+			return
+		}
 		l.set(s, text, origin)
+	case l.readProviderFile(origin, e, valueAt(values, e.path)):
+	case e.section && e.isProvider():
+		l.config.provider(e.path[1])
+	case len(e.path) > 1 && e.path[0] == providerSection && !providerName.MatchString(e.path[1]):
+		l.fail("%s: %s: the name of a provider has 1 to 63 lower-case letters, digits and hyphens", origin, key)
 	case !slices.Contains(sections(), key):
 		l.fail("%s: unknown key %q%s", origin, key, suggest(key, e.candidates()))
 	case !e.section:
@@ -99,10 +108,18 @@ func (e entry) key() string {
 	return strings.Join(parts, ".")
 }
 
+// isProvider says whether e is the head of a provider, such as [provider.google].
+func (e entry) isProvider() bool {
+	return len(e.path) == 2 && e.path[0] == providerSection && providerName.MatchString(e.path[1])
+}
+
 // candidates returns what may have been meant by an unknown key.
 func (e entry) candidates() []string {
-	if len(e.path) == 1 && e.section {
+	switch {
+	case len(e.path) == 1 && e.section:
 		return sections()
+	case len(e.path) == 3 && e.path[0] == providerSection && providerName.MatchString(e.path[1]):
+		return providerKeys(e.path[1])
 	}
 	return keys()
 }

@@ -28,7 +28,7 @@ func (r *Report) Warnings() []string { return slices.Clone(r.warnings) }
 
 func (l *loader) report() *Report {
 	r := &Report{warnings: l.warnings}
-	for _, s := range settings {
+	for _, s := range l.config.allSettings() {
 		r.settings = append(r.settings, Setting{s.key, s.shown(l.config), l.origin(s.key)})
 	}
 	return r

@@ -16,6 +16,10 @@ type setting struct {
 	key   string // "security.bcrypt_cost"
 	index []int
 	isURL bool // a Secret of which only the password is secret
+	// isLong is text that is not shown, since it is long.
+	isLong bool
+	// provider is whose it is, "" for the server's own.
+	provider string
 }
 
 // settings lists every setting in the order of the fields of Config.
@@ -24,13 +28,16 @@ var settings = listSettings(reflect.TypeFor[Config](), "", nil)
 func listSettings(t reflect.Type, prefix string, index []int) []setting {
 	var list []setting
 	for f := range t.Fields() {
+		if f.Tag.Get("toml") == "-" {
+			continue
+		}
 		key := prefix + f.Tag.Get("toml")
 		at := append(index[:len(index):len(index)], f.Index...)
 		if isSection(f.Type) {
 			list = append(list, listSettings(f.Type, key+".", at)...)
 			continue
 		}
-		list = append(list, setting{key: key, index: at, isURL: f.Tag.Get("show") == "url"})
+		list = append(list, setting{key: key, index: at, isURL: f.Tag.Get("show") == "url", isLong: f.Tag.Get("show") == "set"})
 	}
 	return list
 }
@@ -47,7 +54,7 @@ func findSetting(key string) (setting, bool) {
 			return s, true
 		}
 	}
-	return setting{}, false
+	return providerSetting(key)
 }
 
 // keys returns the key of every setting.
@@ -67,7 +74,7 @@ func sections() []string {
 			list = append(list, s.key[:end])
 		}
 	}
-	return slices.Compact(list)
+	return append(slices.Compact(list), providerSection)
 }
 
 // FlagName returns the command-line flag for key, without dashes in front:
@@ -78,11 +85,14 @@ func FlagName(key string) string {
 
 // envName returns the environment variable for s.
 func (s setting) envName() string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+	return envPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.key))
 }
 
 // field returns a pointer to the field of c that s stands for.
 func (s setting) field(c *Config) any {
+	if s.provider != "" {
+		return reflect.ValueOf(c.provider(s.provider)).Elem().FieldByIndex(s.index).Addr().Interface()
+	}
 	return reflect.ValueOf(c).Elem().FieldByIndex(s.index).Addr().Interface()
 }
 
@@ -100,6 +110,8 @@ func (s setting) set(c *Config, text string) (err error) {
 		*f, err = keep(*f, text, strconv.ParseBool)
 	case *Duration:
 		*f, err = keep(*f, text, parseDuration)
+	case *Words:
+		*f, err = keep(*f, text, parseWords)
 	case *[]netip.Prefix:
 		list, err := parsePrefixes(text)
 		if err != nil {
@@ -147,6 +159,8 @@ func (s setting) expects() string {
 		return "a list of addresses and ranges"
 	case *[]string:
 		return "a list of origins"
+	case *Words:
+		return "a list of strings"
 	}
 	return "a string"
 }
@@ -166,6 +180,10 @@ func (s setting) fromTOML(value any) (string, error) {
 	case *[]netip.Prefix, *[]string:
 		if list, ok := textList(value); ok {
 			return strings.Join(list, ","), nil
+		}
+	case *Words:
+		if list, ok := textList(value); ok {
+			return Words(list).join(), nil
 		}
 	default:
 		if text, ok := value.(string); ok {
@@ -198,6 +216,13 @@ func (s setting) shown(c *Config) string {
 		return joinPrefixes(*f)
 	case *[]string:
 		return strings.Join(*f, ",")
+	case *Words:
+		return strings.Join(*f, ",")
+	case *string:
+		if s.isLong {
+			return s.mask(*f)
+		}
+		return *f
 	default:
 		return fmt.Sprint(reflect.ValueOf(f).Elem().Interface())
 	}

@@ -34,6 +34,12 @@ type Next struct {
 	// Pending is a sign-in that needs its second factor, to be kept in a
 	// cookie, if not nil.
 	Pending *Pending
+	// Away is the name of the provider that it goes to, "" if it goes to none.
+	Away string
+	// Provider is the slug of the provider that somebody has come from.
+	Provider string
+	// Linked is the name of a provider that was linked just now.
+	Linked string
 }
 
 // nextOf takes an answer to its client.
@@ -368,6 +374,10 @@ func (s *Service) enter(
 		return err
 	}
 	out.User, out.Remember = user, remember
-	out.Session, out.Token, err = s.sessions.Renew(ctx, tx, by, now, old.Session.ID, proved.methods)
-	return err
+	out.Session, out.Token, err = s.sessions.Renew(
+		ctx, tx, by, now, old.Session.ID, proved.methods, proved.arrival.until())
+	if err != nil {
+		return err
+	}
+	return keepArrival(ctx, tx, now, proved.arrival, out.Session.ID)
 }

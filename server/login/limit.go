@@ -45,6 +45,9 @@ var (
 	perMailer  = limit.Rule{Name: "mail-address", Most: 30, Window: 15 * time.Minute}
 	// perLink is how often one address may follow links that were mailed.
 	perLink = limit.Rule{Name: "link-address", Most: 60, Window: 15 * time.Minute}
+	// perDeparture is how often one address may go to another provider, and come
+	// back: each asks something of it.
+	perDeparture = limit.Rule{Name: "departure-address", Most: 600, Window: 15 * time.Minute}
 	// perFlow is how many sign-ins one address may begin: each is kept for a
 	// while, also when it leads nowhere.
 	perFlow = limit.Rule{Name: "flow-address", Most: 1500, Window: 15 * time.Minute}
@@ -145,6 +148,11 @@ func (l limits) mail(ctx context.Context, by audit.Actor, email string) error {
 // link counts a link that is followed.
 func (l limits) link(ctx context.Context, by audit.Actor) error {
 	return l.count.Count(ctx, perLink, limit.Network(by.IPAddress))
+}
+
+// departure counts somebody who goes to a provider or comes back.
+func (l limits) departure(ctx context.Context, by audit.Actor) error {
+	return l.count.Count(ctx, perDeparture, limit.Network(by.IPAddress))
 }
 
 // flow counts a sign-in that begins.

@@ -6,7 +6,8 @@
 //
 // Read login.go (the doors), step.go (the decision), flow.go (sign-ins that
 // have begun and not ended), second_factor.go (sign-ins that are half done),
-// limit.go (how often one may try).
+// limit.go (how often one may try), upstream.go and arrive.go (coming from
+// another provider).
 package login
 
 import (
@@ -23,6 +24,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/session"
 	"authy/storage"
@@ -52,6 +54,12 @@ type Config struct {
 	Clients *registry.Service
 	// Logouts tells applications that a session has ended.
 	Logouts *logout.Service
+	// Providers keeps the identity providers that people come from; Protocols
+	// ask them, by their kind.
+	Providers *provider.Service
+	Protocols map[string]Protocol
+	// PublicURL is where the answers of providers come in.
+	PublicURL string
 	// Party is the server as the authenticators of passkeys know it.
 	Party account.RelyingParty
 }
@@ -99,10 +107,11 @@ type Result struct {
 // proof is who has proved to be whom, and how.
 type proof struct {
 	user     *storage.User
-	password *account.Match // nil for a user who is being made, or came by a passkey
+	password *account.Match // nil for a user who is being made, or came otherwise
 	methods  []string       // RFC 8176
 	second   bool           // says that the second factor was proved, too
 	signs    signs          // what the user is told of
+	arrival  *arrival       // from a provider; nil for who came by themselves
 }
 
 // Program signs a program in, which then sends its token as a Bearer header.
@@ -271,8 +280,12 @@ func (s *Service) begin(
 	}
 	out.Session, out.Token, err = s.sessions.Start(ctx, tx, by, now, session.Began{
 		UserID: proved.user.ID, Kind: kind, Remember: remember, Methods: proved.methods,
+		Until: proved.arrival.until(),
 	})
 	if err != nil {
+		return err
+	}
+	if err := keepArrival(ctx, tx, now, proved.arrival, out.Session.ID); err != nil {
 		return err
 	}
 	out.Standing, err = org.StandingOf(ctx, tx.Reader, proved.user.ID, now)
@@ -301,12 +314,18 @@ func (s *Service) signedIn(
 	if err := s.tell(ctx, tx, by, now, proved.signs, user); err != nil {
 		return nil, err
 	}
+	details := map[string]string{"method": strings.Join(proved.methods, " ")}
+	if proved.arrival != nil {
+		details["provider"] = proved.arrival.provider.Slug
+		if err := s.settleIn(ctx, tx, by, now, user, proved.arrival); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.accounts.SignedIn(ctx, tx, by, now, user, proved.password); err != nil {
 		return nil, err
 	}
 	return user, audit.Record(ctx, tx, by, now, audit.Event{
-		Action: "user.login", TargetKind: "user", TargetID: user.ID,
-		Details: map[string]string{"method": strings.Join(proved.methods, " ")},
+		Action: "user.login", TargetKind: "user", TargetID: user.ID, Details: details,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"authy/server/audit"
 	"authy/server/logout"
 	"authy/server/openid"
+	"authy/server/provider"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -17,6 +18,9 @@ type SignedOut struct {
 	Frames []openid.Frame
 	// Receipts are for those that were told from here.
 	Receipts []logout.Receipt
+	// Upstream ends the session at the provider that it came from; nil if there
+	// is none to be ended.
+	Upstream *provider.Request
 }
 
 // SignOut ends the session of a browser, if it has one.
@@ -25,7 +29,13 @@ func (s *Service) SignOut(ctx context.Context, by audit.Actor, b Browser) (Signe
 	if err != nil || id == nil {
 		return SignedOut{}, err
 	}
-	return s.signOut(ctx, by, id, "User logout")
+	up, err := s.upstreamLogout(ctx, id.Session.ID)
+	if err != nil {
+		return SignedOut{}, err
+	}
+	out, err := s.signOut(ctx, by, id, "User logout")
+	out.Upstream = up
+	return out, err
 }
 
 // signOut ends a session and waits a little for its applications.

@@ -93,20 +93,27 @@ func (s *Service) hold(
 	if err != nil || !owed.Any() {
 		return nil, err
 	}
-	if err := s.accounts.Recheck(ctx, tx, proved.user.ID, proved.password); err != nil {
+	p := &Pending{Token: rand.Text(), ExpiresAt: now.Add(pendingLifetime), Factors: owed}
+	record := &storage.FirstFactor{
+		Hash: storage.Hash(p.Token), UserID: proved.user.ID, FlowID: storage.Ref(e.flowID()), Kind: e.kind,
+		Methods: proved.methods, Remember: e.remember,
+		CreatedAt: storage.At(now), ExpiresAt: storage.At(p.ExpiresAt),
+	}
+	action := "user.login.external"
+	if proved.arrival == nil {
+		action = "user.login.password"
+		if err := s.accounts.Recheck(ctx, tx, proved.user.ID, proved.password); err != nil {
+			return nil, err
+		}
+		record.PasswordChangedAt = storage.At(proved.password.ChangedAt())
+	} else if err := s.holdArrival(ctx, tx, proved.arrival, record); err != nil {
 		return nil, err
 	}
-	p := &Pending{Token: rand.Text(), ExpiresAt: now.Add(pendingLifetime), Factors: owed}
-	err = tx.InsertFirstFactor(ctx, &storage.FirstFactor{
-		Hash: storage.Hash(p.Token), UserID: proved.user.ID, FlowID: storage.Ref(e.flowID()), Kind: e.kind,
-		Methods: proved.methods, Remember: e.remember, PasswordChangedAt: storage.At(proved.password.ChangedAt()),
-		CreatedAt: storage.At(now), ExpiresAt: storage.At(p.ExpiresAt),
-	})
-	if err != nil {
+	if err := tx.InsertFirstFactor(ctx, record); err != nil {
 		return nil, fmt.Errorf("hold the sign-in of %s: %w", proved.user.ID, err)
 	}
 	return p, audit.Record(ctx, tx, by.As(proved.user.ID), now, audit.Event{
-		Action: "user.login.password", TargetKind: "user", TargetID: proved.user.ID, Reason: "second_factor_needed",
+		Action: action, TargetKind: "user", TargetID: proved.user.ID, Reason: "second_factor_needed",
 	})
 }
 
@@ -177,7 +184,7 @@ func (s *Service) admit(
 		} else if err != nil {
 			return fmt.Errorf("end a pending sign-in: %w", err)
 		}
-		proved, err := provedBy(ctx, tx, h, added)
+		proved, err := s.provedBy(ctx, tx, now, h, added)
 		if err != nil {
 			return err
 		}
@@ -236,7 +243,9 @@ func (s *Service) useCode(
 
 // provedBy is what the owner of h has proved by now, with the methods that the
 // second factor added. [ErrPending] if they were signed out since.
-func provedBy(ctx context.Context, tx *storage.Tx, h *storage.FirstFactor, added []string) (proof, error) {
+func (s *Service) provedBy(
+	ctx context.Context, tx *storage.Tx, now time.Time, h *storage.FirstFactor, added []string,
+) (proof, error) {
 	user, err := tx.User(ctx, h.UserID)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && !h.CreatedAt.After(user.SignedOutAt.Time) {
 		return proof{}, ErrPending
@@ -244,10 +253,13 @@ func provedBy(ctx context.Context, tx *storage.Tx, h *storage.FirstFactor, added
 	if err != nil {
 		return proof{}, fmt.Errorf("sign %s in: %w", h.UserID, err)
 	}
-	return proof{
-		user: user, password: account.MatchOf(h.PasswordChangedAt.Time), second: true,
-		methods: append(append([]string{}, h.Methods...), added...),
-	}, nil
+	p := proof{user: user, second: true, methods: append(append([]string{}, h.Methods...), added...)}
+	if h.PasswordChangedAt.IsZero() {
+		p.arrival, err = s.heldArrival(ctx, tx, now, h)
+		return p, err
+	}
+	p.password = account.MatchOf(h.PasswordChangedAt.Time)
+	return p, nil
 }
 
 // ProgramSecondFactor signs a program in that has sent the password before and

@@ -29,8 +29,11 @@ const (
 	RecoveryCodesRenewed Kind = "recovery_codes_renewed"
 	RecoveryCodeUsed     Kind = "recovery_code_used"
 	NewDevice            Kind = "new_device"
-	FailuresBefore       Kind = "failures_before" // a sign-in that succeeded
-	HalfSignIn           Kind = "half_sign_in"    // the password, and not the second factor
+	FailuresBefore       Kind = "failures_before"   // a sign-in that succeeded
+	HalfSignIn           Kind = "half_sign_in"      // the password, and not the second factor
+	IdentityLinked       Kind = "identity_linked"   // about says where
+	IdentityUnlinked     Kind = "identity_unlinked" // about says where
+	AccountCleared       Kind = "account_cleared"   // by who showed that the address is theirs
 	// FactorNeeded reminds a member of an organization that asks for a second factor.
 	FactorNeeded Kind = "factor_needed"
 )
@@ -43,6 +46,7 @@ func Kinds() []Kind {
 	return []Kind{
 		ResetPassword, VerifyEmail, ChangeEmail, EmailInUse, Register, AccountExists, Invitation,
 		PasswordChanged, PasswordReset, EmailChangeRequested, EmailChanged, FactorAdded, FactorRemoved,
-		RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FailuresBefore, HalfSignIn, FactorNeeded, test,
+		RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FailuresBefore, HalfSignIn, FactorNeeded,
+		IdentityLinked, IdentityUnlinked, AccountCleared, test,
 	}
 }

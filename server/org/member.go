@@ -122,13 +122,14 @@ type joining struct {
 	orgID, userID string
 	role          Role
 	invitation    *storage.Invitation // that they accept, or nil
+	provider      string              // whose groups make them one, or ""
 }
 
 func (s *Service) add(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, j joining,
 ) (*storage.Member, error) {
 	m := &storage.Member{
-		ID: storage.NewID(), OrganizationID: j.orgID, UserID: j.userID, Role: j.role,
+		ID: storage.NewID(), OrganizationID: j.orgID, UserID: j.userID, Role: j.role, ProviderID: storage.Ref(j.provider),
 		JoinedAt: storage.At(now), CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
 	}
 	event := audit.Event{
@@ -136,6 +137,8 @@ func (s *Service) add(
 		Details: map[string]string{"role": string(j.role)},
 	}
 	switch {
+	case j.provider != "":
+		event.Reason, event.Details["provider_id"] = mapped, j.provider
 	case j.invitation != nil:
 		m.InvitedByID, m.InvitedAt = j.invitation.InvitedByID, j.invitation.CreatedAt
 		event.Details["invitation_id"] = j.invitation.ID
@@ -195,7 +198,8 @@ func place(ctx context.Context, tx *storage.Tx, orgID, userID string) (*Place, e
 	return &Place{Member: m, User: user}, nil
 }
 
-// alter changes the role of m to role.
+// alter changes the role of m to role. What people decide about a place is
+// theirs from then on: no provider takes it away or changes it.
 func (s *Service) alter(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, m *storage.Member, role Role, reason string,
 ) error {
@@ -209,6 +213,9 @@ func (s *Service) alter(
 		}
 	}
 	m.Role, m.UpdatedAt = role, storage.At(now)
+	if reason != mapped {
+		m.ProviderID = ""
+	}
 	if err := tx.SaveMember(ctx, m); err != nil {
 		return fmt.Errorf("change role of %s in %s: %w", m.UserID, m.OrganizationID, err)
 	}

@@ -4,12 +4,12 @@
 package outbound
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,6 +30,9 @@ const (
 // ErrURL says that a URL is not one that may be asked; the error that wraps it
 // says why.
 var ErrURL = errors.New("outbound: this URL may not be asked")
+
+// ErrLong says that an answer is longer than whoever asked wants to read.
+var ErrLong = errors.New("outbound: the answer is too long")
 
 // reserved are ranges that netip does not know as private, but that lead to
 // places within a network all the same (RFC 6890 and its registry).
@@ -121,10 +124,21 @@ type Answer struct {
 	Body   []byte
 }
 
+// Question is what a server is asked.
+type Question struct {
+	URL string
+	// Form is posted; nil asks for a document.
+	Form url.Values
+	// Header is sent besides. It may hold secrets: no redirect takes them elsewhere.
+	Header http.Header
+	// Limit is how many bytes of the answer's body are read; more are an [ErrLong].
+	Limit int64
+}
+
 // Get asks for a document of at most limit bytes. An answer of any status but
 // 200 is an error.
 func (c *Client) Get(ctx context.Context, address string, limit int64) (*Answer, error) {
-	answer, err := c.send(ctx, http.MethodGet, address, nil, "", limit)
+	answer, err := c.Ask(ctx, Question{URL: address, Limit: limit})
 	if err == nil && answer.Status != http.StatusOK {
 		return nil, fmt.Errorf("ask %s: it answered %d", address, answer.Status)
 	}
@@ -134,34 +148,54 @@ func (c *Client) Get(ctx context.Context, address string, limit int64) (*Answer,
 // Post sends a form, and returns the answer of whichever status, with at most
 // limit bytes of its body.
 func (c *Client) Post(ctx context.Context, address string, form url.Values, limit int64) (*Answer, error) {
-	return c.send(ctx, http.MethodPost, address, []byte(form.Encode()), "application/x-www-form-urlencoded", limit)
+	return c.Ask(ctx, Question{URL: address, Form: form, Limit: limit})
 }
 
-func (c *Client) send(
-	ctx context.Context, method, address string, body []byte, kind string, limit int64,
-) (*Answer, error) {
-	if err := c.Check(address); err != nil {
-		return nil, fmt.Errorf("ask %s: %w", address, err)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+// Ask asks, and returns the answer of whichever status.
+func (c *Client) Ask(ctx context.Context, q Question) (*Answer, error) {
+	answer, err := c.ask(ctx, q)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", address, err)
+		return nil, fmt.Errorf("ask %s: %w", q.URL, err)
 	}
-	request.Header.Set("User-Agent", "authy")
-	if kind != "" {
-		request.Header.Set("Content-Type", kind)
+	return answer, nil
+}
+
+func (c *Client) ask(ctx context.Context, q Question) (*Answer, error) {
+	if err := c.Check(q.URL); err != nil {
+		return nil, err
+	}
+	request, err := q.request(ctx)
+	if err != nil {
+		return nil, err
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", address, err)
+		return nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	read, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	read, err := io.ReadAll(io.LimitReader(response.Body, q.Limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", address, err)
+		return nil, err
 	}
-	if int64(len(read)) > limit {
-		return nil, fmt.Errorf("ask %s: the answer is longer than %d bytes", address, limit)
+	if int64(len(read)) > q.Limit {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrLong, q.Limit)
 	}
 	return &Answer{response.StatusCode, response.Header, read}, nil
+}
+
+func (q Question) request(ctx context.Context) (*http.Request, error) {
+	method, body := http.MethodGet, ""
+	if q.Form != nil {
+		method, body = http.MethodPost, q.Form.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, method, q.URL, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(request.Header, q.Header)
+	request.Header.Set("User-Agent", "authy")
+	if q.Form != nil {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return request, nil
 }

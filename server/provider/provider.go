@@ -12,12 +12,22 @@ import (
 	"strings"
 	"time"
 
+	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/org"
+	"authy/server/outbound"
 	"authy/storage"
 )
 
-// ErrNoProvider is answered for a provider that does not exist.
-var ErrNoProvider = fault.New(fault.NotFound, "provider_not_found", "There is no such identity provider.")
+// What the package refuses.
+var (
+	ErrNoProvider = fault.New(fault.NotFound, "provider_not_found", "There is no such identity provider.")
+	ErrTaken      = fault.New(fault.Conflict, "provider_taken", "There is an identity provider with this slug already.")
+	ErrManaged    = fault.New(fault.Conflict, "provider_managed",
+		"This identity provider is set by the configuration file: change it there.")
+	ErrTooMany   = fault.New(fault.Conflict, "too_many_providers", "An organization has 20 identity providers at most.")
+	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+)
 
 // The kinds of providers.
 const (
@@ -28,25 +38,45 @@ const (
 	SAML      = "saml"
 )
 
+// Provider is an identity provider as it is kept.
+type Provider = storage.Provider
+
 // Service keeps providers.
 type Service struct {
-	db *storage.DB
+	// PublicURL is where people come back to.
+	PublicURL string
+	// Outbound asks providers.
+	Outbound *outbound.Client
+	// ReadMetadata judges SAML metadata and returns the entity id in it: the one
+	// that is named, or the only one for "". nil takes any, and needs the issuer.
+	ReadMetadata func(metadata, entityID string) (string, error)
+	// TestSAML tries a SAML provider; nil knows none of it.
+	TestSAML func(ctx context.Context, p *storage.Provider) []Check
+
+	db   *storage.DB
+	orgs *org.Service
 }
 
 // New returns the service over db.
-func New(db *storage.DB) *Service { return &Service{db: db} }
+func New(db *storage.DB) *Service {
+	return &Service{Outbound: outbound.New(nil), db: db, orgs: org.New(db)}
+}
 
 // Find returns the provider with a slug, whether it is active or not.
 func (s *Service) Find(ctx context.Context, slug string) (*storage.Provider, error) {
+	return find(ctx, s.db.Reader, slug)
+}
+
+func find(ctx context.Context, r storage.Reader, slug string) (*storage.Provider, error) {
 	if strings.ContainsRune(slug, 0) {
 		return nil, ErrNoProvider // storage refuses such text
 	}
-	p, err := s.db.ProviderBySlug(ctx, slug)
+	p, err := r.ProviderBySlug(ctx, slug)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrNoProvider
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look provider %s up: %w", slug, err)
+		return nil, fmt.Errorf("look provider %s up: %w", audit.Cut(slug, 64), err)
 	}
 	return p, nil
 }

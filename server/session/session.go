@@ -97,6 +97,8 @@ type Began struct {
 	Kind     string // [API] or [Web]
 	Remember bool
 	Methods  []string // RFC 8176
+	// Until is when it ends at the latest; zero is as it is set.
+	Until time.Time
 }
 
 // Agent returns the browser or program of an actor as sessions keep it.
@@ -110,12 +112,16 @@ func (s *Service) Start(
 	if b.Remember {
 		lifetime = s.remember
 	}
+	until := now.Add(lifetime)
+	if !b.Until.IsZero() && b.Until.Before(until) {
+		until = b.Until
+	}
 	token := newToken()
 	session := &storage.Session{
 		ID: storage.NewID(), UserID: b.UserID, Kind: b.Kind, TokenHash: storage.Hash(token), Methods: b.Methods,
 		IPAddress: by.IPAddress, UserAgent: Agent(by),
 		AuthenticatedAt: storage.At(now), CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
-		LastActivityAt: storage.At(now), ExpiresAt: storage.At(now.Add(lifetime)),
+		LastActivityAt: storage.At(now), ExpiresAt: storage.At(until),
 	}
 	if err := tx.InsertSession(ctx, session); err != nil {
 		return nil, "", fmt.Errorf("make session of %s: %w", b.UserID, err)
@@ -126,9 +132,10 @@ func (s *Service) Start(
 }
 
 // Renew gives a session a new token and notes that its user has proved anew
-// who they are; the old token is dead.
+// who they are; the old token is dead. It ends at until at the latest, unless
+// that is zero.
 func (s *Service) Renew(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, id string, methods []string,
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, id string, methods []string, until time.Time,
 ) (*storage.Session, string, error) {
 	session, err := tx.Session(ctx, id)
 	if err != nil {
@@ -138,6 +145,9 @@ func (s *Service) Renew(
 	session.TokenHash, session.Methods = storage.Hash(token), methods
 	session.AuthenticatedAt, session.UpdatedAt = storage.At(now), storage.At(now)
 	session.LastActivityAt = storage.At(now)
+	if !until.IsZero() && until.Before(session.ExpiresAt.Time) {
+		session.ExpiresAt = storage.At(until)
+	}
 	if err := tx.SaveSession(ctx, session); err != nil {
 		return nil, "", fmt.Errorf("renew session %s: %w", id, err)
 	}

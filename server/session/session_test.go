@@ -184,7 +184,7 @@ func TestARenewedSessionHasAnotherToken(t *testing.T) {
 		var fresh string
 		var renewed *Session
 		b.update(func(tx *storage.Tx) (err error) {
-			renewed, fresh, err = b.Renew(b.t.Context(), tx, audit.Actor{}.As(b.user.ID), now, session.ID, []string{"otp"})
+			renewed, fresh, err = b.Renew(b.t.Context(), tx, audit.Actor{}.As(b.user.ID), now, session.ID, []string{"otp"}, time.Time{})
 			return err
 		})
 		b.wants("the old token", Web, old, ErrInvalid)
