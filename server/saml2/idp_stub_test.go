@@ -45,7 +45,7 @@ func newStubOver(t *testing.T, db *storage.DB) *stub {
 	}
 	p := &storage.Provider{
 		ID: storage.NewID(), Slug: "stub", Kind: provider.SAML, Name: "Stub", Issuer: stubEntity, IsActive: true,
-		Options:   storage.ProviderOptions{Metadata: stubMetadata(certificateOf(key)), Domains: []string{"acme-corp.com"}},
+		Options:   storage.ProviderOptions{Metadata: stubMetadata(certificateOf(key))},
 		CreatedAt: storage.At(time.Now()), UpdatedAt: storage.At(time.Now()),
 	}
 	err := db.Update(t.Context(), func(tx *storage.Tx) error {

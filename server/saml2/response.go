@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/beevik/etree"
@@ -120,9 +119,6 @@ func (s *SP) believe(
 	if err != nil {
 		return nil, err
 	}
-	if said.statement.EmailVerified, err = s.vouched(ctx, p, said.statement.Email); err != nil {
-		return nil, err
-	}
 	if err := s.useUp(ctx, from.EntityID, attr(assertion, "ID"), said.until); err != nil {
 		return nil, err
 	}
@@ -144,26 +140,6 @@ func (s *SP) useUp(ctx context.Context, issuer, id string, until time.Time) erro
 		return untrue("replayed")
 	}
 	return nil
-}
-
-// vouched says whether a provider is believed about an address: within the domains
-// that it was given, or that its organization was.
-func (s *SP) vouched(ctx context.Context, p *storage.Provider, email string) (bool, error) {
-	_, domain, _ := strings.Cut(strings.ToLower(email), "@")
-	if domain == "" {
-		return false, nil
-	}
-	if p.OrganizationID == "" {
-		return slices.Contains(p.Options.Domains, domain), nil
-	}
-	d, err := s.db.Domain(ctx, domain)
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look domain up: %w", err)
-	}
-	return d.OrganizationID == string(p.OrganizationID), nil
 }
 
 // response checks a Response, and returns the one assertion in it as far as a

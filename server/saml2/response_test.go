@@ -37,7 +37,7 @@ func TestAnAssertionSaysWhoSomebodyIs(t *testing.T) {
 	}
 	st.AuthenticatedAt, st.EndsAt = time.Time{}, time.Time{}
 	want := &provider.Statement{
-		Issuer: stubEntity, Subject: "persistent::bob-1", Email: "bob@acme-corp.com", EmailVerified: true,
+		Issuer: stubEntity, Subject: "persistent::bob-1", Email: "bob@acme-corp.com",
 		Name: "Bob Builder", Groups: []string{"a", "b"}, SessionID: "there-1",
 		Context: "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport",
 		Hint:    `{"value":"bob-1","format":"` + Persistent + `"}`,

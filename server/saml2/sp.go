@@ -3,15 +3,12 @@ package saml2
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/beevik/etree"
 
 	"authy/server/audit"
-	"authy/server/fault"
 	"authy/server/provider"
 	"authy/storage"
 )
@@ -160,34 +157,4 @@ func finishDescription(el *etree.Element, key *Key) ([]byte, error) {
 		return nil, fmt.Errorf("write metadata: %w", err)
 	}
 	return raw, nil
-}
-
-// Check is a thing that was looked at, and what was seen.
-type Check struct {
-	Name string
-	OK   bool
-	Text string
-}
-
-// Test looks at the metadata of a provider: whether it can be read, how long its
-// certificates last, and where people are sent.
-func Test(p *storage.Provider, now time.Time) []Check {
-	read, err := ParseMetadata([]byte(p.Options.Metadata), p.Issuer, IdentityProvider, now)
-	if err != nil {
-		f, _ := errors.AsType[*fault.Error](err)
-		return []Check{{"metadata", false, f.Error()}}
-	}
-	checks := []Check{{"metadata", true, "It describes " + read.EntityID + "."}}
-	for _, cert := range read.Signing {
-		c := Check{"certificate", true, "It ends on " + cert.NotAfter.UTC().Format(time.DateOnly) + "."}
-		switch left := cert.NotAfter.Sub(now); {
-		case !valid(cert, now):
-			c.OK, c.Text = false, "It is not valid now: nothing that it signed is believed."
-		case left < endsSoon/3:
-			c.Text = "It ends in " + strconv.Itoa(int(left.Hours()/24)) + " days. Fetch the metadata anew before that."
-		}
-		checks = append(checks, c)
-	}
-	sso, _ := endpoint(read.SSO, Redirect, Post)
-	return append(checks, Check{"sign-in", true, "People are sent to " + sso.URL + "."})
 }
