@@ -255,6 +255,33 @@ func TestSimpleSAMLphpIsAnIdentityProvider(t *testing.T) {
 	if page = servertest.Get(t, browser, s.URL+"/account"); page.Location() == nil {
 		t.Error("the session here goes on after it has ended there")
 	}
+	beginsThere(t, s, idp)
+}
+
+// beginsThere begins a sign-in at the provider, which works where it may, and leads nowhere else.
+func beginsThere(t *testing.T, s *servertest.Server, idp string) {
+	t.Helper()
+	start := idp + "/saml2/idp/SSOService.php?" + url.Values{
+		"spentityid": {s.URL + saml2.SPMetadataPath}, "RelayState": {"https://evil.example/"},
+	}.Encode()
+	for _, allowed := range []bool{false, true} {
+		_, err := s.Providers.Update(t.Context(), audit.Shell(), "", "simple", func(d *provider.Description) {
+			d.Options.Unsolicited = allowed
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		browser := servertest.Browser(t)
+		page, been := wander(t, browser, servertest.Get(t, browser, start))
+		at := page.Response.Request.URL
+		if in := at.Path == "/account"; in != allowed || !strings.HasPrefix(at.String(), s.URL) {
+			t.Errorf("SA-09, SA-18 begun there, allowed: %v: at %s after %q", allowed, at, been)
+		}
+		signedIn := servertest.Get(t, browser, s.URL+"/account").Location() == nil
+		if signedIn != allowed {
+			t.Errorf("SA-09 begun there, allowed: %v: signed in: %v", allowed, signedIn)
+		}
+	}
 }
 
 // simpleSAMLProvider configures SimpleSAMLphp as an identity provider that knows authy, with
