@@ -67,6 +67,14 @@ func (s *stub) save() {
 	}
 }
 
+// insert adds another provider.
+func (s *stub) insert(p *storage.Provider) {
+	s.t.Helper()
+	if err := s.sp.db.Update(s.t.Context(), func(tx *storage.Tx) error { return tx.InsertProvider(s.t.Context(), p) }); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // ask has the provider asked anew.
 func (s *stub) ask(again bool) *provider.Request {
 	s.t.Helper()

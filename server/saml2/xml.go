@@ -19,6 +19,10 @@ const (
 	// many attributes an element may have.
 	maxDepth      = 48
 	maxAttributes = 48
+	// maxTokens is how many parts a message may have, such as the beginning of an
+	// element, its text and its end; maxDocument is that of metadata.
+	maxTokens   = 20_000
+	maxDocument = 200_000
 	// nsInclude is that of XInclude, which nothing here follows.
 	nsInclude = "http://www.w3.org/2001/XInclude"
 )
@@ -29,15 +33,19 @@ var errXML = errors.New("saml2: not acceptable XML")
 
 // parseMessage reads a message. Nobody writes comments into messages, except to
 // split a text that one reader sees whole and another does not.
-func parseMessage(raw []byte) (*etree.Element, error) { return parse(raw, false) }
+func parseMessage(raw []byte) (*etree.Element, error) {
+	return parse(raw, &scanner{most: maxTokens, ids: map[string]bool{}})
+}
 
 // parseDocument reads metadata, which people write, too: comments are passed over
 // between elements, and refused within a text.
-func parseDocument(raw []byte) (*etree.Element, error) { return parse(raw, true) }
+func parseDocument(raw []byte) (*etree.Element, error) {
+	return parse(raw, &scanner{most: maxDocument, comments: true, ids: map[string]bool{}})
+}
 
-func parse(raw []byte, comments bool) (*etree.Element, error) {
+func parse(raw []byte, s *scanner) (*etree.Element, error) {
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	if err := scan(raw, comments); err != nil {
+	if err := s.scan(raw); err != nil {
 		return nil, err
 	}
 	if err := roundtrip.Validate(bytes.NewReader(raw)); err != nil {
@@ -57,17 +65,17 @@ func parse(raw []byte, comments bool) (*etree.Element, error) {
 
 // scanner holds a document to the rules token by token.
 type scanner struct {
+	most     int // tokens
 	comments bool
+	tokens   int
 	depth    int
 	roots    int
-	begun    bool // something came before
 	ids      map[string]bool
 }
 
 // scan refuses what the grammar of XML allows and nothing here needs.
-func scan(raw []byte, comments bool) error {
+func (s *scanner) scan(raw []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(raw))
-	s := scanner{comments: comments, ids: map[string]bool{}}
 	for {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -82,7 +90,9 @@ func scan(raw []byte, comments bool) error {
 		if err := s.token(token); err != nil {
 			return err
 		}
-		s.begun = true
+		if s.tokens++; s.tokens > s.most {
+			return fmt.Errorf("%w: it has too many parts", errXML)
+		}
 	}
 }
 
@@ -95,7 +105,7 @@ func (s *scanner) token(token xml.Token) error {
 	case xml.Directive:
 		return fmt.Errorf("%w: it has a document type", errXML)
 	case xml.ProcInst:
-		if t.Target != "xml" || s.begun {
+		if t.Target != "xml" || s.tokens > 0 {
 			return fmt.Errorf("%w: it has a processing instruction", errXML)
 		}
 	case xml.Comment:

@@ -84,6 +84,14 @@ func TestAMessageThatInflatesWithoutEndIsRefusedQuickly(t *testing.T) {
 	if took := time.Since(began); took > 200*time.Millisecond {
 		t.Errorf("SA-07: refused after %v", took)
 	}
+	began = time.Now()
+	many := "<a>" + strings.Repeat("<b/>", maxMessage/4-2) + "</a>"
+	if _, err := parseMessage([]byte(many)); !errors.Is(err, errXML) {
+		t.Errorf("SA-07 very many elements: %v, want refused", err)
+	}
+	if took := time.Since(began); took > 200*time.Millisecond {
+		t.Errorf("SA-07 very many elements: refused after %v", took)
+	}
 	long := paramRequest + "=" + strings.Repeat("A", maxQuery)
 	if _, err := (Delivery{Query: long}).open(); !errors.Is(err, errMessage) {
 		t.Errorf("SA-07 a long query: %v", err)

@@ -169,7 +169,7 @@ func wander(t *testing.T, browser *http.Client, page *servertest.Page) (last *se
 	return nil, nil
 }
 
-// carryOver goes from one page to another, with a form unless that is nil, as a browser does: a form
+// carryOver goes from one page to another, with a form unless that is nil, as a browser does: one
 // that comes from another site has no cookies that are Lax.
 func carryOver(t *testing.T, browser *http.Client, from, to *url.URL, form url.Values) *servertest.Page {
 	t.Helper()
