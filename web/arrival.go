@@ -113,15 +113,11 @@ func (wb *Web) showClaimant(w http.ResponseWriter, r *http.Request) error {
 		Handle: handle, Provider: a.Provider, Account: a.Account, Flow: a.Flow, Exists: a.Exists,
 		SignUp: wb.Login.Registration,
 	}
-	var source string
 	if a.Identity != nil {
 		page.SignedInAs = a.Identity.User.Email
-		if source, err = wb.flowTarget(r, a.Flow); err != nil {
-			return err
-		}
 	}
 	wb.setOnward(w, toClaim+handle)
-	wb.pages.render(w, r, http.StatusOK, "arrival_link", wb.view(r, "Link your account", page), source)
+	wb.pages.render(w, r, http.StatusOK, "arrival_link", wb.view(r, "Link your account", page))
 	return nil
 }
 
@@ -131,6 +127,15 @@ var (
 	unlinkChange      = change{"Unlink an account", "Unlink it", false, false, (*Web).unlinkIdentity}
 	linkArrivalChange = change{"Link your account", "Link it", false, false, (*Web).linkArrival}
 )
+
+// showLink asks whether somebody wants to link an account at a provider.
+func (wb *Web) showLink(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	return wb.askAgain(w, r, id, linkChange)
+}
 
 // linkIdentity sends somebody to a provider whose account they want to link.
 func (wb *Web) linkIdentity(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
@@ -157,6 +162,10 @@ func (wb *Web) linkArrival(w http.ResponseWriter, r *http.Request, id *session.I
 		return err
 	}
 	wb.clearCookie(w, onwardCookie)
+	if next.Form == nil && !strings.HasPrefix(next.Location, "/") {
+		wb.depart(w, r, next) // to the app; the page that asked again does not know where that is
+		return nil
+	}
 	wb.arrive(w, r, next)
 	return nil
 }

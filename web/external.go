@@ -61,7 +61,8 @@ func (wb *Web) registerExternal(
 	post("/arrival/new", wb.join)
 	get("/arrival/link", wb.showClaimant)
 	post("/arrival/link", wb.change(linkArrivalChange))
-	post("/account/identities/link", wb.change(linkChange))
+	get(login.LinkPath, wb.showLink)
+	post(login.LinkPath, wb.change(linkChange))
 	post("/account/identities/unlink", wb.change(unlinkChange))
 }
 

@@ -113,21 +113,12 @@ func (wb *Web) change(c change) handler {
 		if err != nil || id == nil {
 			return err
 		}
-		need, err := wb.Login.Needs(r.Context(), id, c.insists)
+		page, err := wb.againFor(r, id, c)
 		if err != nil {
 			return err
 		}
 		form := r.PostForm
-		page := againPage{
-			Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: form.Get("id"), Email: form.Get("email"),
-			NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: form.Get("recovery") != "",
-		}
-		linked, err := wb.Login.DoorsOf(r.Context(), id.User.ID)
-		if err != nil {
-			return err
-		}
-		page.Doors = doorsPart{List: doorViews(linked), Again: true}
-		if need.Any() && !form.Has("password") && !form.Has("code") {
+		if (page.NeedsPassword || page.NeedsCode) && !form.Has("password") && !form.Has("code") {
 			wb.pages.render(w, r, http.StatusOK, "again", wb.view(r, c.heading, page))
 			return nil
 		}
@@ -143,6 +134,30 @@ func (wb *Web) change(c change) handler {
 		}
 		return err
 	}
+}
+
+// againFor is the page that asks for what a change needs.
+func (wb *Web) againFor(r *http.Request, id *session.Identity, c change) (againPage, error) {
+	need, err := wb.Login.Needs(r.Context(), id, c.insists)
+	if err != nil {
+		return againPage{}, err
+	}
+	linked, err := wb.Login.DoorsOf(r.Context(), id.User.ID)
+	return againPage{
+		Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: r.Form.Get("id"), Email: r.PostForm.Get("email"),
+		NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: r.PostForm.Get("recovery") != "",
+		Doors: doorsPart{List: doorViews(linked), Again: true},
+	}, err
+}
+
+// askAgain shows that page to somebody who has come by a link.
+func (wb *Web) askAgain(w http.ResponseWriter, r *http.Request, id *session.Identity, c change) error {
+	page, err := wb.againFor(r, id, c)
+	if err != nil {
+		return err
+	}
+	wb.pages.render(w, r, http.StatusOK, "again", wb.view(r, c.heading, page))
+	return nil
 }
 
 // againProblem says to a person why their proof did not do.

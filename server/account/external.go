@@ -205,10 +205,13 @@ func (s *Service) clear(ctx context.Context, tx *storage.Tx, by audit.Actor, now
 }
 
 // Arrived notes in tx that a user has signed in by an identity, and what the
-// provider says of them now. The record of the user is kept by whoever calls.
+// provider says of them now. Name and picture of the user follow what is said
+// there, unless they have become others here. The record of the user is kept by
+// whoever calls.
 func (s *Service) Arrived(
 	ctx context.Context, tx *storage.Tx, now time.Time, user *User, i *Identity, said *Said,
 ) error {
+	was := *i
 	said.put(i)
 	i.LastUsedAt = storage.At(now)
 	if err := tx.SaveIdentity(ctx, i); err != nil {
@@ -217,9 +220,12 @@ func (s *Service) Arrived(
 	if said.Provider.Options.KeepProfile {
 		return nil
 	}
-	for at, text := range map[*string]string{&user.FullName: said.Name, &user.AvatarURL: said.Picture} {
-		if text != "" && *at != text {
-			*at, user.UpdatedAt = text, storage.At(now)
+	for _, one := range []struct {
+		at        *string
+		was, said string
+	}{{&user.FullName, was.Name, said.Name}, {&user.AvatarURL, was.Picture, said.Picture}} {
+		if one.said != "" && *one.at != one.said && (*one.at == "" || *one.at == one.was) {
+			*one.at, user.UpdatedAt = one.said, storage.At(now)
 		}
 	}
 	if user.Locale == "" {

@@ -42,6 +42,22 @@ func identities(ctx context.Context, r storage.Reader, userID string) ([]Linked,
 	return out, nil
 }
 
+// Spare is [Service.Identities], and says whether the user could sign in without
+// any one of them.
+func (s *Service) Spare(ctx context.Context, userID string) ([]Linked, bool, error) {
+	have, err := s.Identities(ctx, userID)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, one := range have {
+		other, err := otherWay(ctx, s.db.Reader, userID, one.ID, "")
+		if err != nil || !other {
+			return have, false, err
+		}
+	}
+	return have, len(have) > 0, nil
+}
+
 // Draft describes the account that somebody gets by coming from a provider: at
 // the address that was checked there, or at the one that they say.
 func (said *Said) Draft(email, name string) NewUser {
@@ -71,7 +87,7 @@ func (s *Service) Unlink(
 	if err != nil {
 		return fmt.Errorf("look provider %s up: %w", i.ProviderID, err)
 	}
-	if other, err := otherWay(ctx, tx, userID, identityID, ""); err != nil {
+	if other, err := otherWay(ctx, tx.Reader, userID, identityID, ""); err != nil {
 		return err
 	} else if !other {
 		return ErrLastWay
@@ -103,11 +119,11 @@ func HasPassword(ctx context.Context, r storage.Reader, userID string) (bool, er
 // otherWay says whether a user can sign in without an identity and a passkey,
 // each by its id or "" for none: by password, by another passkey, or from
 // another provider that is active.
-func otherWay(ctx context.Context, tx *storage.Tx, userID, identityID, passkeyID string) (bool, error) {
-	if has, err := HasPassword(ctx, tx.Reader, userID); err != nil || has {
+func otherWay(ctx context.Context, r storage.Reader, userID, identityID, passkeyID string) (bool, error) {
+	if has, err := HasPassword(ctx, r, userID); err != nil || has {
 		return has, err
 	}
-	passkeys, err := tx.Passkeys(ctx, userID)
+	passkeys, err := r.Passkeys(ctx, userID)
 	if err != nil {
 		return false, fmt.Errorf("list the passkeys of %s: %w", userID, err)
 	}
@@ -116,7 +132,7 @@ func otherWay(ctx context.Context, tx *storage.Tx, userID, identityID, passkeyID
 			return true, nil
 		}
 	}
-	have, err := identities(ctx, tx.Reader, userID)
+	have, err := identities(ctx, r, userID)
 	if err != nil {
 		return false, err
 	}

@@ -320,7 +320,7 @@ func (s *Service) RemovePasskey(
 	if err != nil {
 		return err
 	}
-	if other, err := otherWay(ctx, tx, userID, "", p.ID); err != nil {
+	if other, err := otherWay(ctx, tx.Reader, userID, "", p.ID); err != nil {
 		return err
 	} else if !other {
 		return ErrLastPasskey

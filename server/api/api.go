@@ -111,6 +111,7 @@ func (a *API) routes() {
 	a.apiTokenRoutes()
 	a.resetRoutes()
 	a.consentRoutes()
+	a.externalRoutes()
 	a.providerRoutes()
 	a.domainRoutes()
 }

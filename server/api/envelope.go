@@ -140,6 +140,8 @@ var named = map[string]struct {
 	"reauthentication_required": {http.StatusForbidden, "REAUTHENTICATION_REQUIRED"},
 	"code_required":             {http.StatusForbidden, "CODE_REQUIRED"},
 	"mfa_compliance_required":   {http.StatusForbidden, "MFA_COMPLIANCE_REQUIRED"},
+	"provider_not_linked":       {http.StatusBadRequest, "PROVIDER_NOT_LINKED"},
+	"last_way_in":               {http.StatusBadRequest, "CANNOT_UNLINK_LAST"},
 	"last_passkey":              {http.StatusBadRequest, "BAD_REQUEST"},
 	"bad_request":               {http.StatusBadRequest, "BAD_REQUEST"},
 	"unsupported_media_type":    {http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE"},

@@ -24,7 +24,7 @@ var limitedRoutes = []string{
 
 // limitedPaths begin the paths of second factors, all of whose operations are
 // such.
-var limitedPaths = []string{"/api/v1/auth/totp/", "/api/v1/auth/webauthn/"}
+var limitedPaths = []string{"/api/v1/auth/totp/", "/api/v1/auth/webauthn/", "/api/v1/auth/external/"}
 
 // isForLimited says whether an operation is one of those.
 func isForLimited(method, path string) bool {

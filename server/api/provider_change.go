@@ -16,14 +16,14 @@ type ProviderSettings struct {
 	IsActive        *bool             `json:"is_active,omitempty"`
 	Issuer          *string           `json:"issuer,omitempty" doc:"The usual one of Google, GitHub and Microsoft unless it is set; for Microsoft a tenant stands for it; for SAML it is the entity id"`
 	ClientID        *string           `json:"client_id,omitempty" doc:"Who authy is there"`
-	Scopes          []string          `json:"scopes,omitempty" nullable:"false"`
-	Tenants         []string          `json:"tenants,omitempty" nullable:"false" doc:"The ids of those tenants of Microsoft whose people may come; empty for any"`
-	Domains         []string          `json:"domains,omitempty" nullable:"false" doc:"Of the addresses that it is believed about; those of an organization must have been granted to it"`
+	Scopes          []string          `json:"scopes,omitzero" nullable:"false"`
+	Tenants         []string          `json:"tenants,omitzero" nullable:"false" doc:"The ids of those tenants of Microsoft whose people may come; empty for any"`
+	Domains         []string          `json:"domains,omitzero" nullable:"false" doc:"Of the addresses that it is believed about; those of an organization must have been granted to it"`
 	Registration    *string           `json:"registration,omitempty" enum:",off,open,invited,domains" doc:"Who gets an account by coming from there; empty is as the server is set"`
-	TrustedMethods  []string          `json:"trusted_methods,omitempty" nullable:"false" doc:"Values of amr that stand for the second factor"`
-	TrustedContexts []string          `json:"trusted_contexts,omitempty" nullable:"false" doc:"Values of acr, or of the SAML AuthnContext, that do"`
+	TrustedMethods  []string          `json:"trusted_methods,omitzero" nullable:"false" doc:"Values of amr that stand for the second factor"`
+	TrustedContexts []string          `json:"trusted_contexts,omitzero" nullable:"false" doc:"Values of acr, or of the SAML AuthnContext, that do"`
 	Groups          *string           `json:"groups,omitempty" doc:"The claim or attribute that lists the groups of somebody"`
-	Roles           []ProviderRole    `json:"roles,omitempty" nullable:"false"`
+	Roles           []ProviderRole    `json:"roles,omitzero" nullable:"false"`
 	KeepProfile     *bool             `json:"keep_profile,omitempty" doc:"Whether name and picture stay as they are at later sign-ins"`
 	Logout          *bool             `json:"logout,omitempty" doc:"Whether signing out here also signs out there"`
 	MetadataURL     *string           `json:"metadata_url,omitempty" doc:"Of SAML metadata"`
@@ -80,7 +80,7 @@ func settingsOf(p *provider.Provider) ProviderSettings {
 	o := p.Options
 	out := ProviderSettings{
 		Name: &p.Name, IsActive: &p.IsActive, Issuer: &p.Issuer, ClientID: &p.ClientID,
-		Scopes: o.Scopes, Tenants: o.Tenants, Domains: listOf(o.Domains), Registration: &o.Registration,
+		Scopes: listOf(o.Scopes), Tenants: listOf(o.Tenants), Domains: listOf(o.Domains), Registration: &o.Registration,
 		TrustedMethods: listOf(o.TrustedMethods), TrustedContexts: listOf(o.TrustedContexts),
 		Groups: orNull(o.Groups), Roles: make([]ProviderRole, len(o.Roles)), KeepProfile: &o.KeepProfile, Logout: &o.Logout,
 		MetadataURL: orNull(o.MetadataURL), Unsolicited: ifTrue(o.Unsolicited),

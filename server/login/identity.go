@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"authy/server/account"
@@ -33,6 +34,26 @@ func (s *Service) BeginLink(
 		return nil, err
 	}
 	return away, nil
+}
+
+// LinkPath is the page on which somebody links an account at a provider, which is
+// named as id.
+const LinkPath = "/account/identities/link"
+
+// LinkPage is the address of the page on which somebody links an account at a
+// provider. [ErrProvider] if nobody can come from there.
+func (s *Service) LinkPage(ctx context.Context, slug string) (string, error) {
+	p, err := s.Providers.Find(ctx, slug)
+	if errors.Is(err, provider.ErrNoProvider) {
+		return "", ErrProvider
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.protocolOf(ctx, s.db.Reader, p); err != nil {
+		return "", err
+	}
+	return s.PublicURL + LinkPath + "?id=" + p.Slug, nil
 }
 
 // linkReturned links who somebody is at a provider to the account whose session

@@ -181,7 +181,7 @@ func (s *Service) withMetadata(ctx context.Context, before, d Description) (Desc
 	if d.Kind != SAML {
 		return d, nil
 	}
-	fresh := o.Metadata != before.Options.Metadata
+	fresh := o.Metadata != "" && o.Metadata != before.Options.Metadata
 	if o.MetadataURL != "" && !fresh && (o.MetadataURL != before.Options.MetadataURL || o.Metadata == "") {
 		if problem := s.urlProblem(o.MetadataURL); problem != "" {
 			return d, fault.Field("metadata_url", problem)

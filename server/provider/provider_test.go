@@ -3,6 +3,9 @@ package provider
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"authy/server/config"
 	"authy/server/fault"
 	"authy/server/org"
+	"authy/server/outbound"
 	"authy/storage"
 	"authy/storage/storagetest"
 )
@@ -457,5 +461,71 @@ func TestSlugsAreUniqueAndOrganizationsHaveOnlySoMany(t *testing.T) {
 	d.OrganizationID = w.evil
 	if p := w.create(w.mallory, d); p.Slug != "evil-google" {
 		t.Errorf("the slug is %q, want evil-google", p.Slug)
+	}
+}
+
+func TestSAMLMetadataIsFetchedAndJudgedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storagetest.New(t))
+	w.s.Outbound = outbound.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
+	asked := 0
+	idp := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if asked++; r.URL.Path == "/huge" {
+			rw.Write(make([]byte, 2<<20)) //nolint:errcheck // the client has gone
+		}
+		rw.Write([]byte("\ufeffmetadata of " + r.URL.Path)) //nolint:errcheck // as above
+	}))
+	t.Cleanup(idp.Close)
+	w.s.ReadMetadata = func(metadata, entityID string) (string, error) {
+		path, ok := strings.CutPrefix(metadata, "metadata of ")
+		if !ok || path == "/bad" {
+			return "", errors.New("it has no key")
+		}
+		if entityID != "" {
+			return entityID, nil
+		}
+		return "urn:idp:" + path[1:], nil
+	}
+	d := Description{Kind: SAML, Name: "IdP", Slug: "idp", Options: Options{MetadataURL: idp.URL + "/one"}}
+	p := w.create(w.root, d)
+	if p.Issuer != "urn:idp:one" || p.Options.Metadata != "metadata of /one" || asked != 1 {
+		t.Fatalf("the provider is %+v, after %d requests", p, asked)
+	}
+	if got := w.details("provider.create"); strings.Contains(got, "metadata of") {
+		t.Errorf("the event says %s", got)
+	}
+	update := func(fn func(*Description)) error {
+		var err error
+		p, err = w.s.Update(t.Context(), w.root, "", "idp", fn)
+		return err
+	}
+	if err := update(func(d *Description) { d.Name = "New" }); err != nil || asked != 1 {
+		t.Errorf("another name: %v, after %d requests", err, asked)
+	}
+	if err := update(func(d *Description) { d.Options.MetadataURL = idp.URL + "/two" }); err != nil || p.Issuer != "urn:idp:two" {
+		t.Errorf("another URL: %+v, %v", p, err)
+	}
+	if err := update(func(d *Description) { d.Options.Metadata, d.Issuer = "metadata of /three", "urn:chosen" }); err != nil ||
+		p.Issuer != "urn:chosen" || p.Options.Metadata != "metadata of /three" || asked != 2 {
+		t.Errorf("metadata by value: %+v, %v, after %d requests", p, err, asked)
+	}
+	wantField(t, "bad metadata", update(func(d *Description) { d.Options.Metadata = "metadata of /bad" }), "metadata")
+	wantField(t, "huge metadata", update(func(d *Description) { d.Options.MetadataURL = idp.URL + "/huge" }), "metadata_url")
+	wantField(t, "metadata within", update(func(d *Description) { d.Options.MetadataURL = "http://10.0.0.1/" }), "metadata_url")
+
+	wanted := map[string]*config.Provider{"idp": {Kind: SAML, Name: "IdP", MetadataURL: idp.URL + "/four"}}
+	if err := w.s.Sync(t.Context(), wanted); err != nil {
+		t.Fatal(err)
+	}
+	idp.Close()
+	wanted["other"] = &config.Provider{Kind: SAML, MetadataURL: idp.URL + "/five"}
+	if err := w.s.Sync(t.Context(), wanted); err != nil {
+		t.Errorf("a start without the provider: %v", err)
+	}
+	if p, err := w.s.Find(t.Context(), "idp"); err != nil || p.Issuer != "urn:idp:four" || !p.IsManaged || !p.IsActive {
+		t.Errorf("after a start without it: %+v, %v", p, err)
+	}
+	if _, err := w.s.Find(t.Context(), "other"); !errors.Is(err, ErrNoProvider) {
+		t.Errorf("one whose metadata nobody has seen: %v", err)
 	}
 }

@@ -39,6 +39,7 @@ const (
 	owners        = "11 333+ 44 14 4 334 3"
 	ownersAlone   = "11 333+ 44 14 4 333 3" // where no service is anybody
 	log           = "11 33++ 44 14 + 3+4 3"
+	configurators = "11 33++ 44 14 + 333 3" // with a session alone
 	administrator = "11 3333 33 13 + 333 3"
 )
 
@@ -53,6 +54,10 @@ type deed struct {
 
 // unverified is the operation for those whose address has not been verified.
 const unverified = "POST /users/me/verify-email"
+
+// newProvider describes an identity provider that cannot be reached, but for the
+// end.
+const newProvider = `{"kind":"oidc","name":"New","issuer":"https://127.0.0.1:1","client_id":"authy"`
 
 // deeds is everything that the API can do, by everybody.
 var deeds = slices.Concat(ownDeeds, orgDeeds, adminDeeds)
@@ -91,6 +96,11 @@ var ownDeeds = []deed{
 		"DELETE /auth/webauthn/credentials/{my passkey}", `{"password":"` + passphrase + `","code":"{my recovery}","is_backup_code":true}`, 200,
 		"11 ++++ ++ 1+ + 333 9",
 	},
+
+	{"GET /auth/external/providers", "", 200, evenLimited},
+	{"GET /auth/external/linked-accounts", "", 200, evenLimited},
+	{"POST /auth/external/providers/{server provider}/link", "", 200, evenLimited},
+	{"DELETE /auth/external/providers/{my linked provider}/unlink", `{"password":"` + passphrase + `"}`, 200, evenLimited},
 
 	{"GET /users/me", "", 200, evenLimitedT},
 	{"PATCH /users/me", `{"nickname":"New"}`, 200, signedInToo},
@@ -167,6 +177,16 @@ var orgDeeds = []deed{
 	{"GET /organizations/{org}/tokens", "", 200, adminsAlone},
 	{"POST /organizations/{org}/tokens", `{"name":"New","scopes":["audit:read"]}`, 201, adminsAlone},
 	{"DELETE /organizations/{org}/tokens/{service token}", "", 200, adminsAlone},
+	{"GET /organizations/{org}/domains", "", 200, configurators},
+	{"GET /organizations/{org}/providers", "", 200, configurators},
+	{"POST /organizations/{org}/providers", newProvider + `}`, 201, configurators},
+	{"GET /organizations/{org}/providers/{provider}", "", 200, configurators},
+	{"GET /organizations/{org}/providers/{server provider}", "", 404, configurators},
+	{"PATCH /organizations/{org}/providers/{provider}", `{"name":"New"}`, 200, configurators},
+	{"PATCH /organizations/{org}/providers/{server provider}", `{"name":"New"}`, 404, configurators},
+	{"DELETE /organizations/{org}/providers/{provider}", "", 200, configurators},
+	{"DELETE /organizations/{org}/providers/{server provider}", "", 404, configurators},
+	{"POST /organizations/{org}/providers/{provider}/test", "", 200, configurators},
 }
 
 var adminDeeds = []deed{
@@ -204,6 +224,14 @@ var adminDeeds = []deed{
 	{"GET /admin/logouts", "", 200, administrator},
 	{"POST /admin/keys/rotate", `{"algorithm":"ES256"}`, 200, administrator},
 	{"DELETE /admin/keys/{nothing}", "", 404, administrator},
+	{"GET /admin/providers", "", 200, administrator},
+	{"POST /admin/providers", newProvider + `,"slug":"{slug}"}`, 201, administrator},
+	{"GET /admin/providers/{provider}", "", 200, administrator},
+	{"PATCH /admin/providers/{provider}", `{"name":"New"}`, 200, administrator},
+	{"DELETE /admin/providers/{provider}", "", 200, administrator},
+	{"POST /admin/providers/{server provider}/test", "", 200, administrator},
+	{"POST /admin/organizations/{org}/domains", `{"domain":"{slug}.example"}`, 201, administrator},
+	{"DELETE /admin/organizations/{org}/domains/{domain}", "", 200, administrator},
 	{"GET /admin/audit", "", 200, administrator},
 	{"GET /admin/audit/export", "", 200, administrator},
 }

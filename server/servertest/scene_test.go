@@ -15,6 +15,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/org"
+	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/server/token"
@@ -244,6 +245,21 @@ func (sc *scene) make(name string) string {
 			token.NewToken{Name: "Test", Scopes: token.ServiceScopes, Days: 1})
 		sc.do(err)
 		return made.ID
+	case "provider", "server provider":
+		d := provider.Description{
+			Kind: provider.OIDC, Slug: fmt.Sprintf("scene-%d", scenes.Add(1)), Name: "SSO",
+			Issuer: "https://127.0.0.1:1", ClientID: "authy", Secret: letters(30),
+		}
+		if name == "provider" {
+			d.OrganizationID = sc.home()
+		}
+		p, err := sc.s.Providers.Create(ctx, shell, d)
+		sc.do(err)
+		return p.Slug
+	case "domain":
+		d, err := sc.s.Providers.AddDomain(ctx, shell, sc.home(), fmt.Sprintf("scene-%d.example", sc.number))
+		sc.do(err)
+		return d.Domain
 	case "session":
 		return liveSessions(sc.t, sc.s, sc.person("target").email)[0].ID
 	}
@@ -313,6 +329,16 @@ func (sc *scene) mine(name string, by *person) string {
 		codes, _ := registerKey(by.caller, key).succeeded(201, registerMessage).at("backup_codes").([]any)
 		sc.things["recovery"], _ = codes[0].(string)
 		return key.CredentialID()
+	case "linked provider":
+		slug := sc.thing("server provider")
+		p, err := sc.s.Providers.Find(sc.t.Context(), slug)
+		sc.do(err)
+		sc.do(sc.s.DB.Update(sc.t.Context(), func(tx *storage.Tx) error {
+			_, err := sc.s.Accounts.LinkIn(sc.t.Context(), tx, audit.Shell(), time.Now(), &account.User{ID: by.id},
+				&account.Said{Provider: p, Issuer: p.Issuer, Subject: by.id})
+			return err
+		}))
+		return slug
 	case "recovery":
 		return sc.things["recovery"] // that came with the passkey
 	case "new passkey":

@@ -17,10 +17,8 @@ import (
 	"authy/storage"
 )
 
-const (
-	gitHubIssuer = "https://github.com"
-	gitHubPage   = 100 // how many of a list come at once, at most
-)
+// gitHubPage is how many of a list come at once, at most.
+const gitHubPage = 100
 
 // gitHub speaks OAuth 2.0 with GitHub, which knows no OpenID Connect for people:
 // who somebody is stands in its REST API.
@@ -30,7 +28,7 @@ type gitHub struct {
 }
 
 // issuer is GitHub itself, or a server of GitHub Enterprise.
-func (g *gitHub) issuer() string { return strings.TrimSuffix(cmp.Or(g.p.Issuer, gitHubIssuer), "/") }
+func (g *gitHub) issuer() string { return strings.TrimSuffix(g.p.Issuer, "/") }
 
 // api is where the REST API is: beside github.com and the hosts of ghe.com, and within
 // a server of one's own.

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -10,12 +9,8 @@ import (
 	"authy/storage"
 )
 
-const googleIssuer = "https://accounts.google.com"
-
 // google is Google, which differs in who answers for an address.
 type google struct{ plain }
-
-func (google) authority(p *storage.Provider) string { return cmp.Or(p.Issuer, googleIssuer) }
 
 // answers and issuer: Google writes its name with https:// and without.
 func (google) answers(m *metadata, iss string) bool {

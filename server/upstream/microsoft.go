@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	microsoftHost = "https://login.microsoftonline.com"
 	// personalTenant is that of all personal accounts.
 	personalTenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
 	// tenantTemplate stands for the tenant in the issuer of metadata for many.
@@ -29,16 +28,7 @@ var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 // address of an account there, so that it says nothing of itself.
 type microsoft struct{ plain }
 
-// authority: where one tenant alone may come from, Microsoft itself asks for it.
-func (microsoft) authority(p *storage.Provider) string {
-	switch {
-	case p.Issuer != "":
-		return strings.TrimSuffix(strings.TrimSuffix(p.Issuer, "/"), "/v2.0") + "/v2.0"
-	case len(p.Options.Tenants) == 1:
-		return microsoftHost + "/" + p.Options.Tenants[0] + "/v2.0"
-	}
-	return microsoftHost + "/common/v2.0"
-}
+func (microsoft) authority(p *storage.Provider) string { return strings.TrimSuffix(p.Issuer, "/") }
 
 // owns: the metadata of common and organizations has a template as its issuer, and
 // that of consumers or of a tenant's domain the id of the tenant. A tenant that was named by its
