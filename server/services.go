@@ -22,6 +22,7 @@ import (
 	"authy/server/outbound"
 	"authy/server/provider"
 	"authy/server/registry"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
 	"authy/server/upstream"
@@ -48,6 +49,9 @@ type Services struct {
 	Logouts  *logout.Service
 	// Providers are who people come from.
 	Providers *provider.Service
+	// SAML is authy as a SAML service provider, with its keys.
+	SAML     *saml2.SP
+	SAMLKeys *saml2.Keys
 
 	local kv.Store
 }
@@ -129,20 +133,25 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	}
 	s.Providers = provider.New(db)
 	s.Providers.PublicURL, s.Providers.Outbound = c.PublicURL, s.Outbound
+	s.SAMLKeys = saml2.NewKeys(db, c.PublicURL)
+	s.SAML = saml2.NewSP(db, s.SAMLKeys, c.PublicURL)
+	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAML.Test
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts,
 		Party:     account.RelyingPartyOf(c.PublicURL),
-		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound)), PublicURL: c.PublicURL,
+		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound), s.SAML), PublicURL: c.PublicURL,
 	})
+	s.SAML.End = s.Login.EndUpstream
 	return s, nil
 }
 
 // protocols returns what asks providers, by their kinds.
-func protocols(openID *upstream.Service) map[string]login.Protocol {
+func protocols(openID *upstream.Service, saml *saml2.SP) map[string]login.Protocol {
 	return map[string]login.Protocol{
 		provider.Google: openID, provider.GitHub: openID, provider.Microsoft: openID, provider.OIDC: openID,
+		provider.SAML: saml,
 	}
 }
 

@@ -21,20 +21,21 @@ func cacheKeyOf(text string) cacheKey {
 
 // Kinds of cached records.
 const (
-	userKey      = "user:"
-	sessionKey   = "session:"
-	tokenKey     = "token:"
-	clientKey    = "client:" // by the name that the client gives itself
-	clientRowKey = "client-row:"
-	grantKey     = "grant:"
-	memberKey    = "members:"
-	mfaKey       = "mfa:"
-	orgKey       = "org:"
-	keysKey      = "keys:"
-	revokedKey   = "revoked:"
-	accessKey    = "access:"
-	apiTokenKey  = "api-token:"
-	passwordKey  = "password-changed:"
+	userKey         = "user:"
+	sessionKey      = "session:"
+	tokenKey        = "token:"
+	clientKey       = "client:" // by the name that the client gives itself
+	clientRowKey    = "client-row:"
+	grantKey        = "grant:"
+	memberKey       = "members:"
+	mfaKey          = "mfa:"
+	orgKey          = "org:"
+	keysKey         = "keys:"
+	certificatesKey = "certificates:"
+	revokedKey      = "revoked:"
+	accessKey       = "access:"
+	apiTokenKey     = "api-token:"
+	passwordKey     = "password-changed:"
 )
 
 // cache holds hot records until a commit changes them. A record read before a

@@ -16,6 +16,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -29,6 +30,7 @@ type Config struct {
 	OpenID   *openid.Provider
 	Tokens   *token.Service
 	Logouts  *logout.Service
+	SAML     *saml2.SP
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -99,6 +101,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerAccount(get, post)
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
+	wb.registerSAMLSP(get, handle)
 
 	get("/api/docs", wb.showDocs)
 

@@ -52,10 +52,16 @@ func (s *Service) Return(ctx context.Context, by audit.Actor, b Browser, slug st
 	if slug == "" {
 		name = "RelayState"
 	}
+	if slug == "" && len(answer[name]) == 0 {
+		return s.returnUnasked(ctx, by, b, answer)
+	}
 	if len(answer[name]) != 1 {
 		return nil, s.lost(ctx, by, slug, ErrDeparture)
 	}
 	d, j, err := s.back(ctx, b, answer.Get(name))
+	if slug == "" && errors.Is(err, ErrDeparture) {
+		return s.returnUnasked(ctx, by, b, answer)
+	}
 	if err != nil {
 		return nil, s.lost(ctx, by, slug, err)
 	}
@@ -73,12 +79,17 @@ func (s *Service) Return(ctx context.Context, by audit.Actor, b Browser, slug st
 	if err := s.hear(ctx, c, answer); err != nil {
 		return nil, s.turned(ctx, by, p, d, nil, err)
 	}
+	return s.conclude(ctx, by, b, c)
+}
+
+// conclude is [Service.receive], and records why somebody does not come in.
+func (s *Service) conclude(ctx context.Context, by audit.Actor, b Browser, c *came) (*Next, error) {
 	next, err := s.receive(ctx, by, b, c)
 	if turned, is := errors.AsType[*Turned](err); is {
 		return nil, turned
 	}
 	if err != nil {
-		return nil, s.turned(ctx, by, p, d, nil, err)
+		return nil, s.turned(ctx, by, c.provider, c.departure, nil, err)
 	}
 	return next, nil
 }
