@@ -9,12 +9,13 @@ import (
 
 	"authy/server/api"
 	"authy/server/openid"
+	"authy/server/saml2"
 	"authy/web"
 )
 
 // acting are the paths where a GET begins, takes on or ends a sign-in. A HEAD
 // must do none of that (RFC 9110, section 9.3.2), so there is none.
-var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll"}
+var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll", saml2.SSOPath, saml2.SLOPath, saml2.StartPath + ":service"}
 
 // handler maps every URL to what answers it.
 func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {
@@ -58,7 +59,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
-		Tokens: s.Tokens, Logouts: s.Logouts,
+		Tokens: s.Tokens, Logouts: s.Logouts, SAML: s.SAML,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

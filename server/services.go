@@ -21,6 +21,7 @@ import (
 	"authy/server/org"
 	"authy/server/outbound"
 	"authy/server/registry"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
 	"authy/storage"
@@ -44,6 +45,10 @@ type Services struct {
 	Mail     *mail.Queue
 	Outbound *outbound.Client
 	Logouts  *logout.Service
+	// SAML is the identity provider of the services that SAMLServices keeps.
+	SAML         *saml2.IdP
+	SAMLServices *saml2.Services
+	SAMLKeys     *saml2.Keys
 
 	local kv.Store
 }
@@ -124,9 +129,11 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
+	s.SAMLKeys, s.SAMLServices = saml2.NewKeys(db, c.PublicURL), saml2.NewServices(db, s.Outbound)
+	s.SAML = saml2.NewIdP(db, s.SAMLKeys, s.Clients, c.PublicURL)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
-		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts,
+		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAML,
 		Party: account.RelyingPartyOf(c.PublicURL),
 	})
 	return s, nil

@@ -16,6 +16,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -29,6 +30,7 @@ type Config struct {
 	OpenID   *openid.Provider
 	Tokens   *token.Service
 	Logouts  *logout.Service
+	SAML     *saml2.IdP
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -98,6 +100,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	post("/setup", wb.setup)
 	wb.registerAccount(get, post)
 	wb.registerLinks(get, post)
+	wb.registerSAML(get, handle)
 
 	get("/api/docs", wb.showDocs)
 
@@ -253,6 +256,10 @@ func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) 
 	wb.keep(w, next.SignedIn)
 	if next.Pending != nil {
 		wb.setCookie(w, pendingCookie, next.Pending.Token, &next.Pending.ExpiresAt)
+	}
+	if next.Ends != nil {
+		wb.post(w, r, next.Location, next.Form, next.Ends...)
+		return
 	}
 	wb.answer(w, r, wb.afterSignIn(w, r, next), next.Form)
 }

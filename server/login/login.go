@@ -24,6 +24,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/registry"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	// Orgs keeps the records of who meets what their organizations ask.
 	Orgs    *org.Service
 	Clients *registry.Service
+	// Services is the server as SAML services know it.
+	Services *saml2.IdP
 	// Logouts tells applications that a session has ended.
 	Logouts *logout.Service
 	// Party is the server as the authenticators of passkeys know it.
