@@ -14,14 +14,16 @@ import (
 func (a *app) samlCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "saml",
-		Short: "Look at the keys for SAML, and fetch the metadata of providers anew",
-		Long: `Look at the keys that sign SAML messages, replace them, and fetch the metadata of
-identity providers anew. Providers are added with 'authy provider add saml'.`,
-		Example: `  authy saml key list
-  authy saml key rotate
+		Short: "Set SAML up",
+		Long: `Set SAML 2.0 up: the services that sign people in here, the keys that sign messages,
+and the metadata of the identity providers that people come from. Those are added
+with 'authy provider add saml'. The commands work beside a running server, which
+heeds them at once, and without one.`,
+		Example: `  authy saml sp add --metadata https://cloud.example.com/saml/metadata --preset nextcloud
+  authy saml key list
   authy saml refresh acme-corp-okta`,
 	}
-	c.AddCommand(a.samlKeyCommand(), a.samlRefreshCommand())
+	c.AddCommand(a.serviceCommand(), a.samlKeyCommand(), a.samlRefreshCommand())
 	return c
 }
 
@@ -167,7 +169,7 @@ or with --accept: compare them first with what whoever runs the provider tells y
 				if err != nil {
 					return err
 				}
-				metadata, changes, err := s.SAML.Fetch(ctx, s.Outbound, p, accept)
+				metadata, changes, err := s.SAMLSP.Fetch(ctx, s.Outbound, p, accept)
 				for _, change := range changes {
 					a.note(change)
 				}

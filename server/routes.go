@@ -15,7 +15,10 @@ import (
 
 // acting are the paths where a GET begins, takes on or ends a sign-in. A HEAD
 // must do none of that (RFC 9110, section 9.3.2), so there is none.
-var acting = []string{openid.AuthorizePath, openid.EndSessionPath, "/enroll", "/external/:slug/callback", saml2.SPLogoutPath}
+var acting = []string{
+	openid.AuthorizePath, openid.EndSessionPath, "/enroll", "/external/:slug/callback",
+	saml2.SPLogoutPath, saml2.SSOPath, saml2.SLOPath, saml2.StartPath + ":service",
+}
 
 // handler maps every URL to what answers it.
 func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {
@@ -60,7 +63,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
-		Tokens: s.Tokens, Logouts: s.Logouts, SAML: s.SAML,
+		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIdP: s.SAMLIdP,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

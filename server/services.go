@@ -49,9 +49,12 @@ type Services struct {
 	Logouts  *logout.Service
 	// Providers are who people come from.
 	Providers *provider.Service
-	// SAML is authy as a SAML service provider, with its keys.
-	SAML     *saml2.SP
-	SAMLKeys *saml2.Keys
+	// SAMLSP is authy as a SAML service provider, SAMLIdP the identity provider of
+	// the services that SAMLServices keeps; both sign with SAMLKeys.
+	SAMLSP       *saml2.SP
+	SAMLIdP      *saml2.IdP
+	SAMLServices *saml2.Services
+	SAMLKeys     *saml2.Keys
 
 	local kv.Store
 }
@@ -134,16 +137,18 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Providers = provider.New(db)
 	s.Providers.PublicURL, s.Providers.Outbound = c.PublicURL, s.Outbound
 	s.SAMLKeys = saml2.NewKeys(db, c.PublicURL)
-	s.SAML = saml2.NewSP(db, s.SAMLKeys, c.PublicURL)
-	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAML.Test
+	s.SAMLSP = saml2.NewSP(db, s.SAMLKeys, c.PublicURL)
+	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
+	s.SAMLServices = saml2.NewServices(db, s.Outbound)
+	s.SAMLIdP = saml2.NewIdP(db, s.SAMLKeys, s.Clients, c.PublicURL)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
-		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts,
+		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIdP,
 		Party:     account.RelyingPartyOf(c.PublicURL),
-		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound), s.SAML), PublicURL: c.PublicURL,
+		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound), s.SAMLSP), PublicURL: c.PublicURL,
 	})
-	s.SAML.End = s.Login.EndUpstream
+	s.SAMLSP.End = s.Login.EndUpstream
 	return s, nil
 }
 

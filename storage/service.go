@@ -45,6 +45,11 @@ func (o ServiceOptions) Value() (driver.Value, error) { return toJSON(o) }
 // Scan implements [database/sql.Scanner].
 func (o *ServiceOptions) Scan(src any) error { return fromJSON(o, src) }
 
+// Service returns the service with an id.
+func (r Reader) Service(ctx context.Context, id string) (*Service, error) {
+	return find[Service](ctx, r, "id = ?", id)
+}
+
 // ServiceBySlug returns the service with a name in URLs.
 func (r Reader) ServiceBySlug(ctx context.Context, slug string) (*Service, error) {
 	return find[Service](ctx, r, "slug = ?", slug)

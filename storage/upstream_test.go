@@ -171,7 +171,8 @@ func TestServicesAndTheirVisitsAreKeptWhole(t *testing.T) {
 				NameIDFormat: "persistent", CreatedAt: storage.At(noon),
 			}
 			trip{
-				"ServiceVisits", []storage.ServiceVisit{v},
+				"ServiceVisits",
+				[]storage.ServiceVisit{v},
 				func(ctx context.Context, tx *storage.Tx) error { return tx.SaveServiceVisit(ctx, &v) },
 				func(ctx context.Context, r storage.Reader) (any, error) { return r.ServiceVisits(ctx, w.session.ID) },
 			}.check(t, db)

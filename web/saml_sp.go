@@ -20,7 +20,7 @@ func (wb *Web) registerSAMLSP(
 
 // showSPMetadata shows the metadata of this server as a service provider.
 func (wb *Web) showSPMetadata(w http.ResponseWriter, r *http.Request) error {
-	raw, err := wb.SAML.Metadata(r.Context())
+	raw, err := wb.SAMLSP.Metadata(r.Context())
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (wb *Web) spLogout(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		message = saml2.Delivery{Form: r.PostForm}
 	}
-	next, err := wb.SAML.TakeLogout(r.Context(), actor(r), message)
+	next, err := wb.SAMLSP.TakeLogout(r.Context(), actor(r), message)
 	if err != nil {
 		return err
 	}

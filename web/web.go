@@ -30,7 +30,8 @@ type Config struct {
 	OpenID   *openid.Provider
 	Tokens   *token.Service
 	Logouts  *logout.Service
-	SAML     *saml2.SP
+	SAMLSP   *saml2.SP
+	SAMLIdP  *saml2.IdP
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -102,6 +103,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
 	wb.registerSAMLSP(get, handle)
+	wb.registerSAML(get, handle)
 
 	get("/api/docs", wb.showDocs)
 
@@ -260,6 +262,10 @@ func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) 
 	wb.keep(w, next.SignedIn)
 	if next.Pending != nil {
 		wb.setCookie(w, pendingCookie, next.Pending.Token, &next.Pending.ExpiresAt)
+	}
+	if next.Ends != nil {
+		wb.post(w, r, next.Location, next.Form, next.Ends...)
+		return
 	}
 	wb.answer(w, r, wb.afterSignIn(w, r, next), next.Form)
 }

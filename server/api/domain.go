@@ -27,12 +27,10 @@ type domainView struct {
 func domainViewOf(d *provider.Domain) domainView { return domainView{d.Domain, d.CreatedAt.Time} }
 
 type domainsOut struct {
-	Domains   []domainView `json:"domains" nullable:"false"`
-	Count     int          `json:"count"`
-	following string
+	Domains []domainView `json:"domains" nullable:"false"`
+	Count   int          `json:"count"`
+	PageOut
 }
-
-func (o *domainsOut) next() string { return o.following }
 
 type domainsIn struct {
 	InOrg
@@ -51,12 +49,8 @@ func (a *API) domains(ctx context.Context, _ *session.Identity, by audit.Actor, 
 	for len(domains) > 0 && domains[0].Domain <= after {
 		domains = domains[1:]
 	}
-	views, more := firstOf(domains, in.Limit, domainViewOf)
-	out := &domainsOut{Domains: views, Count: len(views)}
-	if more {
-		out.following = cursor(views[len(views)-1].Domain)
-	}
-	return out, nil
+	views, next := firstOf(domains, in.Limit, domainViewOf, func(d *provider.Domain) string { return d.Domain })
+	return &domainsOut{Domains: views, Count: len(views), PageOut: next}, nil
 }
 
 type addDomainIn struct {

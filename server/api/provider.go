@@ -70,10 +70,8 @@ func (a *API) providerOutOf(p *provider.Provider, err error) (*providerOut, erro
 type providersOut struct {
 	Providers []providerView `json:"providers" nullable:"false"`
 	Count     int            `json:"count"`
-	following string
+	PageOut
 }
-
-func (o *providersOut) next() string { return o.following }
 
 // providerPage is the page of providers, in the order of their slugs, that was
 // asked for.
@@ -89,12 +87,8 @@ func (a *API) providerPage(ctx context.Context, by audit.Actor, orgID string, pa
 	for len(list) > 0 && list[0].Slug <= after {
 		list = list[1:]
 	}
-	views, more := firstOf(list, page.Limit, a.providerViewOf)
-	out := &providersOut{Providers: views, Count: len(views)}
-	if more {
-		out.following = cursor(views[len(views)-1].Slug)
-	}
-	return out, nil
+	views, next := firstOf(list, page.Limit, a.providerViewOf, func(p *provider.Provider) string { return p.Slug })
+	return &providersOut{Providers: views, Count: len(views), PageOut: next}, nil
 }
 
 type providersIn struct {

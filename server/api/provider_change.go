@@ -83,7 +83,7 @@ func settingsOf(p *provider.Provider) ProviderSettings {
 		Scopes: listOf(o.Scopes), Tenants: listOf(o.Tenants), Domains: listOf(o.Domains), Registration: &o.Registration,
 		TrustedMethods: listOf(o.TrustedMethods), TrustedContexts: listOf(o.TrustedContexts),
 		Groups: orNull(o.Groups), Roles: make([]ProviderRole, len(o.Roles)), KeepProfile: &o.KeepProfile, Logout: &o.Logout,
-		MetadataURL: orNull(o.MetadataURL), Unsolicited: ifTrue(o.Unsolicited),
+		MetadataURL: orNull(o.MetadataURL), Unsolicited: &o.Unsolicited,
 		NameIDFormat: orNull(o.NameIDFormat), Attributes: o.Attributes,
 	}
 	for i, role := range o.Roles {

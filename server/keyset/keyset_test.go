@@ -113,18 +113,18 @@ func TestEd25519IsEdDSAByItsOwnName(t *testing.T) {
 		{"", "Ed448", false},
 		{"", "ed25519", false},
 	} {
-		set := &Set{[]jose.JSONWebKey{{Key: public, Algorithm: c.key}}}
+		set := &Set{[]key{{JSONWebKey: jose.JSONWebKey{Key: public, Algorithm: c.key}}}}
 		if got := set.Verifies(token(c.token)); got != c.want {
 			t.Errorf("a token of %s by a key of %q: verified %v, want %v", c.token, c.key, got, c.want)
 		}
 	}
-	set := &Set{[]jose.JSONWebKey{{Key: public}}}
+	set := &Set{[]key{{JSONWebKey: jose.JSONWebKey{Key: public}}}}
 	other := token("Ed25519")
 	other.text = strings.Replace(other.text, ".eyJzdWIi", ".eyJzdWJi", 1)
 	if set.Verifies(other) {
 		t.Error("another payload is accepted")
 	}
-	if set := (&Set{[]jose.JSONWebKey{{Key: rsaKey(t)}}}); set.Verifies(token("Ed25519")) {
+	if set := (&Set{[]key{{JSONWebKey: jose.JSONWebKey{Key: rsaKey(t)}}}}); set.Verifies(token("Ed25519")) {
 		t.Error("an RSA key verifies it")
 	}
 }

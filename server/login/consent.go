@@ -8,6 +8,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/openid"
+	"authy/server/saml2"
 	"authy/storage"
 )
 
@@ -36,7 +37,7 @@ func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID
 		if err := tx.TakeFlow(ctx, f.record.ID); err != nil {
 			return err
 		}
-		return s.openid.Deny(ctx, tx, by, at.now, f.request, "access_denied")
+		return s.deny(ctx, tx, by, at.now, f.request, "access_denied")
 	})
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrFlow
@@ -47,16 +48,16 @@ func (s *Service) Consent(ctx context.Context, by audit.Actor, b Browser, flowID
 	if f.request.Device != nil {
 		return &Next{Location: openid.DoneAt("denied")}, nil
 	}
-	return nextOf(*s.openid.Refuse(f.request, "access_denied", refusedText["access_denied"]).Answer()), nil
+	return answered(s.refuse(ctx, f.request, "access_denied", refusedText["access_denied"]))
 }
 
 // finish uses the flow up, if there is one, and issues the code, or the tokens that
 // come without one.
 func (s *Service) finish(
 	ctx context.Context, by audit.Actor, now time.Time, f *flow,
-	request *openid.Request, sessionID string, consented bool,
+	request *asked, sessionID string, consented bool,
 ) (*Next, error) {
-	var granted openid.Answer
+	var answer func() (*Next, error)
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if f != nil {
 			if err := tx.TakeFlow(ctx, f.record.ID); errors.Is(err, storage.ErrNotFound) {
@@ -72,14 +73,14 @@ func (s *Service) finish(
 		if !current.RevokedAt.IsZero() {
 			return ErrFlow
 		}
-		granted, err = s.openid.Issue(ctx, tx, by, now, request, current, consented)
+		answer, err = s.issue(ctx, tx, by, now, request, current, consented)
 		return err
 	})
-	if err == nil {
-		granted, err = s.openid.Complete(ctx, granted)
+	if refusal, is := errors.AsType[*saml2.Refusal](err); is {
+		return s.refuseSAML(ctx, refusal)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return nextOf(granted), nil
+	return answer()
 }

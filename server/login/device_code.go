@@ -19,7 +19,7 @@ func (s *Service) Device(ctx context.Context, by audit.Actor, b Browser, userCod
 		return nil, err
 	}
 	s.limits().userCodeGood(ctx, by)
-	return s.advance(ctx, by, b, nil, request)
+	return s.advance(ctx, by, b, nil, &asked{Request: request})
 }
 
 // userCode counts a code of a device that is typed.

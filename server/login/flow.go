@@ -27,6 +27,8 @@ type Next struct {
 	Location string
 	// Form is what it posts there; nil if it only goes there.
 	Form url.Values
+	// Ends are the only origins that the form may end at; nil for any by https.
+	Ends []string
 	// Secret is a cookie to be set, if not "": it binds flows to the browser.
 	Secret string
 	// SignedIn is a session to be kept in a cookie, if not nil.
@@ -48,7 +50,7 @@ func nextOf(a openid.Answer) *Next { return &Next{Location: a.Location, Form: a.
 // flow is a sign-in that has begun, with what it is for.
 type flow struct {
 	record  *storage.Flow
-	request *openid.Request
+	request *asked
 }
 
 // proved says whether id's session was proved within the flow.
@@ -64,13 +66,13 @@ func (s *Service) Authorize(ctx context.Context, by audit.Actor, b Browser, form
 	if err != nil {
 		return nil, err
 	}
-	return s.advance(ctx, by, b, nil, request)
+	return s.advance(ctx, by, b, nil, &asked{Request: request})
 }
 
 // advance takes a sign-in to its next step. f is nil until someone must be
 // asked something.
 func (s *Service) advance(
-	ctx context.Context, by audit.Actor, b Browser, f *flow, request *openid.Request,
+	ctx context.Context, by audit.Actor, b Browser, f *flow, request *asked,
 ) (*Next, error) {
 	id, err := s.Identify(ctx, b)
 	if err != nil {
@@ -101,50 +103,49 @@ func (s *Service) advance(
 	case signUp:
 		return s.ask(ctx, by, b, f, request, nil, "/sign-up")
 	case barred:
-		return nil, s.bar(ctx, at.id.Actor(by), at.now, request)
+		return s.bar(ctx, at.id.Actor(by), at.now, request)
 	case refused:
-		return nil, s.openid.Refuse(request, code, refusedText[code])
+		return s.refuse(ctx, request, code, refusedText[code])
 	}
 	return s.finish(ctx, at.id.Actor(by), at.now, f, request, at.id.Session.ID, false)
 }
 
 // standpoint gathers what the next step depends on.
 func (s *Service) standpoint(
-	ctx context.Context, id *session.Identity, f *flow, request *openid.Request,
+	ctx context.Context, id *session.Identity, f *flow, request *asked,
 ) (standpoint, error) {
-	at := standpoint{request: request, id: id, now: time.Now(), proved: f.proved(id), open: s.Registration}
+	at := standpoint{request: request.Request, id: id, now: time.Now(), proved: f.proved(id), open: s.Registration}
 	if id == nil {
 		return at, nil
 	}
 	var err error
-	if at.subject, err = s.openid.SubjectOf(ctx, request, id.User.ID); err != nil {
+	if at.subject, err = s.subjectOf(ctx, request, id.User.ID); err != nil {
 		return at, err
 	}
-	missing, err := s.openid.MissingConsent(ctx, request, id.User.ID)
+	missing, err := s.missing(ctx, request, id.User.ID)
 	if err != nil {
 		return at, err
 	}
 	at.missing = len(missing) > 0
-	if at.climb, err = s.climb(ctx, id, request); err != nil {
+	if at.climb, err = s.climb(ctx, id, request.Request); err != nil {
 		return at, err
 	}
 	if at.limited, err = org.Limited(ctx, s.db.Reader, id.User.ID, at.now); err != nil {
 		return at, err
 	}
-	at.barred, err = s.openid.Bars(ctx, request, id.User.ID)
+	at.barred, err = s.bars(ctx, request, id.User.ID)
 	return at, err
 }
 
-// bar records that someone may not use the client, and returns what the client
-// is told.
-func (s *Service) bar(ctx context.Context, by audit.Actor, now time.Time, request *openid.Request) error {
+// bar records that someone may not use the client, which is told.
+func (s *Service) bar(ctx context.Context, by audit.Actor, now time.Time, request *asked) (*Next, error) {
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
-		return s.openid.Deny(ctx, tx, by, now, request, "not_allowed")
+		return s.deny(ctx, tx, by, now, request, "not_allowed")
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.openid.Refuse(request, "access_denied", openid.NotAllowed)
+	return s.refuse(ctx, request, "access_denied", openid.NotAllowed)
 }
 
 var refusedText = map[string]string{
@@ -158,7 +159,7 @@ var refusedText = map[string]string{
 
 // ask keeps the request until the person has answered on a page.
 func (s *Service) ask(
-	ctx context.Context, by audit.Actor, b Browser, f *flow, request *openid.Request, id *session.Identity, page string,
+	ctx context.Context, by audit.Actor, b Browser, f *flow, request *asked, id *session.Identity, page string,
 ) (*Next, error) {
 	next := new(Next)
 	if f == nil {
@@ -190,7 +191,7 @@ func (s *Service) ask(
 }
 
 func (s *Service) newFlow(
-	ctx context.Context, b Browser, request *openid.Request, id *session.Identity,
+	ctx context.Context, b Browser, request *asked, id *session.Identity,
 ) (*storage.Flow, error) {
 	text, err := json.Marshal(request)
 	if err != nil {
@@ -233,7 +234,7 @@ func (s *Service) load(ctx context.Context, b Browser, id *session.Identity, flo
 	if record.SessionID != "" && (id == nil || id.Session.ID != string(record.SessionID)) {
 		return nil, ErrFlow
 	}
-	f := &flow{record: record, request: new(openid.Request)}
+	f := &flow{record: record, request: new(asked)}
 	if err := json.Unmarshal([]byte(record.Request), f.request); err != nil {
 		return nil, fmt.Errorf("load a sign-in: %w", err)
 	}
@@ -334,14 +335,19 @@ func (s *Service) entered(ctx context.Context, by audit.Actor, b Browser, f *flo
 		return &Next{Location: "/account", SignedIn: out}, nil
 	}
 	next, err := s.advance(ctx, by, Browser{Secret: b.Secret, Token: out.Token}, f, f.request)
-	if refusal, ok := errors.AsType[*openid.Refusal](err); ok && refusal.Answer() != nil {
-		next, err = nextOf(*refusal.Answer()), nil
-	}
-	if err != nil {
+	if next, err = answered(next, err); err != nil {
 		return nil, err
 	}
 	next.SignedIn = out
 	return next, nil
+}
+
+// answered takes a refusal to its client where that is safe.
+func answered(next *Next, err error) (*Next, error) {
+	if refusal, ok := errors.AsType[*openid.Refusal](err); ok && refusal.Answer() != nil {
+		return nextOf(*refusal.Answer()), nil
+	}
+	return next, err
 }
 
 // PageOf is the address of a page within a flow, or of the page alone.

@@ -26,6 +26,7 @@ import (
 	"authy/server/org"
 	"authy/server/provider"
 	"authy/server/registry"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -52,6 +53,8 @@ type Config struct {
 	// Orgs keeps the records of who meets what their organizations ask.
 	Orgs    *org.Service
 	Clients *registry.Service
+	// Services is the server as SAML services know it.
+	Services *saml2.IdP
 	// Logouts tells applications that a session has ended.
 	Logouts *logout.Service
 	// Providers keeps the identity providers that people come from; Protocols

@@ -2,10 +2,8 @@ package login
 
 import (
 	"context"
-	"errors"
 
 	"authy/server/openid"
-	"authy/server/registry"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -32,10 +30,8 @@ func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Ques
 	if err != nil {
 		return nil, err
 	}
-	q := &Question{Request: f.request, Identity: id}
-	if q.Client, err = s.Clients.Client(ctx, f.request.ClientID); errors.Is(err, registry.ErrNoClient) {
-		return nil, ErrFlow
-	} else if err != nil {
+	q := &Question{Request: f.request.Request, Identity: id}
+	if q.Client, err = s.applicationOf(ctx, f.request); err != nil {
 		return nil, err
 	}
 	if id == nil {
@@ -44,12 +40,16 @@ func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Ques
 		}
 		return q, nil
 	}
-	q.Another = f.request.HintSubject != "" && f.request.HintSubject != id.User.ID
-	up, err := s.climb(ctx, id, f.request)
+	subject, err := s.subjectOf(ctx, f.request, id.User.ID)
+	if err != nil {
+		return nil, err
+	}
+	q.Another = f.request.HintSubject != "" && f.request.HintSubject != subject
+	up, err := s.climb(ctx, id, q.Request)
 	if err != nil {
 		return nil, err
 	}
 	q.Wants = up.to
-	q.Missing, err = s.openid.MissingConsent(ctx, f.request, id.User.ID)
+	q.Missing, err = s.missing(ctx, f.request, id.User.ID)
 	return q, err
 }

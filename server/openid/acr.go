@@ -34,6 +34,9 @@ var ladder = []struct {
 	{ByPasskey, []string{"urn:authy:acr:passkey", "phr"}},
 }
 
+// ACR returns the name of a rung.
+func (a Assurance) ACR() string { return ladder[a-1].names[0] }
+
 // UnmetACR is what a client is told of a user who cannot prove who they are as
 // surely as it asks.
 const UnmetACR = "The user cannot sign in in the way that the application asks for."

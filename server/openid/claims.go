@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"authy/server/org"
 	"authy/storage"
 )
 
@@ -184,34 +185,21 @@ func addressOf(a storage.Address) *address {
 
 // memberships returns what the scopes groups and roles say of a user.
 func (p *Provider) memberships(ctx context.Context, userID string, scopes []string) (out memberships, err error) {
-	groups, roles := has(scopes, "groups"), has(scopes, "roles")
-	if !groups && !roles {
+	if has(scopes, "groups") {
+		if out.Groups, err = org.GroupsOf(ctx, p.db.Reader, userID); err != nil {
+			return out, err
+		}
+	}
+	if !has(scopes, "roles") {
 		return out, nil
 	}
 	members, err := p.db.Memberships(ctx, userID)
 	if err != nil {
 		return out, fmt.Errorf("organizations of %s: %w", userID, err)
 	}
-	if groups {
-		out.Groups = make([]string, 0, 2*len(members))
-	}
-	if roles {
-		out.Roles = make([]membership, 0, len(members))
-	}
-	for _, m := range members {
-		if roles {
-			out.Roles = append(out.Roles, membership{m.OrganizationID, string(m.Role)})
-		}
-		if !groups {
-			continue
-		}
-		o, err := p.db.Organization(ctx, m.OrganizationID)
-		if err != nil {
-			return out, fmt.Errorf("organizations of %s: %w", userID, err)
-		}
-		if o.IsActive {
-			out.Groups = append(out.Groups, o.Slug, o.Slug+":"+string(m.Role))
-		}
+	out.Roles = make([]membership, len(members))
+	for i, m := range members {
+		out.Roles[i] = membership{m.OrganizationID, string(m.Role)}
 	}
 	return out, nil
 }

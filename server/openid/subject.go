@@ -2,7 +2,6 @@ package openid
 
 import (
 	"context"
-	"encoding/base64"
 	"net"
 	"net/url"
 
@@ -20,7 +19,7 @@ func (p *Provider) Subject(c *storage.Client, userID string) string {
 	if c == nil || c.Options.SubjectType != pairwise {
 		return userID
 	}
-	return base64.RawURLEncoding.EncodeToString(p.db.MAC("pairwise subject", sector(c)+"\n"+userID))
+	return p.clients.Pairwise(sector(c), userID)
 }
 
 // SubjectOf is [Provider.Subject] for the client of a request.

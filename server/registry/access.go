@@ -23,10 +23,11 @@ var roles = []string{
 	string(storage.RoleOwner), string(storage.RoleAdmin), string(storage.RoleMember), string(storage.RoleGuest),
 }
 
-// allowedProblem says what is wrong with a list of who may use a client, or "".
-func allowedProblem(allowed []string, orgID string) string {
+// AllowedProblem says what is wrong with a list of who may use an application of an
+// organization, "" for none, or "".
+func AllowedProblem(allowed []string, orgID string) string {
 	if len(allowed) == 0 {
-		return "Say who may use the client; to let nobody in, disable it."
+		return "Say who may use it; to let nobody in, disable it."
 	}
 	if len(allowed) > 1 && slices.ContainsFunc(allowed, func(a string) bool { return !strings.HasPrefix(a, AllowRole) }) {
 		return "everyone and organization stand alone."
@@ -37,7 +38,7 @@ func allowedProblem(allowed []string, orgID string) string {
 		case isRole && !has(roles, role), !isRole && who != AllowEveryone && who != AllowOrganization:
 			return "Must be everyone, organization, or role: and one of " + strings.Join(roles, ", ") + "."
 		case who != AllowEveryone && orgID == "":
-			return "The client belongs to no organization: everyone may use it."
+			return "It belongs to no organization: everyone may use it."
 		}
 	}
 	return ""
@@ -55,16 +56,22 @@ func (s *Service) MayUse(ctx context.Context, r storage.Reader, c *Client, userI
 
 // LetIn is [Service.MayUse], and returns which of those who may use c the user is.
 func (s *Service) LetIn(ctx context.Context, r storage.Reader, c *Client, userID string) (as string, err error) {
-	if has(c.Allowed, AllowEveryone) {
+	return LetIn(ctx, r, c.Allowed, string(c.OrganizationID), userID)
+}
+
+// LetIn returns which of those who are allowed to use an application of an organization
+// a user is. [ErrNotAllowed] for none of them.
+func LetIn(ctx context.Context, r storage.Reader, allowed []string, orgID, userID string) (as string, err error) {
+	if has(allowed, AllowEveryone) {
 		return AllowEveryone, nil
 	}
-	role, err := roleIn(ctx, r, string(c.OrganizationID), userID)
+	role, err := roleIn(ctx, r, orgID, userID)
 	switch {
 	case err != nil:
 		return "", err
-	case role != "" && has(c.Allowed, AllowOrganization):
+	case role != "" && has(allowed, AllowOrganization):
 		return AllowOrganization, nil
-	case role != "" && has(c.Allowed, AllowRole+string(role)):
+	case role != "" && has(allowed, AllowRole+string(role)):
 		return AllowRole + string(role), nil
 	}
 	return "", ErrNotAllowed
@@ -84,11 +91,15 @@ func roleIn(ctx context.Context, r storage.Reader, orgID, userID string) (storag
 	return "", nil
 }
 
-// mayManage is nil for who manages the clients of an organization: its owners,
-// admins and services, and operators. Every client, of whichever organization or of none
+func (s *Service) mayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
+	return MayManage(ctx, r, by, orgID)
+}
+
+// MayManage is nil for who manages the applications of an organization: its owners,
+// admins and services, and operators. Every one, of whichever organization or of none
 // (""), is for who administers the server. [org.ErrNoOrg] for who is no member
 // of the organization.
-func (s *Service) mayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
+func MayManage(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
 	switch {
 	case by.Kind != audit.Operator && by.Kind != audit.User && by.Kind != audit.Service:
 		return ErrForbidden

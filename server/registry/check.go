@@ -113,7 +113,7 @@ func (in Registration) problems(method string) map[string][]string {
 		note(field, problem)
 	}
 	note("scopes", scopesProblem(in.Scopes))
-	note("allow", allowedProblem(in.Allowed, in.OrganizationID))
+	note("allow", AllowedProblem(in.Allowed, in.OrganizationID))
 	for field, lifetime := range map[string]time.Duration{
 		"access_token_lifetime": in.AccessTokenLifetime, "id_token_lifetime": in.IDTokenLifetime,
 		"refresh_token_lifetime": in.RefreshTokenLifetime,

@@ -38,6 +38,9 @@ const (
 	paramSignature = "Signature"
 )
 
+// Parameters are those that a form carries.
+var Parameters = []string{paramRequest, paramResponse, paramState}
+
 // errMessage says that no message came that can be read.
 var errMessage = errors.New("saml2: no message that can be read")
 

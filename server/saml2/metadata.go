@@ -306,7 +306,7 @@ func displayName(entityEl, descriptor *etree.Element) string {
 // complete checks that a peer can be spoken with.
 func (p *Peer) complete(role string, now time.Time) error {
 	if role == ServiceProvider {
-		if len(p.ACS) == 0 {
+		if _, takes := endpoint(p.ACS, Post); !takes {
 			return badMetadata("Must have an AssertionConsumerService by POST.")
 		}
 		return nil
