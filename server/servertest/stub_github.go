@@ -110,7 +110,7 @@ func (g *StubGitHub) authorize(w http.ResponseWriter, r *http.Request) {
 	if g.Respond != nil {
 		g.Respond(answer)
 	}
-	http.Redirect(w, r, query.Get("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
+	stubRedirect(w, query.Get("redirect_uri"), answer)
 }
 
 func (g *StubGitHub) token(w http.ResponseWriter, r *http.Request) {

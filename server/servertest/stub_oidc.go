@@ -207,13 +207,13 @@ func (s *StubOIDC) authorize(w http.ResponseWriter, r *http.Request) {
 	if s.Respond != nil {
 		s.Respond(answer)
 	}
-	stubAnswer(w, r, query, answer)
+	stubAnswer(w, query, answer)
 }
 
 // stubAnswer brings a browser back with an answer, as the client wants it.
-func stubAnswer(w http.ResponseWriter, r *http.Request, query, answer url.Values) {
+func stubAnswer(w http.ResponseWriter, query, answer url.Values) {
 	if query.Get("response_mode") != "form_post" {
-		http.Redirect(w, r, query.Get("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
+		stubRedirect(w, query.Get("redirect_uri"), answer)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -313,7 +313,13 @@ func (s *StubOIDC) end(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Ended = maps.Clone(r.Form)
 	back := url.Values{"state": r.Form["state"]}
-	http.Redirect(w, r, cmp.Or(r.Form.Get("post_logout_redirect_uri"), "/")+"?"+back.Encode(), http.StatusFound)
+	stubRedirect(w, cmp.Or(r.Form.Get("post_logout_redirect_uri"), "/"), back)
+}
+
+// stubRedirect sends a browser where the client wants it: a stub is for any client.
+func stubRedirect(w http.ResponseWriter, to string, answer url.Values) {
+	w.Header().Set("Location", to+"?"+answer.Encode())
+	w.WriteHeader(http.StatusFound)
 }
 
 func stubChallenge(verifier string) string {
