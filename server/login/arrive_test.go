@@ -50,7 +50,7 @@ func guided(t *testing.T, db *storage.DB) (*Service, *oracle, *storage.Provider)
 	})
 	p := &storage.Provider{
 		ID: storage.NewID(), Slug: "oracle", Kind: provider.SAML, Name: "Oracle", Issuer: "https://id.example", IsActive: true,
-		Options: storage.ProviderOptions{Domains: []string{"example.com"}, Registration: "domains"},
+		Options:   storage.ProviderOptions{Domains: []string{"example.com"}, Registration: "domains"},
 		CreatedAt: storage.At(time.Now()), UpdatedAt: storage.At(time.Now()),
 	}
 	if err := db.Update(t.Context(), func(tx *storage.Tx) error { return tx.InsertProvider(t.Context(), p) }); err != nil {
@@ -165,8 +165,10 @@ func TestATrustedMethodStandsForTheSecondFactor(t *testing.T) {
 func TestAnOrganizationsProviderGivesPlacesThereAlone(t *testing.T) {
 	t.Parallel()
 	roles := []storage.ProviderRole{
-		{Group: "a", OrganizationID: "own", Role: "guest"}, {Group: "b", OrganizationID: "own", Role: "admin"},
-		{Group: "b", OrganizationID: "other", Role: "owner"}, {Group: "*", OrganizationID: "third", Role: "no role"},
+		{Group: "a", OrganizationID: "own", Role: "guest"},
+		{Group: "b", OrganizationID: "own", Role: "admin"},
+		{Group: "b", OrganizationID: "other", Role: "owner"},
+		{Group: "*", OrganizationID: "third", Role: "no role"},
 	}
 	for name, c := range map[string]struct {
 		org    storage.Ref
