@@ -134,14 +134,8 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	if err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
-	s.Providers = provider.New(db)
-	s.Providers.PublicURL, s.Providers.Outbound = c.PublicURL, s.Outbound
-	s.SAMLKeys = saml2.NewKeys(db, c.PublicURL)
-	s.SAMLSP = saml2.NewSP(db, s.SAMLKeys, c.PublicURL)
-	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
+	s.buildPeers()
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
-	s.SAMLServices = saml2.NewServices(db, s.Outbound)
-	s.SAMLIdP = saml2.NewIdP(db, s.SAMLKeys, s.Clients, c.PublicURL)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIdP,
@@ -150,6 +144,19 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	})
 	s.SAMLSP.End = s.Login.EndUpstream
 	return s, nil
+}
+
+// buildPeers builds what knows the providers that people come from, and the SAML
+// services that they go to.
+func (s *Services) buildPeers() {
+	url := s.Config.PublicURL
+	s.SAMLKeys = saml2.NewKeys(s.DB, url)
+	s.SAMLSP = saml2.NewSP(s.DB, s.SAMLKeys, url)
+	s.SAMLServices = saml2.NewServices(s.DB, s.Outbound)
+	s.SAMLIdP = saml2.NewIdP(s.DB, s.SAMLKeys, s.Clients, url)
+	s.Providers = provider.New(s.DB)
+	s.Providers.PublicURL, s.Providers.Outbound = url, s.Outbound
+	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
 }
 
 // protocols returns what asks providers, by their kinds.
