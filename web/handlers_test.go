@@ -11,6 +11,7 @@ import (
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/openid"
+	"authy/server/saml2"
 )
 
 func newWeb(t *testing.T, c Config) *Web {
@@ -98,7 +99,7 @@ func TestAFormOfAnotherSiteIsRefused(t *testing.T) {
 // fromElsewhere are the forms that clients and providers send from their sites.
 var fromElsewhere = []string{
 	openid.AuthorizePath, openid.EndSessionPath,
-	"/external/:slug/callback", "/external/:slug/back-channel", acsPath,
+	"/external/:slug/callback", "/external/:slug/back-channel", acsPath, saml2.SPLogoutPath, saml2.SSOPath, saml2.SLOPath,
 }
 
 // LG-29: no form of any page is taken from another site. What others may send
