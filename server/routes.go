@@ -34,6 +34,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
 		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts, OpenID: s.OpenID,
+		SAMLServices: s.SAMLServices,
 		Version: version, Issuer: s.Config.PublicURL,
 	})
 

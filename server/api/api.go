@@ -28,6 +28,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/registry"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -47,6 +48,8 @@ type Config struct {
 	Tokens   *token.Service
 	Logouts  *logout.Service
 	OpenID   *openid.Provider
+	// SAMLServices sign people in here by SAML.
+	SAMLServices *saml2.Services
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -108,6 +111,7 @@ func (a *API) routes() {
 	a.apiTokenRoutes()
 	a.resetRoutes()
 	a.consentRoutes()
+	a.samlServiceRoutes()
 }
 
 // OpenAPI returns the document that describes the API. It is completed when it
