@@ -46,7 +46,7 @@ type Services struct {
 	Outbound *outbound.Client
 	Logouts  *logout.Service
 	// SAML is the identity provider of the services that SAMLServices keeps.
-	SAML         *saml2.IdP
+	SAML         *saml2.IDP
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
 
@@ -130,7 +130,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	}
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.SAMLKeys, s.SAMLServices = saml2.NewKeys(db, c.PublicURL), saml2.NewServices(db, s.Outbound)
-	s.SAML = saml2.NewIdP(db, s.SAMLKeys, s.Clients, c.PublicURL)
+	s.SAML = saml2.NewIDP(db, s.SAMLKeys, s.Clients, c.PublicURL)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAML,

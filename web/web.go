@@ -30,7 +30,7 @@ type Config struct {
 	OpenID   *openid.Provider
 	Tokens   *token.Service
 	Logouts  *logout.Service
-	SAML     *saml2.IdP
+	SAML     *saml2.IDP
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.

@@ -52,7 +52,7 @@ type Config struct {
 	Orgs    *org.Service
 	Clients *registry.Service
 	// Services is the server as SAML services know it.
-	Services *saml2.IdP
+	Services *saml2.IDP
 	// Logouts tells applications that a session has ended.
 	Logouts *logout.Service
 	// Party is the server as the authenticators of passkeys know it.

@@ -48,7 +48,7 @@ type back struct {
 
 // ReadLogout reads what a service has sent about a logout. [ErrRequest] if it is not
 // believed.
-func (p *IdP) ReadLogout(ctx context.Context, by audit.Actor, d Delivery) (*Leave, error) {
+func (p *IDP) ReadLogout(ctx context.Context, by audit.Actor, d Delivery) (*Leave, error) {
 	m, err := d.open()
 	if err != nil || !is(m.root, nsProtocol, "LogoutRequest") && !is(m.root, nsProtocol, "LogoutResponse") {
 		return nil, refusedRequest(ctx, "bad_message", nil, err)
@@ -81,7 +81,7 @@ func (p *IdP) ReadLogout(ctx context.Context, by audit.Actor, d Delivery) (*Leav
 
 // visitsIn returns the visits that a LogoutRequest is about: those that it names, or all
 // of whom it names.
-func (p *IdP) visitsIn(
+func (p *IDP) visitsIn(
 	ctx context.Context, s *Service, from *Peer, root *etree.Element, now time.Time,
 ) ([]storage.ServiceVisit, error) {
 	keys, err := p.keys.all(ctx)
@@ -108,7 +108,7 @@ func (p *IdP) visitsIn(
 }
 
 // told notes what a service has answered that was told of the end of a visit.
-func (p *IdP) told(ctx context.Context, by audit.Actor, s *Service, root *etree.Element, now time.Time) error {
+func (p *IDP) told(ctx context.Context, by audit.Actor, s *Service, root *etree.Element, now time.Time) error {
 	id, _ := strings.CutPrefix(attr(root, "InResponseTo"), toldBy)
 	cause := status(root)
 	return p.db.Update(ctx, func(tx *storage.Tx) error {
@@ -140,7 +140,7 @@ func left(
 }
 
 // Leave notes that the service that asks knows of the end of its visits.
-func (p *IdP) Leave(ctx context.Context, by audit.Actor, l *Leave) error {
+func (p *IDP) Leave(ctx context.Context, by audit.Actor, l *Leave) error {
 	now := time.Now()
 	return p.db.Update(ctx, func(tx *storage.Tx) error {
 		s, err := tx.Service(ctx, l.back.Service)
@@ -165,7 +165,7 @@ type Frame struct {
 
 // Frames returns what tells the services of a session, which is about to end, that it
 // has: those that can be told by redirect.
-func (p *IdP) Frames(ctx context.Context, sessionID string) (frames []Frame, err error) {
+func (p *IDP) Frames(ctx context.Context, sessionID string) (frames []Frame, err error) {
 	visits, err := p.db.ServiceVisits(ctx, sessionID)
 	if err != nil || len(visits) == 0 {
 		return nil, err
@@ -195,7 +195,7 @@ func (p *IdP) Frames(ctx context.Context, sessionID string) (frames []Frame, err
 }
 
 // frame is the frame of a service; nil for one that cannot be told.
-func (p *IdP) frame(s *Service, v *storage.ServiceVisit, key *Key, now time.Time) (*Frame, error) {
+func (p *IDP) frame(s *Service, v *storage.ServiceVisit, key *Key, now time.Time) (*Frame, error) {
 	to, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, now)
 	if err != nil {
 		return nil, nil // its metadata has ended
@@ -217,7 +217,7 @@ func (p *IdP) frame(s *Service, v *storage.ServiceVisit, key *Key, now time.Time
 }
 
 // DoneURL is where a browser goes that has told the other services.
-func (p *IdP) DoneURL(l *Leave) (string, error) {
+func (p *IDP) DoneURL(l *Leave) (string, error) {
 	raw, err := json.Marshal(l.back)
 	if err != nil {
 		return "", fmt.Errorf("keep a logout: %w", err)
@@ -226,13 +226,13 @@ func (p *IdP) DoneURL(l *Leave) (string, error) {
 	return p.publicURL + DonePath + "?to=" + text + "." + p.mark(text), nil
 }
 
-func (p *IdP) mark(text string) string {
+func (p *IDP) mark(text string) string {
 	return base64.RawURLEncoding.EncodeToString(p.db.MAC("saml logout", text))
 }
 
-// Done answers the service that began to sign somebody out, by what [IdP.DoneURL] has
+// Done answers the service that began to sign somebody out, by what [IDP.DoneURL] has
 // made: it is told if others do not know yet (SAML core, section 3.7.3.2).
-func (p *IdP) Done(ctx context.Context, token string) (*provider.Request, error) {
+func (p *IDP) Done(ctx context.Context, token string) (*provider.Request, error) {
 	text, mark, _ := strings.Cut(token, ".")
 	var b back
 	raw, err := base64.RawURLEncoding.DecodeString(text)
@@ -270,7 +270,7 @@ func (p *IdP) Done(ctx context.Context, token string) (*provider.Request, error)
 }
 
 // outcome is what became of a logout.
-func (p *IdP) outcome(ctx context.Context, b back) (top, detail string, err error) {
+func (p *IDP) outcome(ctx context.Context, b back) (top, detail string, err error) {
 	if len(b.Sessions) == 0 {
 		return statusPrefix + "Requester", statusPrefix + UnknownPrincipal, nil
 	}

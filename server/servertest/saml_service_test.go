@@ -421,7 +421,9 @@ func TestTheFormToASAMLServiceLeadsNowhereElse(t *testing.T) {
 func TestASAMLServiceSignsPeopleOut(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	redirects := func(sp *saml.ServiceProvider, _ *saml2.Description) { sp.LogoutBindings = []string{saml.HTTPRedirectBinding} }
+	redirects := func(sp *saml.ServiceProvider, _ *saml2.Description) {
+		sp.LogoutBindings = []string{saml.HTTPRedirectBinding}
+	}
 	v, other := newService(t, s, redirects), newService(t, s, redirects)
 	browser := servertest.Browser(t)
 	a, b := v.enter(browser), other.enter(browser)
@@ -461,7 +463,9 @@ func TestASAMLServiceSignsPeopleOut(t *testing.T) {
 func TestALogoutThatASAMLServiceHasNotSignedIsRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	v := newService(t, s, func(sp *saml.ServiceProvider, _ *saml2.Description) { sp.LogoutBindings = []string{saml.HTTPRedirectBinding} })
+	v := newService(t, s, func(sp *saml.ServiceProvider, _ *saml2.Description) {
+		sp.LogoutBindings = []string{saml.HTTPRedirectBinding}
+	})
 	browser := servertest.Browser(t)
 	a := v.enter(browser)
 	unsigned, err := url.Parse(v.leave(a, ""))
