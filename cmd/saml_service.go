@@ -171,7 +171,7 @@ func (a *app) addService(ctx context.Context, d saml2.Description, orgSlug strin
 		if err != nil {
 			return err
 		}
-		a.note("Added the SAML service %s. Its provider is described at %s.", made.Slug, s.SAMLIdP.EntityID())
+		a.note("Added the SAML service %s. Its provider is described at %s.", made.Slug, s.SAMLIDP.EntityID())
 		if asJSON {
 			return a.printJSON(serviceOutOf(made))
 		}

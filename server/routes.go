@@ -37,7 +37,8 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
 		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts, OpenID: s.OpenID,
-		Version: version, Issuer: s.Config.PublicURL,
+		SAMLServices: s.SAMLServices,
+		Version:      version, Issuer: s.Config.PublicURL,
 		Providers: s.Providers,
 	})
 
@@ -63,7 +64,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
-		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIdP: s.SAMLIdP,
+		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -49,10 +49,10 @@ type Services struct {
 	Logouts  *logout.Service
 	// Providers are who people come from.
 	Providers *provider.Service
-	// SAMLSP is authy as a SAML service provider, SAMLIdP the identity provider of
+	// SAMLSP is authy as a SAML service provider, SAMLIDP the identity provider of
 	// the services that SAMLServices keeps; both sign with SAMLKeys.
 	SAMLSP       *saml2.SP
-	SAMLIdP      *saml2.IdP
+	SAMLIDP      *saml2.IDP
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
 
@@ -138,7 +138,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
-		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIdP,
+		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP,
 		Party:     account.RelyingPartyOf(c.PublicURL),
 		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound), s.SAMLSP), PublicURL: c.PublicURL,
 	})
@@ -153,7 +153,7 @@ func (s *Services) buildPeers() {
 	s.SAMLKeys = saml2.NewKeys(s.DB, url)
 	s.SAMLSP = saml2.NewSP(s.DB, s.SAMLKeys, url)
 	s.SAMLServices = saml2.NewServices(s.DB, s.Outbound)
-	s.SAMLIdP = saml2.NewIdP(s.DB, s.SAMLKeys, s.Clients, url)
+	s.SAMLIDP = saml2.NewIDP(s.DB, s.SAMLKeys, s.Clients, url)
 	s.Providers = provider.New(s.DB)
 	s.Providers.PublicURL, s.Providers.Outbound = url, s.Outbound
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test

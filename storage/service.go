@@ -96,6 +96,11 @@ type ServiceVisit struct {
 	CreatedAt     Time
 }
 
+// ServiceVisit returns the visit with an id.
+func (r Reader) ServiceVisit(ctx context.Context, id string) (*ServiceVisit, error) {
+	return find[ServiceVisit](ctx, r, "id = ?", id)
+}
+
 // ServiceVisits returns the services that a session has been to.
 func (r Reader) ServiceVisits(ctx context.Context, sessionID string) ([]ServiceVisit, error) {
 	return list[ServiceVisit](ctx, r, "service_id", "session_id = ?", sessionID)
@@ -114,4 +119,10 @@ func (tx *Tx) SaveServiceVisit(ctx context.Context, v *ServiceVisit) error {
 		return err
 	}
 	return insert(ctx, tx, v)
+}
+
+// DeleteServiceVisit forgets a visit; one that is forgotten is no error.
+func (tx *Tx) DeleteServiceVisit(ctx context.Context, id string) error {
+	_, err := remove[ServiceVisit](ctx, tx, "id = ?", id)
+	return err
 }

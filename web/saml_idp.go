@@ -15,11 +15,14 @@ func (wb *Web) registerSAML(get func(path string, h handler), handle func(method
 	get(saml2.SSOPath, wb.samlSignIn)
 	handle(http.MethodPost, saml2.SSOPath, wb.page(wb.ownForm(saml2.SSOPath, wb.samlSignIn)))
 	get(saml2.StartPath+":service", wb.samlStart)
+	get(saml2.SLOPath, wb.samlLogout)
+	handle(http.MethodPost, saml2.SLOPath, wb.page(wb.samlLogoutByForm))
+	get(saml2.DonePath, wb.samlLogoutDone)
 }
 
 // samlMetadata describes the identity provider (SAML metadata, section 2).
 func (wb *Web) samlMetadata(w http.ResponseWriter, r *http.Request) error {
-	document, err := wb.SAMLIdP.Metadata(r.Context())
+	document, err := wb.SAMLIDP.Metadata(r.Context())
 	if err != nil {
 		return err
 	}
@@ -76,5 +79,45 @@ func (wb *Web) samlStart(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wb.follow(w, r, next)
+	return nil
+}
+
+// samlLogout answers what a service has sent about a logout (SAML profiles, section 4.4).
+func (wb *Web) samlLogout(w http.ResponseWriter, r *http.Request) error {
+	step, err := wb.Login.LogoutSAML(r.Context(), actor(r), wb.browser(r), delivery(r))
+	switch {
+	case err != nil:
+		return err
+	case step == nil: // in a frame of the page that signs somebody out
+		w.WriteHeader(http.StatusNoContent)
+	case step.Kept:
+		redirect(w, r, step.RedirectURL)
+	default:
+		wb.signedOut(w, r, step.SignedOut, step.RedirectURL, nil)
+	}
+	return nil
+}
+
+// samlLogoutByForm is [Web.samlLogout] for a form. The answer of a service comes in a
+// frame, and needs no cookies.
+func (wb *Web) samlLogoutByForm(w http.ResponseWriter, r *http.Request) error {
+	if r.PostForm.Has("SAMLResponse") {
+		return wb.samlLogout(w, r)
+	}
+	return wb.ownForm(saml2.SLOPath, wb.samlLogout)(w, r)
+}
+
+// samlLogoutDone answers the service that began to sign somebody out.
+func (wb *Web) samlLogoutDone(w http.ResponseWriter, r *http.Request) error {
+	next, err := wb.SAMLIDP.Done(r.Context(), r.URL.Query().Get("to"))
+	if err != nil {
+		return err
+	}
+	if next.Form == nil {
+		redirect(w, r, next.URL)
+		return nil
+	}
+	_, source := target(next.URL)
+	wb.post(w, r, next.URL, next.Form, source)
 	return nil
 }

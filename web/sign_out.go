@@ -102,6 +102,9 @@ func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.Signe
 		if !slices.Contains(origins, f.Origin) {
 			origins = append(origins, f.Origin)
 		}
+		if _, own := target(wb.SAMLIDP.EntityID()); f.Answers && !slices.Contains(origins, own) {
+			origins = append(origins, own) // a policy holds redirects, too
+		}
 	}
 	if onward != "" {
 		page.Onward = template.URL(onward) //nolint:gosec // the client has registered it, letter by letter

@@ -31,7 +31,7 @@ type Config struct {
 	Tokens   *token.Service
 	Logouts  *logout.Service
 	SAMLSP   *saml2.SP
-	SAMLIdP  *saml2.IdP
+	SAMLIDP  *saml2.IDP
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.

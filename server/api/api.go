@@ -30,6 +30,7 @@ import (
 	"authy/server/org"
 	"authy/server/provider"
 	"authy/server/registry"
+	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -51,6 +52,8 @@ type Config struct {
 	OpenID   *openid.Provider
 	// Providers are who people come from.
 	Providers *provider.Service
+	// SAMLServices sign people in here by SAML.
+	SAMLServices *saml2.Services
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -116,6 +119,7 @@ func (a *API) routes() {
 	a.externalRoutes()
 	a.providerRoutes()
 	a.domainRoutes()
+	a.samlServiceRoutes()
 }
 
 // OpenAPI returns the document that describes the API. It is completed when it

@@ -38,19 +38,12 @@ type domainsIn struct {
 }
 
 func (a *API) domains(ctx context.Context, _ *session.Identity, by audit.Actor, in *domainsIn) (*domainsOut, error) {
-	after, err := in.after()
-	if err != nil {
-		return nil, err
-	}
 	domains, err := a.Providers.Domains(ctx, by, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	for len(domains) > 0 && domains[0].Domain <= after {
-		domains = domains[1:]
-	}
-	views, next := firstOf(domains, in.Limit, domainViewOf, func(d *provider.Domain) string { return d.Domain })
-	return &domainsOut{Domains: views, Count: len(views), PageOut: next}, nil
+	views, next, err := pageOf(domains, in.PageIn, domainViewOf, func(d *provider.Domain) string { return d.Domain })
+	return &domainsOut{Domains: views, Count: len(views), PageOut: next}, err
 }
 
 type addDomainIn struct {

@@ -49,3 +49,17 @@ func firstOf[T, V any](found []T, limit int, view func(*T) V, key func(*T) strin
 	}
 	return viewsOf(found[:limit], view), PageOut{key(&found[limit-1])}
 }
+
+// pageOf is [firstOf] for a list that is read whole, in the order of its keys, because
+// it is short.
+func pageOf[T, V any](all []T, in PageIn, view func(*T) V, key func(*T) string) ([]V, PageOut, error) {
+	after, err := in.after()
+	if err != nil {
+		return nil, PageOut{}, err
+	}
+	for len(all) > 0 && key(&all[0]) <= after {
+		all = all[1:]
+	}
+	views, next := firstOf(all, in.Limit, view, key)
+	return views, next, nil
+}

@@ -76,19 +76,12 @@ type providersOut struct {
 // providerPage is the page of providers, in the order of their slugs, that was
 // asked for.
 func (a *API) providerPage(ctx context.Context, by audit.Actor, orgID string, page PageIn) (*providersOut, error) {
-	after, err := page.after()
-	if err != nil {
-		return nil, err
-	}
 	list, err := a.Providers.List(ctx, by, orgID)
 	if err != nil {
 		return nil, err
 	}
-	for len(list) > 0 && list[0].Slug <= after {
-		list = list[1:]
-	}
-	views, next := firstOf(list, page.Limit, a.providerViewOf, func(p *provider.Provider) string { return p.Slug })
-	return &providersOut{Providers: views, Count: len(views), PageOut: next}, nil
+	views, next, err := pageOf(list, page, a.providerViewOf, func(p *provider.Provider) string { return p.Slug })
+	return &providersOut{Providers: views, Count: len(views), PageOut: next}, err
 }
 
 type providersIn struct {

@@ -54,7 +54,7 @@ type Config struct {
 	Orgs    *org.Service
 	Clients *registry.Service
 	// Services is the server as SAML services know it.
-	Services *saml2.IdP
+	Services *saml2.IDP
 	// Logouts tells applications that a session has ended.
 	Logouts *logout.Service
 	// Providers keeps the identity providers that people come from; Protocols

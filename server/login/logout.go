@@ -43,6 +43,15 @@ func (s *Service) signOut(ctx context.Context, by audit.Actor, id *session.Ident
 	if out.Frames, err = s.openid.Frames(ctx, id.Session.ID); err != nil {
 		return out, err
 	}
+	services, err := s.Services.Frames(ctx, id.Session.ID)
+	if err != nil {
+		return out, err
+	}
+	for _, f := range services {
+		out.Frames = append(out.Frames, openid.Frame{
+			Client: &storage.Client{ID: f.Service.ID, Name: f.Service.Name}, URL: f.URL, Origin: f.Origin, Answers: true,
+		})
+	}
 	if err := s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", reason); err != nil {
 		return out, err
 	}
@@ -57,6 +66,8 @@ type LogoutStep struct {
 	Client *storage.Client
 	// RedirectURL is where the browser goes, "" for the page here.
 	RedirectURL string
+	// Kept says that the session of this browser goes on.
+	Kept bool
 	SignedOut
 }
 

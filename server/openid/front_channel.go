@@ -15,6 +15,8 @@ type Frame struct {
 	Client *storage.Client
 	URL    string // with the iss and sid of the session
 	Origin string // that it is loaded from
+	// Answers says that it leads back to this server, as those of SAML do.
+	Answers bool
 }
 
 // Frames returns what a browser has to load for the clients of its session,
@@ -48,7 +50,7 @@ func (p *Provider) frameOf(c *storage.Client, sessionID string) (Frame, bool) {
 		return Frame{}, false
 	}
 	u.RawQuery = withQuery(u.RawQuery, url.Values{"iss": {p.Issuer}, "sid": {sessionID}})
-	return Frame{c, u.String(), u.Scheme + "://" + u.Host}, true
+	return Frame{Client: c, URL: u.String(), Origin: u.Scheme + "://" + u.Host}, true
 }
 
 // withQuery adds parameters to a query, whose own are kept as they are.

@@ -23,25 +23,25 @@ const (
 	StartPath    = "/saml/start/" // and the name of a service
 )
 
-// IdP is authy as an identity provider: services learn from it who somebody is.
-type IdP struct {
+// IDP is authy as an identity provider: services learn from it who somebody is.
+type IDP struct {
 	db        *storage.DB
 	keys      *Keys
 	clients   *registry.Service // for the names that no other service knows
 	publicURL string
 }
 
-// NewIdP returns the identity provider at a public URL.
-func NewIdP(db *storage.DB, keys *Keys, clients *registry.Service, publicURL string) *IdP {
-	return &IdP{db: db, keys: keys, clients: clients, publicURL: publicURL}
+// NewIDP returns the identity provider at a public URL.
+func NewIDP(db *storage.DB, keys *Keys, clients *registry.Service, publicURL string) *IDP {
+	return &IDP{db: db, keys: keys, clients: clients, publicURL: publicURL}
 }
 
 // EntityID is who authy is to services.
-func (p *IdP) EntityID() string { return p.publicURL + MetadataPath }
+func (p *IDP) EntityID() string { return p.publicURL + MetadataPath }
 
 // Metadata returns the document that describes authy as an identity provider, signed,
 // with every key that is not gone.
-func (p *IdP) Metadata(ctx context.Context) ([]byte, error) {
+func (p *IDP) Metadata(ctx context.Context) ([]byte, error) {
 	keys, err := p.keys.all(ctx)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ type Refusal struct {
 func (r *Refusal) Error() string { return "saml2: the request is refused: " + r.Status }
 
 // Service returns the service of a request. [ErrNoService] if it is gone or disabled.
-func (p *IdP) Service(ctx context.Context, r *Request) (*Service, error) {
+func (p *IDP) Service(ctx context.Context, r *Request) (*Service, error) {
 	s, err := usable(ctx, p.db.Reader, func() (*Service, error) { return p.db.Service(ctx, r.ServiceID) })
 	if err != nil {
 		return nil, fmt.Errorf("look SAML service %s up: %w", r.ServiceID, err)
@@ -141,7 +141,7 @@ func usable(ctx context.Context, r storage.Reader, look func() (*Service, error)
 }
 
 // Bars says whether a user may not use the service of a request.
-func (p *IdP) Bars(ctx context.Context, r *Request, userID string) (bool, error) {
+func (p *IDP) Bars(ctx context.Context, r *Request, userID string) (bool, error) {
 	s, err := p.Service(ctx, r)
 	if err != nil {
 		return false, err
@@ -159,7 +159,7 @@ func bars(ctx context.Context, r storage.Reader, s *Service, userID string) (boo
 
 // NameOf is what a user is called in the format of the subject that a request names;
 // "" if it names none.
-func (p *IdP) NameOf(ctx context.Context, r *Request, userID string) (string, error) {
+func (p *IDP) NameOf(ctx context.Context, r *Request, userID string) (string, error) {
 	if r.Subject == "" {
 		return "", nil
 	}
@@ -178,7 +178,7 @@ func (p *IdP) NameOf(ctx context.Context, r *Request, userID string) (string, er
 }
 
 // persistent is the name of a user that one service knows, and no other.
-func (p *IdP) persistent(s *Service, userID string) string {
+func (p *IDP) persistent(s *Service, userID string) string {
 	return p.clients.Pairwise("saml:"+s.EntityID, userID)
 }
 
@@ -193,7 +193,7 @@ func Onward(s *Service, acs string) []string {
 }
 
 // Deny records in tx that a user's request was refused, and why.
-func (p *IdP) Deny(
+func (p *IDP) Deny(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *Request, reason string,
 ) error {
 	s, err := tx.Service(ctx, r.ServiceID)

@@ -35,7 +35,7 @@ type Ticket struct {
 
 // Issue lets the user of a session into the service of a request, in tx; rung is how
 // surely they have proved who they are. A [*Refusal] if they may not.
-func (p *IdP) Issue(
+func (p *IDP) Issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *Request, session *storage.Session, rung int,
 ) (*Ticket, error) {
 	s, err := usable(ctx, tx.Reader, func() (*Service, error) { return tx.Service(ctx, r.ServiceID) })
@@ -71,7 +71,7 @@ func (p *IdP) Issue(
 }
 
 // visit notes that somebody goes to a service in a session, and by what name.
-func (p *IdP) visit(ctx context.Context, tx *storage.Tx, t *Ticket, now time.Time) (*storage.ServiceVisit, error) {
+func (p *IDP) visit(ctx context.Context, tx *storage.Tx, t *Ticket, now time.Time) (*storage.ServiceVisit, error) {
 	v := &storage.ServiceVisit{
 		ID: newID(), SessionID: t.session.ID, ServiceID: t.Service.ID, NameIDFormat: t.request.Format, CreatedAt: storage.At(now),
 	}
@@ -104,7 +104,7 @@ func (p *IdP) visit(ctx context.Context, tx *storage.Tx, t *Ticket, now time.Tim
 // Answer returns the form that takes a ticket to its service (SAML profiles, section
 // 4.1.4.2): the response is signed, and so is the assertion in it, which is encrypted
 // if the service has a key for that.
-func (p *IdP) Answer(ctx context.Context, t *Ticket) (*provider.Request, error) {
+func (p *IDP) Answer(ctx context.Context, t *Ticket) (*provider.Request, error) {
 	key, err := p.keys.signing(ctx)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (p *IdP) Answer(ctx context.Context, t *Ticket) (*provider.Request, error) 
 }
 
 // Refuse returns the form that takes a refusal to its service.
-func (p *IdP) Refuse(ctx context.Context, r *Refusal) (*provider.Request, error) {
+func (p *IDP) Refuse(ctx context.Context, r *Refusal) (*provider.Request, error) {
 	key, err := p.keys.signing(ctx)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (p *IdP) Refuse(ctx context.Context, r *Refusal) (*provider.Request, error)
 }
 
 // response begins the answer to a request, with its status.
-func (p *IdP) response(r *Request, now time.Time, status, detail string) *etree.Element {
+func (p *IDP) response(r *Request, now time.Time, status, detail string) *etree.Element {
 	el := begin("Response", r.ACS, p.EntityID(), now)
 	if r.ID != "" {
 		el.CreateAttr("InResponseTo", r.ID)
@@ -152,7 +152,7 @@ func (p *IdP) response(r *Request, now time.Time, status, detail string) *etree.
 }
 
 // assertion states who somebody is (SAML profiles, section 4.1.4.2).
-func (p *IdP) assertion(t *Ticket) *etree.Element {
+func (p *IDP) assertion(t *Ticket) *etree.Element {
 	el := etree.NewElement("saml:Assertion")
 	el.CreateAttr("xmlns:saml", nsAssertion)
 	el.CreateAttr("ID", newID())
@@ -180,7 +180,7 @@ func (p *IdP) assertion(t *Ticket) *etree.Element {
 
 // nameOf is the name of a visit, whole: a persistent one says between whom it is used
 // (SAML core, section 8.3.7).
-func (p *IdP) nameOf(s *Service, v *storage.ServiceVisit) nameID {
+func (p *IDP) nameOf(s *Service, v *storage.ServiceVisit) nameID {
 	n := nameID{Value: v.NameID, Format: v.NameIDFormat}
 	if n.Format == Persistent {
 		n.Qualifier, n.SPQualifier = p.EntityID(), s.EntityID

@@ -18,7 +18,7 @@ import (
 // Read reads the AuthnRequest of a service (SAML core, section 3.4.1). It is [ErrRequest]
 // until the service and its endpoint are certain, and a [*Refusal] that the service is
 // told after that.
-func (p *IdP) Read(ctx context.Context, d Delivery) (*Request, error) {
+func (p *IDP) Read(ctx context.Context, d Delivery) (*Request, error) {
 	m, err := d.open()
 	if err != nil || m.answer || !is(m.root, nsProtocol, "AuthnRequest") {
 		return nil, refusedRequest(ctx, "bad_message", nil, err)
@@ -31,7 +31,7 @@ func (p *IdP) Read(ctx context.Context, d Delivery) (*Request, error) {
 }
 
 // issuer returns the service that says that it has sent a message.
-func (p *IdP) issuer(ctx context.Context, root *etree.Element) (*Service, error) {
+func (p *IDP) issuer(ctx context.Context, root *etree.Element) (*Service, error) {
 	el := only(root, nsAssertion, "Issuer")
 	format, name := attr(el, "Format"), text(el)
 	if name == "" || len(name) > maxEntityID || !registry.IsPlain(name) || format != "" && format != entity {
@@ -44,8 +44,8 @@ func (p *IdP) issuer(ctx context.Context, root *etree.Element) (*Service, error)
 	return s, err
 }
 
-// read is [IdP.Read] once it is known who says that they have sent it.
-func (p *IdP) read(ctx context.Context, s *Service, m *message, now time.Time) (*Request, error) {
+// read is [IDP.Read] once it is known who says that they have sent it.
+func (p *IDP) read(ctx context.Context, s *Service, m *message, now time.Time) (*Request, error) {
 	from, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, now)
 	if err != nil {
 		return nil, refusedRequest(ctx, "bad_metadata", s, err)
@@ -200,7 +200,7 @@ func (r *Request) about(subject *etree.Element) bool {
 
 // Start returns the request that nobody made: somebody begins here, at the link of a
 // service that allows it (SAML profiles, section 4.1.5). [ErrNoService] for any other.
-func (p *IdP) Start(ctx context.Context, slug string) (*Request, error) {
+func (p *IDP) Start(ctx context.Context, slug string) (*Request, error) {
 	if !serviceSlug.MatchString(slug) {
 		return nil, ErrNoService
 	}

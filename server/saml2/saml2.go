@@ -1,5 +1,6 @@
 // Package saml2 speaks SAML 2.0: as a service provider that people come to from
-// an identity provider of somebody else's. It reads messages that others wrote, so
+// an identity provider of somebody else's, and as an identity provider that services
+// learn from who somebody is. It reads messages that others wrote, so
 // it believes little: what has a document type, a comment, two elements with one ID
 // or more of anything than it should is refused before anything is made of it, and
 // what is used of a message is parsed again from the bytes that a signature covers,
@@ -9,7 +10,8 @@
 // Read xml.go (what is a document), sign.go and encrypt.go (how it is protected),
 // message.go (how a browser carries it), metadata.go (who the peer is), key.go (the
 // server's own key); then sp.go, response.go and assertion.go (people come in), and
-// logout.go.
+// logout.go. The identity provider is service.go (which services there are), idp.go,
+// request.go (what they ask), issue.go (what they are told), and leave.go.
 package saml2
 
 import "time"

@@ -28,11 +28,20 @@ const apacheModules = "/usr/lib/apache2/modules/"
 // its address. Without both the test is skipped, unless AUTHY_TEST_REQUIRE names apache.
 func apache(t *testing.T, settings func(address string) []string) string {
 	t.Helper()
-	if _, err := os.Stat(apacheModules + "mod_auth_openidc.so"); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("AUTHY_TEST_REQUIRE"), ","), "apache") {
-			t.Fatalf("apache2 with libapache2-mod-auth-openidc is required by AUTHY_TEST_REQUIRE: %v", err)
+	return apacheWith(t, apacheModule{"apache", "auth_openidc", "openid-connect"}, settings)
+}
+
+// apacheModule is a module that signs people in, its word for AUTHY_TEST_REQUIRE, and its AuthType.
+type apacheModule struct{ word, name, auth string }
+
+// apacheWith is [apache] with a module.
+func apacheWith(t *testing.T, m apacheModule, settings func(address string) []string) string {
+	t.Helper()
+	if _, err := os.Stat(apacheModules + "mod_" + m.name + ".so"); err != nil {
+		if slices.Contains(strings.Split(os.Getenv("AUTHY_TEST_REQUIRE"), ","), m.word) {
+			t.Fatalf("apache2 with mod_%s is required by AUTHY_TEST_REQUIRE: %v", m.name, err)
 		}
-		t.Skipf("apache2 with libapache2-mod-auth-openidc is not installed: %v", err)
+		t.Skipf("apache2 with mod_%s is not installed: %v", m.name, err)
 	}
 	listen := freePort(t)
 	address := "http://" + listen
@@ -42,14 +51,14 @@ func apache(t *testing.T, settings func(address string) []string) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // a directory of the test's
 	lines := []string{"ServerName localhost", "Listen " + listen, "PidFile " + dir + "/pid", "ErrorLog " + dir + "/errors", "DocumentRoot " + dir}
-	for _, module := range []string{"mpm_event", "authn_core", "authz_core", "authz_user", "alias", "auth_openidc"} {
+	for _, module := range []string{"mpm_event", "authn_core", "authz_core", "authz_user", "alias", m.name} {
 		lines = append(lines, "LoadModule "+module+"_module "+apacheModules+"mod_"+module+".so")
 	}
 	if os.Geteuid() == 0 {
 		lines = append(lines, "User www-data", "Group www-data")
 	}
 	lines = append(lines, settings(address)...)
-	lines = append(lines, "<Location /secure>", "AuthType openid-connect", "Require valid-user", "</Location>")
+	lines = append(lines, "<Location /secure>", "AuthType "+m.auth, "Require valid-user", "</Location>")
 	file := filepath.Join(dir, "httpd.conf")
 	for name, content := range map[string]string{file: strings.Join(lines, "\n") + "\n", dir + "/secure": "the page\n"} {
 		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {

@@ -2,14 +2,18 @@ package servertest_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/xml"
 	"html"
+	"io"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -157,6 +161,54 @@ func privately(err error) error {
 		return bad.PrivateErr
 	}
 	return err
+}
+
+// leave returns where the service sends a browser to sign out.
+func (v *samlService) leave(a *saml.Assertion, state string) string {
+	v.t.Helper()
+	request, err := v.MakeLogoutRequest(v.s.URL+"/saml/slo", a.Subject.NameID.Value)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	request.SessionIndex = &saml.SessionIndex{Value: a.AuthnStatements[0].SessionIndex}
+	request.NameID.Format, request.Signature = a.Subject.NameID.Format, nil
+	query := "SAMLRequest=" + url.QueryEscape(request.Redirect("").Query().Get("SAMLRequest")) +
+		"&RelayState=" + url.QueryEscape(state) + "&SigAlg=" + url.QueryEscape(dsig.RSASHA256SignatureMethod)
+	sum := sha256.Sum256([]byte(query))
+	value, err := rsa.SignPKCS1v15(rand.Reader, serviceKey(), crypto.SHA256, sum[:])
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return v.s.URL + "/saml/slo?" + query + "&Signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(value))
+}
+
+// answered is the LogoutResponse that a page takes to the service.
+func (v *samlService) answered(page *servertest.Page) string {
+	v.t.Helper()
+	to := page.Location()
+	if to == nil || !strings.HasPrefix(to.String(), v.SloURL.String()) || !to.Query().Has("Signature") {
+		v.t.Fatalf("the service gets no answer: %d %s, to %v", page.Response.StatusCode, page.Body, to)
+	}
+	return inflated(v.t, to.Query().Get("SAMLResponse"))
+}
+
+// inflated is a message of the redirect binding.
+func inflated(t *testing.T, value string) string {
+	t.Helper()
+	packed, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(flate.NewReader(bytes.NewReader(packed)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+func isSignedIn(t *testing.T, s *servertest.Server, browser *http.Client) bool {
+	t.Helper()
+	return servertest.Get(t, browser, s.URL+"/account").Location() == nil
 }
 
 func attributeOf(a *saml.Assertion, name string) (values []string) {
@@ -361,5 +413,83 @@ func TestTheFormToASAMLServiceLeadsNowhereElse(t *testing.T) {
 	if !strings.Contains(policy, "; form-action 'self' https://service.example;") || strings.Contains(policy, "unsafe") ||
 		page.Response.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("SA-25: %v", page.Response.Header)
+	}
+}
+
+func TestASAMLServiceSignsPeopleOut(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	redirects := func(sp *saml.ServiceProvider, _ *saml2.Description) {
+		sp.LogoutBindings = []string{saml.HTTPRedirectBinding}
+	}
+	v, other := newService(t, s, redirects), newService(t, s, redirects)
+	browser := servertest.Browser(t)
+	a, b := v.enter(browser), other.enter(browser)
+	page := servertest.Get(t, browser, v.leave(a, "bye"))
+	frame := regexp.MustCompile(`<iframe src="([^"]*)"`).FindStringSubmatch(page.Body)
+	if frame == nil || !strings.Contains(page.Response.Header.Get("Content-Security-Policy"), "frame-src https://service.example "+s.URL) {
+		t.Fatalf("no service is told: %d %s %v", page.Response.StatusCode, page.Body, page.Response.Header)
+	}
+	if isSignedIn(t, s, browser) {
+		t.Error("the session goes on")
+	}
+	onward := html.UnescapeString(regexp.MustCompile(`id="onward" href="([^"]*)"`).FindStringSubmatch(page.Body)[1])
+	if got := v.answered(servertest.Get(t, browser, onward)); !strings.Contains(got, "PartialLogout") {
+		t.Errorf("while the other service has not answered: %s", got)
+	}
+	told, err := url.Parse(html.UnescapeString(frame[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := inflated(t, told.Query().Get("SAMLRequest"))
+	if !strings.Contains(request, b.Subject.NameID.Value) || !strings.Contains(request, b.AuthnStatements[0].SessionIndex) || !told.Query().Has("Signature") {
+		t.Errorf("the other service is told %s", request)
+	}
+	id := regexp.MustCompile(` ID="([^"]*)"`).FindStringSubmatch(request)[1]
+	answer, err := other.MakeLogoutResponse(s.URL+"/saml/slo", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := servertest.Post(t, browser, s.URL+"/saml/slo", form(t, answer.Post(""))); page.Response.StatusCode != http.StatusNoContent {
+		t.Fatalf("its answer is refused: %d %s", page.Response.StatusCode, page.Body)
+	}
+	if got := v.answered(servertest.Get(t, browser, onward)); strings.Contains(got, "PartialLogout") || !strings.Contains(got, "status:Success") {
+		t.Errorf("when it has answered: %s", got)
+	}
+}
+
+func TestALogoutThatASAMLServiceHasNotSignedIsRefused(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	v := newService(t, s, func(sp *saml.ServiceProvider, _ *saml2.Description) {
+		sp.LogoutBindings = []string{saml.HTTPRedirectBinding}
+	})
+	browser := servertest.Browser(t)
+	a := v.enter(browser)
+	unsigned, err := url.Parse(v.leave(a, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := unsigned.Query()
+	query.Del("Signature")
+	for what, address := range map[string]string{
+		"unsigned":    s.URL + "/saml/slo?" + query.Encode(),
+		"another end": s.URL + "/saml/slo/done?to=e30.x",
+		"no message":  s.URL + "/saml/slo",
+	} {
+		if page := servertest.Get(t, browser, address); page.Response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", what, page.Response.StatusCode, page.Body)
+		}
+	}
+	if !isSignedIn(t, s, browser) {
+		t.Error("the session has ended")
+	}
+	// What is signed counts in another browser, too.
+	page := servertest.Get(t, servertest.Browser(t), v.leave(a, ""))
+	if got := v.answered(servertest.Get(t, browser, page.Location().String())); !strings.Contains(got, "status:Success") {
+		t.Errorf("it is answered %s", got)
+	}
+	if isSignedIn(t, s, browser) {
+		t.Error("the session goes on")
 	}
 }
