@@ -62,10 +62,19 @@ func (k *Keys) all(ctx context.Context) ([]*Key, error) {
 	if err := k.makeFirst(ctx); err != nil {
 		return nil, err
 	}
-	if keys, err = k.stored(ctx); err == nil && len(keys) == 0 {
-		err = errors.New("read the SAML keys: there are none")
+	// The news of a key that another node has made may not have come yet.
+	var rows []storage.Certificate
+	err = k.db.Update(ctx, func(tx *storage.Tx) (err error) {
+		rows, err = tx.Certificates(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the SAML keys: %w", err)
 	}
-	return keys, err
+	if len(rows) == 0 {
+		return nil, errors.New("read the SAML keys: there are none")
+	}
+	return k.parseAll(rows)
 }
 
 // signing returns the key that signs.
@@ -83,6 +92,11 @@ func (k *Keys) stored(ctx context.Context) ([]*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the SAML keys: %w", err)
 	}
+	return k.parseAll(rows)
+}
+
+// parseAll returns the keys of rows, the one that signs first.
+func (k *Keys) parseAll(rows []storage.Certificate) ([]*Key, error) {
 	keys := make([]*Key, 0, len(rows))
 	for i := range rows {
 		key, err := k.parse(&rows[i])

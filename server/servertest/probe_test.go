@@ -81,7 +81,8 @@ func TestWhatIsSomebodyElsesIsNotThere(t *testing.T) {
 		}
 		before, tried := seen(), 0
 		for _, d := range documentedOperations(t, s) {
-			own := strings.HasPrefix(d.path, "/api/v1/auth/external") // of whoever asks, by the name of a provider
+			// What is of whoever asks goes by the name of a provider.
+			own := strings.HasPrefix(d.path, "/api/v1/auth/external")
 			if !strings.Contains(d.path, "{") || strings.HasPrefix(d.path, "/api/v1/admin") || own {
 				continue
 			}

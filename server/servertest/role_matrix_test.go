@@ -59,6 +59,13 @@ const unverified = "POST /users/me/verify-email"
 // end.
 const newProvider = `{"kind":"oidc","name":"New","issuer":"https://127.0.0.1:1","client_id":"authy"`
 
+// serviceMetadata describes a SAML service; it goes into JSON as it is.
+func serviceMetadata(name string) string {
+	return `<EntityDescriptor xmlns='urn:oasis:names:tc:SAML:2.0:metadata' entityID='https://` + name + `.example'>` +
+		`<SPSSODescriptor protocolSupportEnumeration='urn:oasis:names:tc:SAML:2.0:protocol'><AssertionConsumerService index='0' ` +
+		`Binding='urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST' Location='https://` + name + `.example/acs'/></SPSSODescriptor></EntityDescriptor>`
+}
+
 // deeds is everything that the API can do, by everybody.
 var deeds = slices.Concat(ownDeeds, orgDeeds, adminDeeds)
 
@@ -177,6 +184,11 @@ var orgDeeds = []deed{
 	{"GET /organizations/{org}/tokens", "", 200, adminsAlone},
 	{"POST /organizations/{org}/tokens", `{"name":"New","scopes":["audit:read"]}`, 201, adminsAlone},
 	{"DELETE /organizations/{org}/tokens/{service token}", "", 200, adminsAlone},
+	{"GET /organizations/{org}/saml/services", "", 200, admins},
+	{"POST /organizations/{org}/saml/services", `{"metadata":"` + serviceMetadata("{slug}") + `"}`, 201, admins},
+	{"GET /organizations/{org}/saml/services/{saml service}", "", 200, admins},
+	{"PATCH /organizations/{org}/saml/services/{saml service}", `{"name":"New"}`, 200, admins},
+	{"DELETE /organizations/{org}/saml/services/{saml service}", "", 200, admins},
 	{"GET /organizations/{org}/domains", "", 200, configurators},
 	{"GET /organizations/{org}/providers", "", 200, configurators},
 	{"POST /organizations/{org}/providers", newProvider + `}`, 201, configurators},
@@ -230,6 +242,11 @@ var adminDeeds = []deed{
 	{"PATCH /admin/providers/{provider}", `{"name":"New"}`, 200, administrator},
 	{"DELETE /admin/providers/{provider}", "", 200, administrator},
 	{"POST /admin/providers/{server provider}/test", "", 200, administrator},
+	{"GET /admin/saml/services", "", 200, administrator},
+	{"POST /admin/saml/services", `{"metadata":"` + serviceMetadata("{slug}") + `"}`, 201, administrator},
+	{"GET /admin/saml/services/{saml service}", "", 200, administrator},
+	{"PATCH /admin/saml/services/{saml service}", `{"name":"New"}`, 200, administrator},
+	{"DELETE /admin/saml/services/{saml service}", "", 200, administrator},
 	{"POST /admin/organizations/{org}/domains", `{"domain":"{slug}.example"}`, 201, administrator},
 	{"DELETE /admin/organizations/{org}/domains/{domain}", "", 200, administrator},
 	{"GET /admin/audit", "", 200, administrator},

@@ -17,6 +17,7 @@ import (
 	"authy/server/org"
 	"authy/server/provider"
 	"authy/server/registry"
+	"authy/server/saml2"
 	"authy/server/servertest"
 	"authy/server/token"
 	"authy/storage"
@@ -256,6 +257,11 @@ func (sc *scene) make(name string) string {
 		p, err := sc.s.Providers.Create(ctx, shell, d)
 		sc.do(err)
 		return p.Slug
+	case "saml service":
+		d := saml2.Description{Metadata: serviceMetadata(fmt.Sprintf("scene-%d", scenes.Add(1))), OrganizationID: sc.home()}
+		made, err := sc.s.SAMLServices.Create(sc.t.Context(), shell, d)
+		sc.do(err)
+		return made.Slug
 	case "domain":
 		d, err := sc.s.Providers.AddDomain(ctx, shell, sc.home(), fmt.Sprintf("scene-%d.example", sc.number))
 		sc.do(err)
