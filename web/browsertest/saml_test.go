@@ -35,11 +35,12 @@ type stubService struct {
 	mu     sync.Mutex
 	asked  []string
 	person *saml.Assertion
-	told   int // how often it was told that the person has signed out
+	told   int    // how often it was told that the person has signed out
+	status string // what it was told when it signed the person out
 }
 
-// newStubService starts a service that authy knows as Stub, and returns it and its address.
-func newStubService(t *testing.T, s *servertest.Server) (service *stubService, home string) {
+// newStubService starts a service that authy knows by a name, and returns it and its address.
+func newStubService(t *testing.T, s *servertest.Server, name string) (service *stubService, home string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -59,7 +60,8 @@ func newStubService(t *testing.T, s *servertest.Server) (service *stubService, h
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /enter", v.enter)
 	mux.HandleFunc("POST /acs", v.receive)
-	mux.HandleFunc("GET /slo", v.leave)
+	mux.HandleFunc("GET /leave", v.leave)
+	mux.HandleFunc("GET /slo", v.hear)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	page := func(path string) url.URL {
@@ -70,18 +72,18 @@ func newStubService(t *testing.T, s *servertest.Server) (service *stubService, h
 		MetadataURL: page("/metadata"), AcsURL: page("/acs"), SloURL: page("/slo"),
 		SignatureMethod: dsig.RSASHA256SignatureMethod, LogoutBindings: []string{saml.HTTPRedirectBinding},
 	}
-	v.know(t, s)
+	v.know(t, s, name)
 	return v, server.URL
 }
 
 // know has the service and authy read each other's metadata.
-func (v *stubService) know(t *testing.T, s *servertest.Server) {
+func (v *stubService) know(t *testing.T, s *servertest.Server, name string) {
 	t.Helper()
 	raw, err := xml.Marshal(v.Metadata())
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := saml2.Description{Slug: "stub", Name: "Stub", Metadata: string(raw)}
+	d := saml2.Description{Name: name, Metadata: string(raw)}
 	if _, err := s.SAMLServices.Create(t.Context(), audit.Shell(), d); err != nil {
 		t.Fatal(err)
 	}
@@ -138,17 +140,44 @@ func (v *stubService) receive(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// leave signs out whom authy names, and answers by a form that sends itself.
-func (v *stubService) leave(w http.ResponseWriter, r *http.Request) {
+// leave has authy sign out who has signed in, by a form that sends itself.
+func (v *stubService) leave(w http.ResponseWriter, _ *http.Request) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	packed, err := base64.StdEncoding.DecodeString(r.URL.Query().Get("SAMLRequest"))
+	form, err := v.MakePostLogoutRequest(v.person.Subject.NameID.Value, "bye")
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	v.person = nil
+	send(w, form)
+}
+
+func send(w http.ResponseWriter, form []byte) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Write(append([]byte("<!DOCTYPE html><title>Stub</title>"), form...)) //nolint:errcheck // the browser has gone
+}
+
+// hear takes what authy says about a sign-out: its answer to [stubService.leave], or a request.
+func (v *stubService) hear(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	query := r.URL.Query()
+	if query.Has("SAMLResponse") {
+		var answer saml.LogoutResponse
+		if err := inflate(query.Get("SAMLResponse"), &answer); err != nil || query.Get("RelayState") != "bye" {
+			http.Error(w, fmt.Sprintf("the answer is refused: %v", err), http.StatusBadRequest)
+			return
+		}
+		v.status = answer.Status.StatusCode.Value
+		if detail := answer.Status.StatusCode.StatusCode; detail != nil {
+			v.status += " " + detail.Value
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
 	var request saml.LogoutRequest
-	if err := xml.NewDecoder(flate.NewReader(bytes.NewReader(packed))).Decode(&request); err != nil {
+	if err := inflate(query.Get("SAMLRequest"), &request); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -156,22 +185,30 @@ func (v *stubService) leave(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "somebody else is signed in", http.StatusForbidden)
 		return
 	}
-	form, err := v.MakePostLogoutResponse(request.ID, r.URL.Query().Get("RelayState"))
+	form, err := v.MakePostLogoutResponse(request.ID, query.Get("RelayState"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	v.person = nil
 	v.told++
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Write(form) //nolint:errcheck // the browser has gone
+	send(w, form)
+}
+
+// inflate reads a message of the redirect binding.
+func inflate(value string, message any) error {
+	packed, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return err
+	}
+	return xml.NewDecoder(flate.NewReader(bytes.NewReader(packed))).Decode(message)
 }
 
 func TestAPersonComesToASAMLServiceAndGoes(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	v := newTour(t, s)
-	service, home := newStubService(t, s)
+	service, home := newStubService(t, s, "Stub")
 	v.Do(chromedp.Navigate(home + "/"))
 	v.Click("#enter", "#email")
 	v.says("Stub")
@@ -199,6 +236,35 @@ func TestAPersonComesToASAMLServiceAndGoes(t *testing.T) {
 	if service.told != 1 {
 		t.Errorf("the service was told %d times", service.told)
 	}
+	v.quiet()
+}
+
+func TestAPersonLeavesEverySAMLServiceByOneOfThem(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	v := newTour(t, s)
+	one, first := newStubService(t, s, "One")
+	two, second := newStubService(t, s, "Two")
+	v.Do(chromedp.Navigate(first + "/enter"))
+	v.password(bob, bobPass, "#person")
+	v.Do(chromedp.Navigate(second+"/enter"), chromedp.WaitVisible(chromedp.CSS("#person")))
+
+	begun := time.Now()
+	v.Do(chromedp.Navigate(first+"/leave"), chromedp.WaitVisible(chromedp.CSS("#enter")))
+	// The page waits three seconds for the other service, and goes on without it then.
+	slow := time.Since(begun) > 3*time.Second
+	one.mu.Lock()
+	if !strings.HasPrefix(one.status, saml.StatusSuccess) || one.status != saml.StatusSuccess && !slow || one.told != 0 {
+		t.Errorf("the service that began has heard %q, and was told %d times", one.status, one.told)
+	}
+	one.mu.Unlock()
+	two.mu.Lock()
+	if two.told != 1 && !slow {
+		t.Errorf("the other service was told %d times", two.told)
+	}
+	two.mu.Unlock()
+	v.open("/account")
+	v.Do(chromedp.WaitVisible(chromedp.CSS("#sign-in")))
 	v.quiet()
 }
 
