@@ -63,7 +63,7 @@ func startSimpleSAML(t *testing.T, files func(address string) map[string]string)
 		"config.php": fmt.Sprintf(`<?php $config = [
 			'baseurlpath' => '%[1]s/', 'certdir' => '%[2]s/cert/', 'loggingdir' => '%[2]s/', 'datadir' => '%[2]s/',
 			'tempdir' => '%[2]s/tmp', 'metadatadir' => '%[2]s/metadata/',
-			'attributenamemapdir' => '/usr/share/simplesamlphp/attributemap/',
+			'attributenamemapdir' => '/etc/simplesamlphp/attributemap/',
 			'secretsalt' => 'a salt of the test', 'auth.adminpassword' => 'a password of the test', 'timezone' => 'UTC',
 			'logging.handler' => 'file', 'logging.level' => 7, 'logging.logfile' => 'log', 'logging.processname' => 'test',
 			'showerrors' => true, 'errorreporting' => false, 'admin.checkforupdates' => false,
