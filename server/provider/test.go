@@ -186,7 +186,7 @@ func (t *trial) endpoints(d discovery) bool {
 			bad = append(bad, e.name+" ("+e.address+") is not a URL that may be asked")
 		}
 	}
-	return t.note("endpoints", len(bad) == 0, "Its endpoints are https.",
+	return t.note("endpoints", len(bad) == 0, "Its endpoints can be asked.",
 		strings.Join(bad, "; ")+". Whoever runs the provider must put that right.")
 }
 
