@@ -27,6 +27,7 @@ const openWait = 10 * time.Second
 type sqliteEngine struct {
 	path   string
 	pool   *sql.DB // readers
+	reads  *sqliteConn
 	write  *sql.DB // the writer's one connection
 	writer *writer
 }
@@ -57,8 +58,11 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	hot := newCache()
 	b := bun.NewDB(pool, sqlitedialect.New())
 	writeConn := &sqliteConn{IConn: held, prepare: held.PrepareContext}
-	e := &sqliteEngine{path: path, pool: pool, write: write, writer: newWriter(held, writeConn, b, hot, o.Secret)}
-	return newDB(e, b, &sqliteConn{IConn: pool, prepare: pool.PrepareContext}, hot, o.Secret), nil
+	reads := &sqliteConn{IConn: pool, prepare: pool.PrepareContext}
+	e := &sqliteEngine{
+		path: path, pool: pool, reads: reads, write: write, writer: newWriter(held, writeConn, b, hot, o.Secret),
+	}
+	return newDB(e, b, reads, hot, o.Secret), nil
 }
 
 // connect opens the writer's connection. Where another process opens or closes
@@ -153,7 +157,7 @@ func (e *sqliteEngine) close() error {
 	e.writer.close()
 	// The connection that writes is the last to go: it empties the log into
 	// the database, which those that only read cannot.
-	return errors.Join(e.pool.Close(), e.writer.held.Close(), e.write.Close())
+	return errors.Join(e.reads.close(), e.pool.Close(), e.writer.conn.close(), e.writer.held.Close(), e.write.Close())
 }
 
 // sqliteConn prepares hot statements once and keeps them.
@@ -175,6 +179,17 @@ func (c *sqliteConn) stmt(ctx context.Context, query string) (*sql.Stmt, error) 
 		return kept.(*sql.Stmt), s.Close() //nolint:sqlclosecheck // another was quicker
 	}
 	return s, nil
+}
+
+// close closes what was prepared: SQLite keeps a connection, and its files, for as
+// long as it has statements.
+func (c *sqliteConn) close() (err error) {
+	c.prepared.Range(func(query, s any) bool {
+		c.prepared.Delete(query)
+		err = errors.Join(err, s.(*sql.Stmt).Close())
+		return true
+	})
+	return err
 }
 
 func (c *sqliteConn) hot(ctx context.Context, query string, args ...any) (sql.Result, error) {

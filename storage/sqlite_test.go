@@ -188,3 +188,46 @@ func TestTwoProcessesMayWriteAtOnce(t *testing.T) {
 		t.Errorf("integrity_check = %q", ok)
 	}
 }
+
+func TestAClosedDatabaseHoldsNoFiles(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("open files are listed on Linux alone: ", err)
+	}
+	path := filepath.Join(t.TempDir(), "authy.db")
+	open := func() (n int) {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if to, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && strings.HasPrefix(to, path) {
+				n++
+			}
+		}
+		return n
+	}
+	db := again(t, sqliteURL(path))
+	if _, err := db.Migrate(t.Context(), storagetest.Files(t)); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, db)
+	var wg sync.WaitGroup
+	for range 16 { // on more than one connection
+		wg.Go(func() {
+			if _, err := db.Departure(t.Context(), w.departure.Hash); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if open() == 0 {
+		t.Error("an open database has no files")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := open(); n != 0 {
+		t.Errorf("%d files are open after Close", n)
+	}
+}
