@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,9 +25,14 @@ const (
 	changeChannel = "authy_changed"
 	// notifyLimit keeps a notification under PostgreSQL's 8000 bytes.
 	notifyLimit = 7000
-	// attempts is how often a transaction is run until PostgreSQL, at its
-	// strictest isolation, finds no conflict with those beside it.
-	attempts = 12
+	// conflictPatience is how long a transaction is run anew until PostgreSQL, at
+	// its strictest isolation, finds no conflict with those beside it.
+	conflictPatience = 10 * time.Second
+	// conflictPauseMax is the longest pause before another attempt.
+	conflictPauseMax = 64 * time.Millisecond
+	// connections is how many of the pool may turn out to have been cut before
+	// one of them begins a transaction.
+	connections = 16
 	// schemaLock is the advisory lock of whoever changes the schema.
 	schemaLock = 0x6175746879 // "authy"
 	// chainLock is the advisory lock of whoever links events.
@@ -57,7 +63,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 		return nil, errors.New("open database: the postgres:// URL cannot be read") // the cause holds the password
 	}
 	pool := stdlib.OpenDB(*config)
-	pool.SetMaxOpenConns(16)
+	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(8)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
@@ -79,15 +85,19 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	for attempt := range attempts {
+	begun := time.Now()
+	for pause := time.Millisecond; ; pause = min(2*pause, conflictPauseMax) {
 		err := e.try(ctx, sql.LevelSerializable, fn)
 		if !isRetryable(err) {
 			return err
 		}
-		wait := time.NewTimer(time.Duration(1<<min(attempt, 6)) * time.Millisecond)
-		<-wait.C
+		if time.Since(begun) > conflictPatience {
+			return fmt.Errorf("%w: too many transactions want the same records", ErrUnavailable)
+		}
+		// Those that have met part again: pauses of one length would lead them
+		// to the next conflict together.
+		time.Sleep(mathrand.N(pause) + time.Millisecond)
 	}
-	return fmt.Errorf("%w: too many transactions want the same records", ErrUnavailable)
 }
 
 // chain runs fn under a lock instead of SERIALIZABLE: it reads where everyone
@@ -133,7 +143,7 @@ func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn f
 // begin begins a transaction. A connection that was cut while it was idle gives
 // way to the next: nothing has happened on it.
 func (e *postgresEngine) begin(ctx context.Context, level sql.IsolationLevel) (sqlTx *sql.Tx, err error) {
-	for range attempts {
+	for range connections {
 		sqlTx, err = e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 		if !isCut(err) {
 			break

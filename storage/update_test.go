@@ -138,7 +138,7 @@ func parallel(n int, fn func(i int)) {
 func TestIncrementsOfOneRecordAllCount(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
-		const callers = 32
+		const callers = 96
 		u := newUser()
 		u.FullName = "0"
 		update(t, db, func(ctx context.Context, tx *storage.Tx) error { return tx.InsertUser(ctx, u) })
