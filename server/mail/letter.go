@@ -27,7 +27,8 @@ type letter struct {
 
 // wording puts messages into words.
 type wording struct {
-	said map[string]*template.Template // by language, then by kind: its subject, its paragraphs, its action
+	// said is by language, then by kind: its subject, its paragraphs, its action.
+	said map[string]*template.Template
 	text *template.Template
 	html *htmltemplate.Template
 }
