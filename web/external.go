@@ -35,6 +35,22 @@ type doorsPart struct {
 	Email string
 	// Organizations leads to those of organizations.
 	Organizations bool
+	// Unable are the names of those that cannot prove anew who somebody is, where
+	// that is asked; Stuck says that there is neither a password nor a passkey.
+	Unable []string
+	Stuck  bool
+}
+
+// anew leaves the providers out that cannot prove anew who somebody is.
+func (p *doorsPart) anew(doors []login.Door) {
+	p.List = nil
+	for _, d := range doors {
+		if d.ProvesAgain() {
+			p.List = append(p.List, doorView{d.Slug, d.Name})
+		} else {
+			p.Unable = append(p.Unable, d.Name)
+		}
+	}
 }
 
 // departurePage is the data of page "departure", which leads to a provider.
@@ -207,17 +223,37 @@ func refuseLogout(w http.ResponseWriter, status int, description string) {
 	})
 }
 
-// doors returns the providers that a page offers to everyone.
-func (wb *Web) doors(r *http.Request, flow, email string) (doorsPart, error) {
-	last := ""
-	if c, err := r.Cookie(wb.cookieName(providerCookie)); err == nil {
-		last = c.Value
-	}
-	found, err := wb.Login.Doors(r.Context(), last)
+// doors returns the providers that a page offers to everyone, or to who is asked
+// something.
+func (wb *Web) doors(r *http.Request, flow, email string, q *login.Question) (doorsPart, error) {
+	found, err := wb.Login.Doors(r.Context(), wb.lastDoor(r))
 	if err != nil {
 		return doorsPart{}, err
 	}
-	return doorsPart{Flow: flow, List: doorViews(found.Open), Email: email, Organizations: found.Organizations}, nil
+	part := doorsPart{Flow: flow, List: doorViews(found.Open), Email: email, Organizations: found.Organizations}
+	if q != nil && q.Anew {
+		part.anew(found.Open)
+		part.Stuck = q.Stuck
+	}
+	return part, nil
+}
+
+// joinDoors returns the providers by way of which somebody may get an account.
+func (wb *Web) joinDoors(r *http.Request, flow string) (doorsPart, error) {
+	found, err := wb.Login.Doors(r.Context(), wb.lastDoor(r))
+	if err != nil {
+		return doorsPart{}, err
+	}
+	return doorsPart{Flow: flow, List: doorViews(found.Joining), Organizations: found.Organizations}, nil
+}
+
+// lastDoor is the slug of the provider that the browser came from last.
+func (wb *Web) lastDoor(r *http.Request) string {
+	c, err := r.Cookie(wb.cookieName(providerCookie))
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }
 
 func doorViews(doors []login.Door) []doorView {

@@ -84,6 +84,7 @@ func (s *Service) clientProblems(d Description, n notes) {
 		least = 1
 	}
 	n.add("client_secret", printableProblem(d.Secret, least))
+	n.add("auth_method", s.authProblem(d))
 	n.add("scopes", scopesProblem(d.Kind, o.Scopes))
 	if d.Kind != Microsoft && len(o.Tenants) > 0 {
 		n.add("tenants", "Only Microsoft has tenants.")
@@ -110,11 +111,26 @@ func (s *Service) clientProblems(d Description, n notes) {
 	}
 }
 
+// authProblem says why authy cannot prove in that way who it is, or "".
+func (s *Service) authProblem(d Description) string {
+	switch method := d.Options.AuthMethod; {
+	case method == "":
+		return ""
+	case d.Kind != OIDC:
+		return "Only a provider of the kind oidc has a choice."
+	case method == AuthKey && d.ClientID == s.PublicURL:
+		return "The client ID must be another than the issuer of this server: its tokens would look like ours."
+	case method != AuthKey && d.Secret == "":
+		return "It needs a client secret."
+	}
+	return oneOf(d.Options.AuthMethod, AuthMethods...)
+}
+
 // samlProblems notes what is wrong with a SAML provider.
 func (s *Service) samlProblems(d Description, n notes) {
 	o := d.Options
 	for field, set := range map[string]bool{
-		"client_id": d.ClientID != "", "client_secret": d.Secret != "", "scopes": len(o.Scopes) > 0,
+		"auth_method": o.AuthMethod != "", "client_id": d.ClientID != "", "client_secret": d.Secret != "", "scopes": len(o.Scopes) > 0,
 		"tenants": len(o.Tenants) > 0, "trusted_methods": len(o.TrustedMethods) > 0,
 	} {
 		if set {
