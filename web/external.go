@@ -118,7 +118,10 @@ func (wb *Web) depart(w http.ResponseWriter, r *http.Request, next *login.Next) 
 		return
 	}
 	w.Header().Set("Refresh", "0; url="+next.Location)
-	v := view{Title: "Continue", RequestID: actor(r).RequestID, Data: departurePage{next.Away, onwardURL(next.Location)}}
+	v := view{
+		Title: msg("Continue"), RequestID: actor(r).RequestID, Lang: wb.language(r, nil),
+		Data: departurePage{next.Away, onwardURL(next.Location)},
+	}
 	wb.pages.render(w, r, http.StatusOK, "departure", v)
 }
 
@@ -148,7 +151,7 @@ func (wb *Web) arrive(w http.ResponseWriter, r *http.Request, next *login.Next) 
 		wb.setCookie(w, providerCookie, next.Provider, &until)
 	}
 	if next.Linked != "" {
-		if err := wb.done(w, r, "Your account at "+next.Linked+" is linked."); err != nil {
+		if err := wb.done(w, r, wb.say(r, "Your account at %s is linked.", next.Linked)); err != nil {
 			wb.fail(w, r, err)
 		}
 		return
@@ -168,12 +171,12 @@ func (wb *Web) turn(w http.ResponseWriter, r *http.Request, err error) error {
 		return err
 	}
 	setRetryAfter(w, f)
-	back := "Back to the sign-in page"
+	back := wb.say(r, "Back to the sign-in page")
 	if turned.Back == "/account" {
-		back = "Back to your account"
+		back = wb.say(r, "Back to your account")
 	}
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Not signed in", messagePage{
-		Heading: "That did not work", Text: []string{f.Error()}, Problem: true, Link: turned.Back, LinkText: back,
+		Heading: wb.say(r, "That did not work"), Text: []string{f.Error()}, Problem: true, Link: turned.Back, LinkText: back,
 	}))
 	return nil
 }
@@ -289,7 +292,7 @@ func (wb *Web) organization(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if found == nil {
-		page.Problem = "No organization here signs people in with this address. Sign in another way."
+		page.Problem = wb.say(r, "No organization here signs people in with this address. Sign in another way.")
 		wb.renderOrganization(w, r, http.StatusNotFound, page)
 		return nil
 	}

@@ -15,14 +15,24 @@ type leavingView struct {
 	Wanted bool
 	URL    template.URL
 	Fields []hiddenField // what it posts there; none if it only goes there
+	Onward template.URL  // where the application is that is gone to then; "" for none
+	App    string        // the name of the application; "" if it is not known
 }
 
-// leavingOf describes how to leave a provider; nil if there is none.
-func leavingOf(up *login.Leaving) *leavingView {
+// leavingOf describes how to leave a provider, and where one goes on; nil if there is
+// none to leave.
+func leavingOf(up *login.Leaving, onward string, client *clientView) *leavingView {
 	if up == nil {
 		return nil
 	}
-	return &leavingView{up.Provider, up.Wanted, onwardURL(up.Request.URL), hiddenFields(up.Request.Form)}
+	view := &leavingView{
+		Provider: up.Provider, Wanted: up.Wanted, URL: onwardURL(up.Request.URL), Fields: hiddenFields(up.Request.Form),
+		Onward: template.URL(onward), //nolint:gosec // the client has registered it, letter by letter
+	}
+	if client != nil {
+		view.App = client.Name
+	}
+	return view
 }
 
 // leaveThere keeps by what a browser is known that comes back from a provider, and

@@ -55,6 +55,15 @@ func pageData() map[string]any {
 		"organization_sign_in": organizationPage{},
 		"arrival_new":          newcomerPage{},
 		"arrival_link":         claimantPage{},
+
+		"admin_providers":       providersPage{},
+		"admin_provider":        providerDetail{},
+		"admin_provider_new":    newProviderPage{},
+		"admin_provider_edit":   providerEditPage{},
+		"admin_provider_remove": providerRemovePage{},
+		"org_domains":           domainsPage{},
+		"admin_domains":         domainsPage{},
+		"admin_domain_remove":   domainRemovePage{},
 	}
 }
 

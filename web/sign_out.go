@@ -83,7 +83,7 @@ func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.Signe
 		redirect(w, r, onward)
 		return
 	}
-	page := signedOutPage{Apps: leftOf(out.Receipts), Client: client, Leaving: leavingOf(out.Upstream)}
+	page := signedOutPage{Apps: leftOf(out.Receipts), Client: client, Leaving: leavingOf(out.Upstream, onward, client)}
 	var origins []string
 	for _, f := range out.Frames {
 		page.Frames = append(page.Frames, f.URL)

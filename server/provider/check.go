@@ -46,9 +46,7 @@ func (n notes) add(field, problem string) {
 // the records to be known is in [Service.checkIn].
 func (s *Service) problems(d Description) notes {
 	n := notes{}
-	if !slugForm.MatchString(d.Slug) {
-		n.add("slug", "Use 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end.")
-	}
+	n.add("slug", slugProblem(d.Slug))
 	n.add("kind", oneOf(d.Kind, Kinds...))
 	n.add("name", textProblem(d.Name, 1))
 	if d.Kind == SAML {
@@ -72,6 +70,17 @@ func (s *Service) problems(d Description) notes {
 		n.add("roles", roleProblem(role, o.Groups))
 	}
 	return n
+}
+
+// slugProblem says why a provider cannot be called so in URLs, or "".
+func slugProblem(slug string) string {
+	switch {
+	case !slugForm.MatchString(slug):
+		return "Use 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end."
+	case slug == "new":
+		return "A page of this server has this name: choose another."
+	}
+	return ""
 }
 
 // clientProblems notes what is wrong with a provider of OpenID Connect or OAuth.

@@ -28,8 +28,8 @@ func TestAnAppsLogoutGoesByWayOfTheProviderAndOn(t *testing.T) {
 	s, stub := withStub(t, func(o *provider.Options) { o.Logout = true })
 	v := newVisitor(t, s)
 	v.leads(v.join(v.via("stub"), "full_name", "Pat"), "/account")
-	page := v.page(v.confirmLogout("post_logout_redirect_uri", home, "state", "of the app"), 200, "You are signed out")
-	const onward = home + "?state=of+the+app"
+	page := v.page(v.confirmLogout("post_logout_redirect_uri", home, "state", "of-the-app"), 200, "You are signed out")
+	const onward = home + "?state=of-the-app"
 	if !strings.Contains(page.Body, `id="straight-on" href="`+onward+`"`) || !strings.Contains(page.Body, "<strong>The stub</strong>") {
 		t.Errorf("the page says nothing of where it leads, or not where the app is:\n%s", page.Body)
 	}
@@ -222,16 +222,13 @@ func TestAnotherAuthyKnowsThisOneByItsKeys(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, servertest.Options{Configure: toStubs})
 	there := servertest.Start(t, servertest.Options{Configure: toStubs})
-	client, err := there.Clients.Create(t.Context(), audit.Shell(), registry.Registration{
+	client := register(t, there, registry.Registration{
 		ClientID: "authy-here", Name: "Authy here", RedirectURIs: []string{s.URL + "/external/there/callback"},
 		AuthMethod: "private_key_jwt", SkipConsent: true,
 		Options: registry.Options{JWKSURI: s.URL + "/oidc/jwks", UserinfoAlg: "ES256"},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := provider.Description{
-		Slug: "there", Kind: provider.OIDC, Name: "There", Issuer: there.URL, ClientID: client.ClientID,
+		Slug: "there", Kind: provider.OIDC, Name: "There", Issuer: there.URL, ClientID: client.id,
 		Options: provider.Options{AuthMethod: provider.AuthKey, Groups: "zoneinfo"}, // which only userinfo has
 	}
 	if _, err := s.Providers.Create(t.Context(), audit.Shell(), d); err != nil {
