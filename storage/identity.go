@@ -116,7 +116,7 @@ type ProviderUse struct {
 func (r Reader) ProviderUse(ctx context.Context, providerID string) (ProviderUse, error) {
 	var use ProviderUse
 	err := r.bun.NewSelect().Conn(r.conn).Model((*Identity)(nil)).
-		ColumnExpr("COUNT(*), COALESCE(MAX(last_used_at), 0)").Where("provider_id = ?", providerID).
+		ColumnExpr("COUNT(*), MAX(last_used_at)").Where("provider_id = ?", providerID).
 		Scan(ctx, &use.Identities, &use.LastUsedAt)
 	return use, translate(err)
 }

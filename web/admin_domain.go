@@ -77,7 +77,7 @@ func (wb *Web) renderDomains(w http.ResponseWriter, r *http.Request, id *session
 		Organization: o.Name, Root: back + "/domains", Back: back, List: domainViews(back+"/domains", domains),
 		Field: inputView{
 			Name: "domain", Label: msg("Domain"), Value: r.PostForm.Get("domain"), Required: true, Mono: true,
-			Hint: msg("Such as example.com. Make sure that it is theirs: their providers are believed about every address in it."),
+			Hint: msg("Such as example.com. Make sure that it is theirs: what their providers say about any address in it is trusted."),
 		},
 		CLI: "authy org domain add " + o.Slug + " DOMAIN",
 	}

@@ -160,7 +160,7 @@ type providerDetail struct {
 	Logout       bool
 	Register     []copyPart // what to register there
 	Checks       []checkView
-	CLI          []string
+	CLI          string
 }
 
 // checkView is something about a provider that was looked at.
@@ -198,7 +198,7 @@ func (wb *Web) renderProvider(w http.ResponseWriter, r *http.Request, d provider
 		Registration: policies[o.Registration], Domains: o.Domains, Groups: o.Groups, Roles: roles,
 		Trusted: append(append([]string{}, o.TrustedMethods...), o.TrustedContexts...), Logout: o.Logout,
 		Register: wb.toRegister(u.Kind, wb.Providers.RedirectURI(&u.Provider)),
-		CLI:      []string{"authy provider show " + u.Slug, "authy provider test " + u.Slug},
+		CLI:      "authy provider show " + u.Slug + "\nauthy provider test " + u.Slug,
 	}
 	if o.AuthMethod == provider.AuthKey {
 		page.Register = append(page.Register, copyPart{msg("Keys that sign for this server (JWKS URL)"), wb.Providers.KeysURL})

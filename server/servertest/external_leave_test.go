@@ -184,24 +184,23 @@ func TestWhoCannotProveAnewByAProviderIsToldOtherWays(t *testing.T) {
 	stub := servertest.NewStubGoogle(t)
 	google := provider.Description{
 		Kind: provider.Google, Issuer: stub.Issuer, ClientID: stub.ClientID, Secret: stub.Secret,
-		Options: provider.Options{Domains: []string{"gmail.com"}},
 	}
 	if _, err := s.Providers.Create(t.Context(), audit.Shell(), google); err != nil {
 		t.Fatal(err)
 	}
 	v := newVisitor(t, s)
-	v.leads(v.via("google"), "/account") // gmail.com is believed
+	v.leads(v.join(v.via("google"), "full_name", "Pat"), "/account")
 	ask := func(v visitor, pairs ...string) (page *servertest.Page, flow string) {
 		to := servertest.Get(t, v.browser, authorizeURL(s, acmePortal.request("v", pairs...))).Location()
 		return v.get(to.RequestURI()), to.Query().Get("flow")
 	}
 	page, flow := ask(v, "prompt", "login")
-	v.page(page, 200, "<strong>Google</strong> cannot confirm that it is you just now.")
-	v.page(page, 200, `You have no password and no passkey here yet: <a id="set-password" href="/forgot-password">`)
+	v.page(page, 200, "<strong>Google</strong> cannot confirm that it is you right now.")
+	v.page(page, 200, `You have no password and no passkey here yet. <a id="set-password" href="/forgot-password">`)
 	if strings.Contains(page.Body, "/external/google/start") {
 		t.Error("there is a button that cannot work")
 	}
-	v.page(v.post("/external/google/start", "flow", flow), 503, "Google cannot confirm that it is you just now. Use your password or a passkey")
+	v.page(v.post("/external/google/start", "flow", flow), 503, "Google cannot confirm that it is you right now. Use your password or a passkey")
 	if stub.Asked("/o/oauth2/v2/auth") != 1 {
 		t.Error("somebody was sent to Google, which shows an error of its own")
 	}
@@ -212,7 +211,7 @@ func TestWhoCannotProveAnewByAProviderIsToldOtherWays(t *testing.T) {
 	stranger.page(page, 200, "/external/google/start")
 
 	aged(t, s, userID(t, s, "pat@gmail.com"))
-	page = v.page(v.post("/account/passkeys/new"), 200, "<strong>Google</strong> cannot confirm that it is you just now.")
+	page = v.page(v.post("/account/passkeys/new"), 200, "<strong>Google</strong> cannot confirm that it is you right now.")
 	if strings.Contains(page.Body, "/external/google/start") {
 		t.Error("a change offers a button that cannot work")
 	}
