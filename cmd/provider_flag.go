@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ const maxMetadata = 1 << 20
 
 // providerFlags are the flags that describe an identity provider.
 type providerFlags struct {
-	name, issuer, tenant, clientID             string
+	name, issuer, tenant, clientID, authMethod string
 	scopes, tenants, domains                   []string
 	registration, groups                       string
 	methods, contexts, roles, attributes       []string
@@ -38,6 +39,8 @@ func (f *providerFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.tenants, "allow-tenant", nil, "`ID`s of the tenants of Microsoft whose people may come")
 	flags.StringVar(&f.clientID, "client-id", "", "`ID` of authy there")
 	flags.BoolVar(&f.secretStdin, "secret-stdin", false, "read the client secret from the first line of standard input")
+	flags.StringVar(&f.authMethod, "auth-method", "",
+		"`HOW` authy proves there who it is: "+strings.Join(provider.AuthMethods, ", ")+" (default one that it takes)")
 	flags.StringSliceVar(&f.scopes, "scope", nil, "`SCOPE`s to ask for (default what is needed)")
 	flags.StringSliceVar(&f.domains, "domain", nil, "`DOMAIN`s of the addresses that it is believed about")
 	flags.StringVar(&f.registration, "registration", "",
@@ -121,6 +124,7 @@ func (f *providerFlags) writeTo(c *cobra.Command, d *provider.Description) (give
 		"tenant":          func() { d.Issuer = f.tenant },
 		"allow-tenant":    func() { o.Tenants = valuesOf(f.tenants) },
 		"client-id":       func() { d.ClientID = f.clientID },
+		"auth-method":     func() { o.AuthMethod = f.authMethod },
 		"secret-stdin":    func() { d.Secret = f.secret },
 		"scope":           func() { o.Scopes = valuesOf(f.scopes) },
 		"domain":          func() { o.Domains = valuesOf(f.domains) },

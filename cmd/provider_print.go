@@ -21,6 +21,7 @@ type providerOut struct {
 	Issuer          string            `json:"issuer"`
 	ClientID        string            `json:"client_id"`
 	HasSecret       bool              `json:"has_secret"`
+	AuthMethod      string            `json:"auth_method,omitempty"`
 	Scopes          []string          `json:"scopes,omitempty"`
 	Tenants         []string          `json:"tenants,omitempty"`
 	Domains         []string          `json:"domains"`
@@ -46,7 +47,7 @@ func providerOutOf(s *server.Services, p *provider.Provider) providerOut {
 	return providerOut{
 		Slug: p.Slug, Kind: p.Kind, OrganizationID: string(p.OrganizationID), Name: p.Name, IsActive: p.IsActive,
 		IsManaged: p.IsManaged, RedirectURI: s.Providers.RedirectURI(p), Issuer: p.Issuer, ClientID: p.ClientID,
-		HasSecret: p.SealedSecret != "", Scopes: o.Scopes, Tenants: o.Tenants, Domains: list(o.Domains), Registration: o.Registration,
+		HasSecret: p.SealedSecret != "", AuthMethod: o.AuthMethod, Scopes: o.Scopes, Tenants: o.Tenants, Domains: list(o.Domains), Registration: o.Registration,
 		TrustedMethods: list(o.TrustedMethods), TrustedContexts: list(o.TrustedContexts), Groups: o.Groups,
 		Roles: append([]provider.Role{}, o.Roles...), KeepProfile: o.KeepProfile, Logout: o.Logout,
 		MetadataURL: o.MetadataURL, HasMetadata: o.Metadata != "", Unsolicited: o.Unsolicited,
@@ -109,6 +110,7 @@ func (a *app) printProvider(s *server.Services, kept *provider.Provider, asJSON 
 		rows = append(rows, [][]string{
 			{"Client ID", p.ClientID},
 			{"Has a secret", yesOrNo(p.HasSecret)},
+			{"Proves itself by", p.AuthMethod},
 			{"Scopes", strings.Join(p.Scopes, " ")},
 			{"Tenants", strings.Join(p.Tenants, " ")},
 			{"Trusted methods", strings.Join(p.TrustedMethods, " ")},

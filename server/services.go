@@ -139,7 +139,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP,
 		Party:     account.RelyingPartyOf(c.PublicURL),
-		Providers: s.Providers, Protocols: protocols(upstream.New(s.Outbound), s.SAMLSP), PublicURL: c.PublicURL,
+		Providers: s.Providers, Protocols: s.protocols(), PublicURL: c.PublicURL,
 	})
 	s.SAMLSP.End = s.Login.EndUpstream
 	return s, nil
@@ -155,14 +155,17 @@ func (s *Services) buildPeers() {
 	s.SAMLIDP = saml2.NewIDP(s.DB, s.SAMLKeys, s.Clients, url)
 	s.Providers = provider.New(s.DB)
 	s.Providers.PublicURL, s.Providers.Outbound = url, s.Outbound
+	s.Providers.Keys, s.Providers.KeysURL = s.Keys, url+openid.JWKSPath
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
 }
 
 // protocols returns what asks providers, by their kinds.
-func protocols(openID *upstream.Service, saml *saml2.SP) map[string]login.Protocol {
+func (s *Services) protocols() map[string]login.Protocol {
+	openID := upstream.New(s.Outbound)
+	openID.Assert = s.Providers.Assertion
 	return map[string]login.Protocol{
 		provider.Google: openID, provider.GitHub: openID, provider.Microsoft: openID, provider.OIDC: openID,
-		provider.SAML: saml,
+		provider.SAML: s.SAMLSP,
 	}
 }
 

@@ -17,3 +17,9 @@ func (tx *Tx) UseAssertion(ctx context.Context, hash string, expires time.Time) 
 func (tx *Tx) UseMessage(ctx context.Context, hash string, expires time.Time) (bool, error) {
 	return tx.UseAssertion(ctx, hash, expires)
 }
+
+// UseLogoutToken is [Tx.UseAssertion] for a token by which a provider says that a
+// session has ended, by the hash of who sent it and its id.
+func (tx *Tx) UseLogoutToken(ctx context.Context, hash string, expires time.Time) (bool, error) {
+	return tx.UseAssertion(ctx, hash, expires)
+}

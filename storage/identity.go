@@ -105,3 +105,18 @@ func (tx *Tx) InsertUpstreamSession(ctx context.Context, u *UpstreamSession) err
 	}
 	return insert(ctx, tx, u)
 }
+
+// ProviderUse says how a provider is used.
+type ProviderUse struct {
+	Identities int64 // that came from it
+	LastUsedAt Time  // when one did last; zero if none has
+}
+
+// ProviderUse returns how a provider is used.
+func (r Reader) ProviderUse(ctx context.Context, providerID string) (ProviderUse, error) {
+	var use ProviderUse
+	err := r.bun.NewSelect().Conn(r.conn).Model((*Identity)(nil)).
+		ColumnExpr("COUNT(*), MAX(last_used_at)").Where("provider_id = ?", providerID).
+		Scan(ctx, &use.Identities, &use.LastUsedAt)
+	return use, translate(err)
+}

@@ -29,6 +29,9 @@ type Provider struct {
 // ProviderOptions is how a provider is dealt with; what is missing is the default.
 type ProviderOptions struct {
 	Scopes []string `json:"scopes,omitempty"`
+	// AuthMethod is how authy says at the token endpoint who it is; "" for a way
+	// that the provider takes.
+	AuthMethod string `json:"auth_method,omitempty"`
 	// Tenants are the tenants of Microsoft whose people may come; empty for any.
 	Tenants []string `json:"tenants,omitempty"`
 

@@ -125,9 +125,9 @@ func (wb *Web) showClaimant(w http.ResponseWriter, r *http.Request) error {
 
 // What is changed about identities at providers.
 var (
-	linkChange        = change{"Link an account", "Continue", false, false, (*Web).linkIdentity}
-	unlinkChange      = change{"Unlink an account", "Unlink it", false, false, (*Web).unlinkIdentity}
-	linkArrivalChange = change{"Link your account", "Link it", false, false, (*Web).linkArrival}
+	linkChange        = change{msg("Link an account"), msg("Continue"), false, false, (*Web).linkIdentity}
+	unlinkChange      = change{msg("Unlink an account"), msg("Unlink it"), false, false, (*Web).unlinkIdentity}
+	linkArrivalChange = change{msg("Link your account"), msg("Link it"), false, false, (*Web).linkArrival}
 )
 
 // showLink asks whether somebody wants to link an account at a provider.
@@ -153,7 +153,7 @@ func (wb *Web) unlinkIdentity(w http.ResponseWriter, r *http.Request, id *sessio
 	if err := wb.Login.Unlink(r.Context(), id.Actor(actor(r)), id, in, r.PostForm.Get("id")); err != nil {
 		return err
 	}
-	return wb.done(w, r, "The account is unlinked.")
+	return wb.done(w, r, wb.say(r, "The account is unlinked."))
 }
 
 // linkArrival links the account at a provider that somebody came from.

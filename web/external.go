@@ -35,6 +35,22 @@ type doorsPart struct {
 	Email string
 	// Organizations leads to those of organizations.
 	Organizations bool
+	// Unable are the names of those that cannot prove anew who somebody is, where
+	// that is asked; Stuck says that there is neither a password nor a passkey.
+	Unable []string
+	Stuck  bool
+}
+
+// anew leaves the providers out that cannot prove anew who somebody is.
+func (p *doorsPart) anew(doors []login.Door) {
+	p.List = nil
+	for _, d := range doors {
+		if d.ProvesAgain() {
+			p.List = append(p.List, doorView{d.Slug, d.Name})
+		} else {
+			p.Unable = append(p.Unable, d.Name)
+		}
+	}
 }
 
 // departurePage is the data of page "departure", which leads to a provider.
@@ -102,7 +118,10 @@ func (wb *Web) depart(w http.ResponseWriter, r *http.Request, next *login.Next) 
 		return
 	}
 	w.Header().Set("Refresh", "0; url="+next.Location)
-	v := view{Title: "Continue", RequestID: actor(r).RequestID, Data: departurePage{next.Away, onwardURL(next.Location)}}
+	v := view{
+		Title: msg("Continue"), RequestID: actor(r).RequestID, Lang: wb.language(r, nil),
+		Data: departurePage{next.Away, onwardURL(next.Location)},
+	}
 	wb.pages.render(w, r, http.StatusOK, "departure", v)
 }
 
@@ -132,7 +151,7 @@ func (wb *Web) arrive(w http.ResponseWriter, r *http.Request, next *login.Next) 
 		wb.setCookie(w, providerCookie, next.Provider, &until)
 	}
 	if next.Linked != "" {
-		if err := wb.done(w, r, "Your account at "+next.Linked+" is linked."); err != nil {
+		if err := wb.done(w, r, wb.say(r, "Your account at %s is linked.", next.Linked)); err != nil {
 			wb.fail(w, r, err)
 		}
 		return
@@ -152,12 +171,12 @@ func (wb *Web) turn(w http.ResponseWriter, r *http.Request, err error) error {
 		return err
 	}
 	setRetryAfter(w, f)
-	back := "Back to the sign-in page"
+	back := wb.say(r, "Back to the sign-in page")
 	if turned.Back == "/account" {
-		back = "Back to your account"
+		back = wb.say(r, "Back to your account")
 	}
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Not signed in", messagePage{
-		Heading: "That did not work", Text: []string{f.Error()}, Problem: true, Link: turned.Back, LinkText: back,
+		Heading: wb.say(r, "That did not work"), Text: []string{f.Error()}, Problem: true, Link: turned.Back, LinkText: back,
 	}))
 	return nil
 }
@@ -207,17 +226,37 @@ func refuseLogout(w http.ResponseWriter, status int, description string) {
 	})
 }
 
-// doors returns the providers that a page offers to everyone.
-func (wb *Web) doors(r *http.Request, flow, email string) (doorsPart, error) {
-	last := ""
-	if c, err := r.Cookie(wb.cookieName(providerCookie)); err == nil {
-		last = c.Value
-	}
-	found, err := wb.Login.Doors(r.Context(), last)
+// doors returns the providers that a page offers to everyone, or to who is asked
+// something.
+func (wb *Web) doors(r *http.Request, flow, email string, q *login.Question) (doorsPart, error) {
+	found, err := wb.Login.Doors(r.Context(), wb.lastDoor(r))
 	if err != nil {
 		return doorsPart{}, err
 	}
-	return doorsPart{Flow: flow, List: doorViews(found.Open), Email: email, Organizations: found.Organizations}, nil
+	part := doorsPart{Flow: flow, List: doorViews(found.Open), Email: email, Organizations: found.Organizations}
+	if q != nil && q.Anew {
+		part.anew(found.Open)
+		part.Stuck = q.Stuck
+	}
+	return part, nil
+}
+
+// joinDoors returns the providers by way of which somebody may get an account.
+func (wb *Web) joinDoors(r *http.Request, flow string) (doorsPart, error) {
+	found, err := wb.Login.Doors(r.Context(), wb.lastDoor(r))
+	if err != nil {
+		return doorsPart{}, err
+	}
+	return doorsPart{Flow: flow, List: doorViews(found.Joining), Organizations: found.Organizations}, nil
+}
+
+// lastDoor is the slug of the provider that the browser came from last.
+func (wb *Web) lastDoor(r *http.Request) string {
+	c, err := r.Cookie(wb.cookieName(providerCookie))
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }
 
 func doorViews(doors []login.Door) []doorView {
@@ -253,7 +292,7 @@ func (wb *Web) organization(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if found == nil {
-		page.Problem = "No organization here signs people in with this address. Sign in another way."
+		page.Problem = wb.say(r, "No organization here signs people in with this address. Sign in another way.")
 		wb.renderOrganization(w, r, http.StatusNotFound, page)
 		return nil
 	}

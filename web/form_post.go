@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,18 +32,18 @@ func (wb *Web) answer(w http.ResponseWriter, r *http.Request, location string, f
 // post answers with a page that posts a form (OAuth 2.0 Form Post Response Mode
 // 1.0, section 2), which may end at targets.
 func (wb *Web) post(w http.ResponseWriter, r *http.Request, action string, form url.Values, targets ...string) {
-	page := formPostPage{Action: action}
-	names := make([]string, 0, len(form))
-	for name := range form {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, value := range form[name] {
-			page.Fields = append(page.Fields, hiddenField{name, value})
-		}
-	}
+	page := formPostPage{Action: action, Fields: hiddenFields(form)}
 	page.Host, _ = target(action)
 	v := view{Title: "Continue", RequestID: actor(r).RequestID, Data: page}
 	wb.pages.render(w, r, http.StatusOK, "form_post", v, targets...)
+}
+
+// hiddenFields are those of a form, in the order of their names.
+func hiddenFields(form url.Values) (fields []hiddenField) {
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		for _, value := range form[name] {
+			fields = append(fields, hiddenField{name, value})
+		}
+	}
+	return fields
 }

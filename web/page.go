@@ -167,6 +167,8 @@ type signedOutPage struct {
 	Frames []string     // what the browser loads for applications; it sees nothing of it
 	Onward template.URL // where it goes afterwards, registered by the application; "" stays here
 	Client *clientView  // who asked; nil when it is not known
+	// Leaving is the session at a provider that goes on there; nil if there is none.
+	Leaving *leavingView
 }
 
 // leftView is an application that was told of the end of a session, or is to be.

@@ -55,6 +55,15 @@ func pageData() map[string]any {
 		"organization_sign_in": organizationPage{},
 		"arrival_new":          newcomerPage{},
 		"arrival_link":         claimantPage{},
+
+		"admin_providers":       providersPage{},
+		"admin_provider":        providerDetail{},
+		"admin_provider_new":    newProviderPage{},
+		"admin_provider_edit":   providerEditPage{},
+		"admin_provider_remove": providerRemovePage{},
+		"org_domains":           domainsPage{},
+		"admin_domains":         domainsPage{},
+		"admin_domain_remove":   domainRemovePage{},
 	}
 }
 
@@ -333,9 +342,9 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 		"form_post":      {"Ada", []string{"form-post", "send"}, []string{"Ada", "Ada"}},
 		"remove_app":     {"/account/apps/remove", []string{"remove-app", "back"}, []string{"id"}},
 		"sign_up": {
-			"/sign-up",
-			[]string{"email", "full_name", "password", "password_confirm", "sign-up", "have-account"},
-			[]string{"flow"},
+			"/sign-up /external/Ada/start /external/Ada/start",
+			[]string{"email", "full_name", "password", "password_confirm", "sign-up", "have-account", "unable"},
+			[]string{"flow", "flow", "again", "email", "flow", "again", "email"},
 		},
 		"setup": {
 			"/setup",
@@ -348,7 +357,7 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 		},
 		"follow_link": {"Ada", []string{"confirm"}, []string{"token"}},
 		"invitation":  {"/invitations", []string{"accept", "decline"}, []string{"token"}},
-		"signed_out":  {"", []string{"signed-out", "onward"}, nil},
+		"signed_out":  {"Ada", []string{"signed-out", "leave-there", "straight-on"}, []string{"Ada", "Ada"}},
 		"sign_out": {
 			"/oidc/end_session",
 			[]string{"sign-out-confirm", "sign-out"},

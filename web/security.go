@@ -143,11 +143,13 @@ func (wb *Web) againFor(r *http.Request, id *session.Identity, c change) (againP
 		return againPage{}, err
 	}
 	linked, err := wb.Login.DoorsOf(r.Context(), id.User.ID)
-	return againPage{
+	page := againPage{
 		Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: r.Form.Get("id"), Email: r.PostForm.Get("email"),
 		NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: r.PostForm.Get("recovery") != "",
-		Doors: doorsPart{List: doorViews(linked), Again: true},
-	}, err
+		Doors: doorsPart{Again: true},
+	}
+	page.Doors.anew(linked)
+	return page, err
 }
 
 // askAgain shows that page to somebody who has come by a link.

@@ -69,18 +69,19 @@ func (wb *Web) renderSignIn(w http.ResponseWriter, r *http.Request, status int, 
 	v.Signed = nil
 	page.SignUp = wb.Login.Registration
 	var to foreign
+	var asked *login.Question
 	if page.Flow != "" {
 		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
 		if err != nil {
 			return err
 		}
 		page.ask(q, r.Form.Get("switch") == "")
-		to = foreignOf(q)
+		to, asked = foreignOf(q), q
 	} else if id, err := wb.identity(r); err == nil && id != nil {
 		page.SwitchFrom = id.User.Email
 	}
 	var err error
-	if page.Doors, err = wb.doors(r, page.Flow, page.Email); err != nil {
+	if page.Doors, err = wb.doors(r, page.Flow, page.Email, asked); err != nil {
 		return err
 	}
 	v.Data = page

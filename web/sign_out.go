@@ -65,18 +65,7 @@ func (wb *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	onward := ""
-	if up := out.Upstream; up != nil {
-		if up.Form != nil && len(out.Frames) == 0 {
-			wb.clearCookie(w, sessionCookie)
-			wb.post(w, r, up.URL, up.Form, anywhere)
-			return nil
-		}
-		if up.Form == nil {
-			onward = up.URL
-		}
-	}
-	wb.signedOut(w, r, out, onward, nil)
+	wb.signedOut(w, r, out, "", nil)
 	return nil
 }
 
@@ -84,6 +73,9 @@ func (wb *Web) signOut(w http.ResponseWriter, r *http.Request) error {
 // applications, or the person something to read.
 func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.SignedOut, onward string, client *clientView) {
 	wb.clearCookie(w, sessionCookie)
+	if wb.leaveThere(w, r, out, onward) {
+		return
+	}
 	if len(out.Frames) == 0 && out.Upstream == nil && (onward != "" || len(out.Receipts) == 0) {
 		if onward == "" {
 			onward = "/signed-out"
@@ -91,7 +83,7 @@ func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.Signe
 		redirect(w, r, onward)
 		return
 	}
-	page := signedOutPage{Apps: leftOf(out.Receipts), Client: client}
+	page := signedOutPage{Apps: leftOf(out.Receipts), Client: client, Leaving: leavingOf(out.Upstream, onward, client)}
 	var origins []string
 	for _, f := range out.Frames {
 		page.Frames = append(page.Frames, f.URL)
@@ -106,19 +98,19 @@ func (wb *Web) signedOut(w http.ResponseWriter, r *http.Request, out login.Signe
 			origins = append(origins, own) // a policy holds redirects, too
 		}
 	}
+	page.Onward = template.URL(onward) //nolint:gosec // the client has registered it, letter by letter
+	var posts []string
+	if up := page.Leaving; up != nil && len(up.Fields) > 0 {
+		posts, onward = []string{anywhere}, ""
+	} else if up != nil && up.Wanted {
+		onward = string(up.URL)
+	}
 	if onward != "" {
-		page.Onward = template.URL(onward) //nolint:gosec // the client has registered it, letter by letter
 		w.Header().Set("Refresh", strconv.Itoa(framePatience)+"; url="+onward)
 	}
 	v := wb.view(r, "Signed out", page)
 	v.Signed = nil // the cookie of this request is that of the session that has ended
-	wb.pages.renderWith(w, r, http.StatusOK, "signed_out", v, foreign{frames: origins})
-}
-
-// showSignedOut says that nobody is signed in any more.
-func (wb *Web) showSignedOut(w http.ResponseWriter, r *http.Request) error {
-	wb.pages.render(w, r, http.StatusOK, "signed_out", wb.view(r, "Signed out", signedOutPage{}))
-	return nil
+	wb.pages.renderWith(w, r, http.StatusOK, "signed_out", v, foreign{forms: posts, frames: origins})
 }
 
 // leftOf describes what applications were told from here.

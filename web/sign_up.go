@@ -14,6 +14,7 @@ type signUpPage struct {
 	Client                   *clientView // nil when the account leads to authy itself
 	Email, FullName, Problem string
 	Fields                   map[string]string // problems by the name of their field
+	Doors                    doorsPart
 }
 
 // Focus is the first field to fill.
@@ -52,6 +53,10 @@ func (wb *Web) renderSignUp(w http.ResponseWriter, r *http.Request, status int, 
 		if r.Method != http.MethodPost {
 			page.Email = q.Request.LoginHint
 		}
+	}
+	var err error
+	if page.Doors, err = wb.joinDoors(r, page.Flow); err != nil {
+		return err
 	}
 	v.Data = page
 	wb.pages.renderWith(w, r, status, "sign_up", v, to)

@@ -16,6 +16,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/provider"
 	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
@@ -30,8 +31,10 @@ type Config struct {
 	OpenID   *openid.Provider
 	Tokens   *token.Service
 	Logouts  *logout.Service
-	SAMLSP   *saml2.SP
-	SAMLIDP  *saml2.IDP
+	// Providers are who people come from.
+	Providers *provider.Service
+	SAMLSP    *saml2.SP
+	SAMLIDP   *saml2.IDP
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -102,6 +105,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerAccount(get, post)
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
+	wb.registerProviders(get, post, handle)
+	wb.registerDomains(get, post)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
 

@@ -16,6 +16,7 @@ type ProviderSettings struct {
 	IsActive        *bool             `json:"is_active,omitempty"`
 	Issuer          *string           `json:"issuer,omitempty" doc:"The usual one of Google, GitHub and Microsoft unless it is set; for Microsoft a tenant stands for it; for SAML it is the entity id"`
 	ClientID        *string           `json:"client_id,omitempty" doc:"Who authy is there"`
+	AuthMethod      *string           `json:"auth_method,omitempty" enum:",client_secret_basic,client_secret_post,private_key_jwt" doc:"How it proves that at the token endpoint; empty is a way that the provider takes"`
 	Scopes          []string          `json:"scopes,omitzero" nullable:"false"`
 	Tenants         []string          `json:"tenants,omitzero" nullable:"false" doc:"The ids of those tenants of Microsoft whose people may come; empty for any"`
 	Domains         []string          `json:"domains,omitzero" nullable:"false" doc:"Of the addresses that it is believed about; those of an organization must have been granted to it"`
@@ -46,6 +47,7 @@ func (s *ProviderSettings) writeTo(d *provider.Description) {
 		{&d.Name, s.Name},
 		{&d.Issuer, s.Issuer},
 		{&d.ClientID, s.ClientID},
+		{&o.AuthMethod, s.AuthMethod},
 		{&o.Registration, s.Registration},
 		{&o.Groups, s.Groups},
 		{&o.MetadataURL, s.MetadataURL},
@@ -80,7 +82,7 @@ func settingsOf(p *provider.Provider) ProviderSettings {
 	o := p.Options
 	out := ProviderSettings{
 		Name: &p.Name, IsActive: &p.IsActive, Issuer: &p.Issuer, ClientID: &p.ClientID,
-		Scopes: listOf(o.Scopes), Tenants: listOf(o.Tenants), Domains: listOf(o.Domains), Registration: &o.Registration,
+		AuthMethod: &o.AuthMethod, Scopes: listOf(o.Scopes), Tenants: listOf(o.Tenants), Domains: listOf(o.Domains), Registration: &o.Registration,
 		TrustedMethods: listOf(o.TrustedMethods), TrustedContexts: listOf(o.TrustedContexts),
 		Groups: orNull(o.Groups), Roles: make([]ProviderRole, len(o.Roles)), KeepProfile: &o.KeepProfile, Logout: &o.Logout,
 		MetadataURL: orNull(o.MetadataURL), Unsolicited: &o.Unsolicited,

@@ -21,7 +21,9 @@ type Provider struct {
 	Issuer       string `toml:"issuer"`
 	ClientID     string `toml:"client_id"`
 	ClientSecret Secret `toml:"client_secret"`
-	Scopes       Words  `toml:"scopes"`
+	// AuthMethod is how authy says at the token endpoint who it is.
+	AuthMethod string `toml:"auth_method"`
+	Scopes     Words  `toml:"scopes"`
 	// Tenants are those of Microsoft whose people may come; empty for any.
 	Tenants Words `toml:"tenants"`
 	// Domains are those of the addresses that it is believed about.

@@ -21,6 +21,9 @@ type asked struct {
 	SAML *saml2.Request `json:"saml,omitempty"`
 }
 
+// wantsAnew says whether a provider must ask a person who they are, whatever it knows.
+func (r *asked) wantsAnew() bool { return r.Has("login") || r.MaxAge != nil }
+
 // bySAML puts the request of a service into the words that the machine reads.
 func bySAML(r *saml2.Request) *asked {
 	request := &openid.Request{RedirectURI: r.ACS, HintSubject: r.Subject}

@@ -7,15 +7,21 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/provider"
 	"authy/storage"
 )
 
 // Door is a provider that somebody can come from.
 type Door struct{ Slug, Name, Kind string }
 
+// ProvesAgain says whether somebody can prove there anew who they are.
+func (d Door) ProvesAgain() bool { return provider.ProvesAgain(d.Kind) }
+
 // Doors are the ways in beside those of this server.
 type Doors struct {
 	Open []Door
+	// Joining are those of them at which somebody may get an account.
+	Joining []Door
 	// Organizations says that there are more, for those who say their address.
 	Organizations bool
 }
@@ -31,8 +37,16 @@ func (s *Service) Doors(ctx context.Context, last string) (*Doors, error) {
 	if err != nil {
 		return nil, err
 	}
-	out.Open = s.doorsOf(have)
-	slices.SortStableFunc(out.Open, func(a, b Door) int {
+	out.Open = inOrder(s.doorsOf(have), last)
+	shut := func(p storage.Provider) bool { return p.Options.Registration == provider.RegistrationOff }
+	out.Joining = inOrder(s.doorsOf(slices.DeleteFunc(have, shut)), last)
+	out.Organizations, err = s.db.HasOrgProvider(ctx)
+	return out, err
+}
+
+// inOrder sorts doors by their names, the one with the slug last first.
+func inOrder(doors []Door, last string) []Door {
+	slices.SortStableFunc(doors, func(a, b Door) int {
 		if (a.Slug == last) != (b.Slug == last) {
 			if a.Slug == last {
 				return -1
@@ -41,8 +55,7 @@ func (s *Service) Doors(ctx context.Context, last string) (*Doors, error) {
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	out.Organizations, err = s.db.HasOrgProvider(ctx)
-	return out, err
+	return doors
 }
 
 func (s *Service) doorsOf(have []storage.Provider) []Door {

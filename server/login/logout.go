@@ -7,7 +7,6 @@ import (
 	"authy/server/audit"
 	"authy/server/logout"
 	"authy/server/openid"
-	"authy/server/provider"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -18,9 +17,9 @@ type SignedOut struct {
 	Frames []openid.Frame
 	// Receipts are for those that were told from here.
 	Receipts []logout.Receipt
-	// Upstream ends the session at the provider that it came from; nil if there
-	// is none to be ended.
-	Upstream *provider.Request
+	// Upstream is the session at the provider that it came from; nil if there is
+	// none to be ended.
+	Upstream *Leaving
 }
 
 // SignOut ends the session of a browser, if it has one.
@@ -29,17 +28,17 @@ func (s *Service) SignOut(ctx context.Context, by audit.Actor, b Browser) (Signe
 	if err != nil || id == nil {
 		return SignedOut{}, err
 	}
-	up, err := s.upstreamLogout(ctx, id.Session.ID)
-	if err != nil {
-		return SignedOut{}, err
-	}
-	out, err := s.signOut(ctx, by, id, "User logout")
-	out.Upstream = up
-	return out, err
+	return s.signOut(ctx, by, b, id, "User logout", "")
 }
 
-// signOut ends a session and waits a little for its applications.
-func (s *Service) signOut(ctx context.Context, by audit.Actor, id *session.Identity, reason string) (out SignedOut, err error) {
+// signOut ends a session and waits a little for its applications. The browser goes
+// onward then, "" for the page here.
+func (s *Service) signOut(
+	ctx context.Context, by audit.Actor, b Browser, id *session.Identity, reason, onward string,
+) (out SignedOut, err error) {
+	if out.Upstream, err = s.upstreamLogout(ctx, b, id.Session.ID, onward); err != nil {
+		return out, err
+	}
 	if out.Frames, err = s.openid.Frames(ctx, id.Session.ID); err != nil {
 		return out, err
 	}
@@ -91,7 +90,7 @@ func (s *Service) Logout(
 		step.Ask = true
 		return step, nil
 	}
-	step.SignedOut, err = s.signOut(ctx, by, id, "RP-initiated logout")
+	step.SignedOut, err = s.signOut(ctx, by, b, id, "RP-initiated logout", step.RedirectURL)
 	return step, err
 }
 

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 
+	"authy/server/account"
 	"authy/server/openid"
 	"authy/server/session"
 	"authy/storage"
@@ -21,6 +22,10 @@ type Question struct {
 	// Wants is how surely someone must prove who they are, where more is asked
 	// than was proved.
 	Wants openid.Assurance
+	// Anew says that a provider must ask them who they are, whatever it knows.
+	Anew bool
+	// Stuck says that they are to prove so, and have neither password nor passkey.
+	Stuck bool
 }
 
 // Question returns what the flow with an id asks of the browser. [ErrFlow] if
@@ -30,7 +35,7 @@ func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Ques
 	if err != nil {
 		return nil, err
 	}
-	q := &Question{Request: f.request.Request, Identity: id}
+	q := &Question{Request: f.request.Request, Identity: id, Anew: f.request.wantsAnew()}
 	if q.Client, err = s.applicationOf(ctx, f.request); err != nil {
 		return nil, err
 	}
@@ -50,6 +55,19 @@ func (s *Service) Question(ctx context.Context, b Browser, flowID string) (*Ques
 		return nil, err
 	}
 	q.Wants = up.to
-	q.Missing, err = s.missing(ctx, f.request, id.User.ID)
+	if q.Missing, err = s.missing(ctx, f.request, id.User.ID); err != nil || !q.Anew {
+		return q, err
+	}
+	q.Stuck, err = s.isStuck(ctx, id.User.ID)
 	return q, err
+}
+
+// isStuck says whether a user has neither password nor passkey.
+func (s *Service) isStuck(ctx context.Context, userID string) (bool, error) {
+	has, err := account.HasPassword(ctx, s.db.Reader, userID)
+	if err != nil || has {
+		return false, err
+	}
+	factors, err := account.FactorsOf(ctx, s.db.Reader, userID)
+	return !factors.Passkeys, err
 }

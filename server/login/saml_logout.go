@@ -23,6 +23,9 @@ func (s *Service) LogoutSAML(ctx context.Context, by audit.Actor, b Browser, d s
 	}
 	own := func(v *storage.ServiceVisit) bool { return id != nil && v.SessionID == id.Session.ID }
 	step := &LogoutStep{Kept: true}
+	if step.RedirectURL, err = s.Services.DoneURL(leave); err != nil {
+		return nil, err
+	}
 	if err := s.Services.Leave(ctx, by, leave); err != nil {
 		return nil, err
 	}
@@ -30,7 +33,7 @@ func (s *Service) LogoutSAML(ctx context.Context, by audit.Actor, b Browser, d s
 		switch v := &leave.Visits[i]; {
 		case own(v):
 			step.Kept = false
-			if step.SignedOut, err = s.signOut(ctx, by, id, "SAML logout"); err != nil {
+			if step.SignedOut, err = s.signOut(ctx, by, b, id, "SAML logout", step.RedirectURL); err != nil {
 				return nil, err
 			}
 		case leave.Signed:
@@ -39,8 +42,7 @@ func (s *Service) LogoutSAML(ctx context.Context, by audit.Actor, b Browser, d s
 			}
 		}
 	}
-	step.RedirectURL, err = s.Services.DoneURL(leave)
-	return step, err
+	return step, nil
 }
 
 // endVisited ends the session of a visit, in whichever browser it is.

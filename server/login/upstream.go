@@ -26,13 +26,14 @@ type Protocol interface {
 	// Finish reads what came back from the trip that Begin has begun.
 	Finish(ctx context.Context, p *storage.Provider, trip provider.Trip, answer url.Values) (*provider.Statement, error)
 	// Logout returns the request that ends a session there; nil if there is none.
+	// From there people come back to returnURL, which may have a state.
 	Logout(ctx context.Context, p *storage.Provider, u *storage.UpstreamSession, returnURL string) (*provider.Request, error)
 }
 
 // logoutReader is a [Protocol] whose providers say by themselves that a session
 // has ended.
 type logoutReader interface {
-	ParseLogout(ctx context.Context, p *storage.Provider, token string) (issuer, subject, sessionID string, err error)
+	ParseLogout(ctx context.Context, p *storage.Provider, token string) (*provider.Notice, error)
 }
 
 // What is refused about providers.
@@ -73,6 +74,7 @@ const (
 	toOffer  = "offer"  // an account; they are back
 	toClaim  = "claim"  // an account of theirs; they are back
 	toSecond = "second" // the second factor; they are back
+	toLeave  = "leave"  // to be signed out there, and go on then
 )
 
 // journey is what is kept of somebody who was sent away.
@@ -86,6 +88,8 @@ type journey struct {
 	IdentityID string              `json:"identity_id,omitempty"`
 	// Exists says that they may be told that there is an account.
 	Exists bool `json:"exists,omitempty"`
+	// Onward is where somebody goes who has signed out there.
+	Onward string `json:"onward,omitempty"`
 }
 
 // Going is somebody who wants to come in by way of a provider.
@@ -113,7 +117,7 @@ func (s *Service) Depart(ctx context.Context, by audit.Actor, b Browser, in Goin
 	case in.Again:
 		purpose, j.UserID = toProve, id.User.ID
 	case f != nil:
-		ask.Again = f.request.Has("login") || f.request.MaxAge != nil
+		ask.Again = f.request.wantsAnew()
 		if ask.LoginHint == "" {
 			ask.LoginHint = f.request.LoginHint
 		}

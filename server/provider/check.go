@@ -46,9 +46,7 @@ func (n notes) add(field, problem string) {
 // the records to be known is in [Service.checkIn].
 func (s *Service) problems(d Description) notes {
 	n := notes{}
-	if !slugForm.MatchString(d.Slug) {
-		n.add("slug", "Use 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end.")
-	}
+	n.add("slug", slugProblem(d.Slug))
 	n.add("kind", oneOf(d.Kind, Kinds...))
 	n.add("name", textProblem(d.Name, 1))
 	if d.Kind == SAML {
@@ -74,6 +72,17 @@ func (s *Service) problems(d Description) notes {
 	return n
 }
 
+// slugProblem says why a provider cannot be called so in URLs, or "".
+func slugProblem(slug string) string {
+	switch {
+	case !slugForm.MatchString(slug):
+		return "Use 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end."
+	case slug == "new":
+		return "A page of this server has this name: choose another."
+	}
+	return ""
+}
+
 // clientProblems notes what is wrong with a provider of OpenID Connect or OAuth.
 func (s *Service) clientProblems(d Description, n notes) {
 	o := d.Options
@@ -84,6 +93,7 @@ func (s *Service) clientProblems(d Description, n notes) {
 		least = 1
 	}
 	n.add("client_secret", printableProblem(d.Secret, least))
+	n.add("auth_method", s.authProblem(d))
 	n.add("scopes", scopesProblem(d.Kind, o.Scopes))
 	if d.Kind != Microsoft && len(o.Tenants) > 0 {
 		n.add("tenants", "Only Microsoft has tenants.")
@@ -110,11 +120,26 @@ func (s *Service) clientProblems(d Description, n notes) {
 	}
 }
 
+// authProblem says why authy cannot prove in that way who it is, or "".
+func (s *Service) authProblem(d Description) string {
+	switch method := d.Options.AuthMethod; {
+	case method == "":
+		return ""
+	case d.Kind != OIDC:
+		return "Only a provider of the kind oidc has a choice."
+	case method == AuthKey && d.ClientID == s.PublicURL:
+		return "The client ID must be another than the issuer of this server: its tokens would look like ours."
+	case method != AuthKey && d.Secret == "":
+		return "It needs a client secret."
+	}
+	return oneOf(d.Options.AuthMethod, AuthMethods...)
+}
+
 // samlProblems notes what is wrong with a SAML provider.
 func (s *Service) samlProblems(d Description, n notes) {
 	o := d.Options
 	for field, set := range map[string]bool{
-		"client_id": d.ClientID != "", "client_secret": d.Secret != "", "scopes": len(o.Scopes) > 0,
+		"auth_method": o.AuthMethod != "", "client_id": d.ClientID != "", "client_secret": d.Secret != "", "scopes": len(o.Scopes) > 0,
 		"tenants": len(o.Tenants) > 0, "trusted_methods": len(o.TrustedMethods) > 0,
 	} {
 		if set {

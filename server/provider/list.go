@@ -89,8 +89,9 @@ func (d Description) facts() map[string]string {
 	}
 	facts := map[string]string{
 		"kind": d.Kind, "name": d.Name, "issuer": d.Issuer, "client_id": d.ClientID,
-		"is_active": strconv.FormatBool(!d.Disabled && d.Slug != ""),
-		"scopes":    strings.Join(o.Scopes, " "), "tenants": strings.Join(o.Tenants, " "),
+		"is_active":   strconv.FormatBool(!d.Disabled && d.Slug != ""),
+		"auth_method": o.AuthMethod,
+		"scopes":      strings.Join(o.Scopes, " "), "tenants": strings.Join(o.Tenants, " "),
 		"domains": strings.Join(o.Domains, " "), "registration": o.Registration,
 		"trusted_methods":  strings.Join(o.TrustedMethods, " "),
 		"trusted_contexts": strings.Join(o.TrustedContexts, " "),

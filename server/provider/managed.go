@@ -136,7 +136,7 @@ func (s *Service) configured(ctx context.Context, name string, c *config.Provide
 	d := Description{
 		Slug: name, Kind: c.Kind, Name: c.Name, Issuer: c.Issuer, ClientID: c.ClientID, Secret: c.ClientSecret.Reveal(),
 		Options: Options{
-			Scopes: c.Scopes, Tenants: c.Tenants, Domains: c.Domains, Registration: c.Registration,
+			Scopes: c.Scopes, AuthMethod: c.AuthMethod, Tenants: c.Tenants, Domains: c.Domains, Registration: c.Registration,
 			TrustedMethods: c.TrustedMethods, TrustedContexts: c.TrustedContexts, Groups: c.Groups,
 			KeepProfile: c.KeepProfile, Logout: c.Logout, Metadata: c.Metadata, MetadataURL: c.MetadataURL,
 			Unsolicited: c.Unsolicited, NameIDFormat: c.NameIDFormat,

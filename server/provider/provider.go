@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/keyring"
 	"authy/server/org"
 	"authy/server/outbound"
 	"authy/storage"
@@ -38,6 +39,10 @@ const (
 	SAML      = "saml"
 )
 
+// ProvesAgain says whether the providers of a kind can prove that somebody has shown
+// them just now who they are: Google refuses to ask, and GitHub says nothing of it.
+func ProvesAgain(kind string) bool { return kind != Google && kind != GitHub }
+
 // Provider is an identity provider as it is kept.
 type Provider = storage.Provider
 
@@ -47,6 +52,10 @@ type Service struct {
 	PublicURL string
 	// Outbound asks providers.
 	Outbound *outbound.Client
+	// Keys sign by which authy proves at providers who it is; nil proves nothing.
+	Keys *keyring.Ring
+	// KeysURL is where the public halves of them are.
+	KeysURL string
 	// ReadMetadata judges SAML metadata and returns the entity id in it: the one
 	// that is named, or the only one for "". nil takes any, and needs the issuer.
 	ReadMetadata func(metadata, entityID string) (string, error)
@@ -113,6 +122,17 @@ type Trip struct {
 	AskedAt time.Time `json:"asked_at"`
 	// Again says that the person had to prove who they are.
 	Again bool `json:"again,omitempty"`
+}
+
+// Ended is what a provider says of sessions that have ended there: those of a
+// subject, the one of a session id, or both; one of the two may be "".
+type Ended struct{ Issuer, Subject, SessionID string }
+
+// Notice is a message that says so. It counts once.
+type Notice struct {
+	Ended
+	ID        string // unique at its issuer
+	ExpiresAt time.Time
 }
 
 // Statement is what a provider says of a person.

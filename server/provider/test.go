@@ -74,8 +74,10 @@ type trial struct {
 	s      *Service
 	p      *storage.Provider
 	checks []Check
-	// token is the token endpoint, if the secret may be tried there.
+	// token is the token endpoint, if the secret may be tried there, and algs how a
+	// client assertion may be signed.
 	token string
+	algs  []string
 }
 
 // note adds what was found: good if it is right, else bad.
@@ -121,6 +123,8 @@ type discovery struct {
 	Keys          string `json:"jwks_uri"`
 	// Methods are client_secret_basic if it says none.
 	Methods []string `json:"token_endpoint_auth_methods_supported"`
+	// Algs are those of client assertions.
+	Algs []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 }
 
 func (t *trial) openID() {
@@ -137,8 +141,13 @@ func (t *trial) openID() {
 	t.note("issuer", isIssuer(t.p, d.Issuer), "It calls itself "+d.Issuer+".", fmt.Sprintf(
 		"It calls itself %q, and not %q: they must be equal, letter by letter. Set the issuer to what it calls itself, if you trust that.",
 		d.Issuer, t.p.Issuer))
-	if t.endpoints(d) && isIssuer(t.p, d.Issuer) && slices.Contains(d.Methods, "client_secret_post") {
-		t.token = d.Token
+	if t.byKey() {
+		t.note("client_key", len(d.Methods) == 0 || slices.Contains(d.Methods, AuthKey),
+			"Give the provider the address of the keys that sign for authy: "+t.s.KeysURL, fmt.Sprintf(
+				"It does not take private_key_jwt, but %s: choose another way and set a secret.", strings.Join(d.Methods, ", ")))
+	}
+	if t.endpoints(d) && isIssuer(t.p, d.Issuer) && (t.byKey() || slices.Contains(d.Methods, AuthPost)) {
+		t.token, t.algs = d.Token, d.Algs
 	}
 	if d.Keys != "" && t.s.urlProblem(d.Keys) == "" {
 		t.keys(d.Keys)

@@ -20,6 +20,9 @@ var unknownCode = []string{"invalid_grant", "bad_verification_code"}
 func (t *trial) secret() {
 	const unsure = "There is one; the provider says whether it is right when somebody signs in."
 	switch {
+	case t.byKey() && t.token == "":
+		return // why not has been said
+	case t.byKey():
 	case t.p.Secret == "" && t.p.Kind == OIDC:
 		t.note("secret", true, "There is none: the client is public, and PKCE is its proof.", "")
 		return
@@ -31,19 +34,40 @@ func (t *trial) secret() {
 		return
 	}
 	problem := t.redeem()
-	t.note("secret", !slices.Contains(unknownClient, problem), map[bool]string{
-		true: "The provider knows the client ID and the secret.", false: unsure,
-	}[slices.Contains(unknownCode, problem)], fmt.Sprintf(
-		"The provider does not know this client ID with this secret (%s): copy both again; a secret may have expired.", problem))
+	good, known := unsure, "The provider knows the client ID and the secret."
+	bad := "The provider does not know this client ID with this secret (%s): copy both again; a secret may have expired."
+	if t.byKey() {
+		known = "The provider knows the client by its key."
+		good = "The provider says whether it knows the key when somebody signs in."
+		bad = "The provider does not know this client ID by our key (%s): copy the ID again, and give it the address of the keys."
+	}
+	if slices.Contains(unknownCode, problem) {
+		good = known
+	}
+	t.note("secret", !slices.Contains(unknownClient, problem), good, fmt.Sprintf(bad, problem))
 }
+
+// byKey says whether authy proves by a key who it is.
+func (t *trial) byKey() bool { return t.p.Options.AuthMethod == AuthKey }
 
 // redeem returns the error with which a token endpoint refuses a code that nobody
 // was given, "" if there is none to be read.
 func (t *trial) redeem() string {
-	answer, err := t.s.Outbound.Post(t.ctx, t.token, url.Values{
+	question := url.Values{
 		"grant_type": {"authorization_code"}, "code": {"authy-provider-test"}, "redirect_uri": {t.s.RedirectURI(t.p)},
-		"client_id": {t.p.ClientID}, "client_secret": {t.p.Secret},
-	}, maxDocument)
+		"client_id": {t.p.ClientID},
+	}
+	if t.byKey() {
+		assertion, err := t.s.Assertion(t.ctx, t.p.ClientID, t.p.Issuer, t.algs)
+		if err != nil {
+			return ""
+		}
+		question.Set("client_assertion", assertion)
+		question.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+	} else {
+		question.Set("client_secret", t.p.Secret)
+	}
+	answer, err := t.s.Outbound.Post(t.ctx, t.token, question, maxDocument)
 	if err != nil {
 		return ""
 	}

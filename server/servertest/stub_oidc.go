@@ -49,6 +49,11 @@ type StubOIDC struct {
 	Sign     func(payload []byte) (jwt string) // replaces its signature
 	Grant    func(tokens map[string]any)       // changes the token response
 	Tell     func(info map[string]any)         // changes userinfo
+	// Inform replaces userinfo as a whole, by its content type and body.
+	Inform func(info map[string]any) (kind, body string)
+	// Proves looks at a client assertion, where a client sends one in the place of
+	// the secret.
+	Proves func(assertion string) bool
 
 	// KeyIssuer is which issuer the key of [NewStubMicrosoft] is for: "" for that of any tenant,
 	// "none" for a key that does not say.
@@ -232,6 +237,10 @@ func (s *StubOIDC) token(w http.ResponseWriter, r *http.Request) {
 	} else {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	}
+	if s.Proves != nil && r.PostFormValue("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" &&
+		s.Proves(r.PostFormValue("client_assertion")) {
+		secret = s.Secret
+	}
 	if id != s.ClientID || secret != s.Secret || basic && r.PostForm.Has("client_secret") {
 		stubFail(w, http.StatusUnauthorized, "invalid_client", "The client is not known by this secret.")
 		return
@@ -302,6 +311,12 @@ func (s *StubOIDC) userinfo(w http.ResponseWriter, r *http.Request) {
 	info = maps.Clone(info)
 	if s.Tell != nil {
 		s.Tell(info)
+	}
+	if s.Inform != nil {
+		kind, body := s.Inform(info)
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write([]byte(body)) // who asks sees what is missing
+		return
 	}
 	stubReply(w, http.StatusOK, info)
 }

@@ -11,6 +11,7 @@ import (
 
 	"authy/server/outbound"
 	"authy/server/provider"
+	"authy/storage"
 )
 
 const (
@@ -33,7 +34,9 @@ type metadata struct {
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	TokenMethods          []string `json:"token_endpoint_auth_methods_supported"`
 	Scopes                []string `json:"scopes_supported"`
-	ResponseModes         []string `json:"response_modes_supported"`
+	// TokenAlgs are those of client assertions.
+	TokenAlgs     []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	ResponseModes []string `json:"response_modes_supported"`
 	// NamesIssuer says that answers have the parameter iss (RFC 9207, section 3).
 	NamesIssuer bool `json:"authorization_response_iss_parameter_supported"`
 }
@@ -73,16 +76,18 @@ func parseMetadata(body []byte, check func(string) error) (*metadata, error) {
 	return m, nil
 }
 
-// clientMethod returns how a client with a secret says who it is at the token
-// endpoint, and whether it is a way that is known here.
-func (m *metadata) clientMethod(secret string) (method string, known bool) {
-	switch {
-	case secret == "":
+// clientMethod returns how authy says at the token endpoint of a provider who it
+// is, and whether it is a way that is known here. What was chosen is not doubted.
+func (m *metadata) clientMethod(p *storage.Provider) (method string, known bool) {
+	switch chosen := p.Options.AuthMethod; {
+	case chosen != "":
+		return chosen, true
+	case p.Secret == "":
 		return "none", true
-	case len(m.TokenMethods) == 0 || slices.Contains(m.TokenMethods, "client_secret_basic"):
-		return "client_secret_basic", true // which is the default by section 3
+	case len(m.TokenMethods) == 0 || slices.Contains(m.TokenMethods, provider.AuthBasic):
+		return provider.AuthBasic, true // which is the default by section 3
 	}
-	return "client_secret_post", slices.Contains(m.TokenMethods, "client_secret_post")
+	return provider.AuthPost, slices.Contains(m.TokenMethods, provider.AuthPost)
 }
 
 // documents keeps metadata, so that one provider, however slow, holds up nobody

@@ -23,9 +23,17 @@ const maxAnswer = 128 << 10
 // errObject says that an answer is no JSON object.
 var errObject = errors.New("the answer is no JSON object")
 
+// assertionType is what a client assertion is (RFC 7523, section 2.2).
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
 // tokenEndpoint is where codes are exchanged, and how a client says there who it
 // is.
-type tokenEndpoint struct{ url, method string }
+type tokenEndpoint struct {
+	url, method string
+	// issuer is whom a client assertion is for, and algs how it may be signed.
+	issuer string
+	algs   []string
+}
 
 // exchange gives a code for tokens (RFC 6749, section 4.1.3) and returns the
 // members of the answer.
@@ -40,20 +48,39 @@ func (s *Service) exchange(
 		"code_verifier": {trip.Verifier},
 	}
 	header := http.Header{"Accept": {"application/json"}} // GitHub answers with a form otherwise
-	switch to.method {
-	case "client_secret_basic":
-		header.Set("Authorization", basic(p.ClientID, p.Secret))
-	case "client_secret_post":
-		form.Set("client_secret", p.Secret)
-		fallthrough
-	default:
-		form.Set("client_id", p.ClientID)
+	if err := s.authenticate(ctx, p, to, form, header); err != nil {
+		return nil, err
 	}
 	answer, err := s.ask.Ask(ctx, outbound.Question{URL: to.url, Form: form, Header: header, Limit: maxAnswer})
 	if err != nil {
 		return nil, unanswered(err)
 	}
 	return granted(answer)
+}
+
+// authenticate adds to a request by what authy says who it is.
+func (s *Service) authenticate(
+	ctx context.Context, p *storage.Provider, to tokenEndpoint, form url.Values, header http.Header,
+) error {
+	switch to.method {
+	case provider.AuthBasic:
+		header.Set("Authorization", basic(p.ClientID, p.Secret))
+		return nil
+	case provider.AuthPost:
+		form.Set("client_secret", p.Secret)
+	case provider.AuthKey:
+		if s.Assert == nil {
+			return provider.Refuse(provider.Misconfigured, "no_client_key", nil)
+		}
+		assertion, err := s.Assert(ctx, p.ClientID, to.issuer, to.algs)
+		if err != nil {
+			return provider.Refuse(provider.Misconfigured, "no_client_key", err)
+		}
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", assertion)
+	}
+	form.Set("client_id", p.ClientID)
+	return nil
 }
 
 // basic returns the header by which a client authenticates (RFC 6749, section

@@ -41,12 +41,6 @@ func (g *gitHub) api() string {
 }
 
 func (g *gitHub) begin(_ context.Context, now time.Time, ask provider.Ask) (*provider.Request, error) {
-	if ask.Again {
-		return nil, &provider.Refusal{
-			Kind: provider.Misconfigured, Reason: "cannot_ask_again",
-			Text: "GitHub cannot be asked to confirm again who you are. Use another way.",
-		}
-	}
 	if err := g.ask.Check(g.issuer()); err != nil {
 		return nil, unanswered(err)
 	}
@@ -86,7 +80,7 @@ func (g *gitHub) finish(
 	if err != nil {
 		return nil, err
 	}
-	to := tokenEndpoint{g.issuer() + "/login/oauth/access_token", "client_secret_post"}
+	to := tokenEndpoint{url: g.issuer() + "/login/oauth/access_token", method: provider.AuthPost}
 	members, err := g.exchange(ctx, g.p, to, trip, code)
 	if err != nil {
 		return nil, err

@@ -21,33 +21,33 @@ const (
 
 // ParseLogout believes a logout token of a provider, or not (OpenID Connect
 // Back-Channel Logout 1.0, section 2.6), and returns whose sessions have ended
-// there: those of a subject, the one of a session id, or both; one of the two may
-// be "". A token that comes again ends nothing more. An error is a
+// there. Whether it came before is for the caller to know. An error is a
 // [provider.Refusal].
-func (s *Service) ParseLogout(
-	ctx context.Context, p *storage.Provider, token string,
-) (issuer, subject, sessionID string, err error) {
+func (s *Service) ParseLogout(ctx context.Context, p *storage.Provider, token string) (*provider.Notice, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if p.Kind != provider.OIDC { // the others have none, and their subjects are not sub
-		return "", "", "", provider.Refuse(provider.Misconfigured, "no_back_channel", fmt.Errorf("provider %s", p.Slug))
+		return nil, provider.Refuse(provider.Misconfigured, "no_back_channel", fmt.Errorf("provider %s", p.Slug))
 	}
 	o := &openID{s, p, plain{}}
 	m, err := o.metadata(ctx)
 	if err != nil {
-		return "", "", "", err
+		return nil, err
 	}
 	t, err := o.signed(ctx, m, token)
 	if err != nil {
-		return "", "", "", err
+		return nil, err
 	}
-	if issuer, err = o.checkIssued(m, time.Now(), t.Claims); err != nil {
-		return "", "", "", err
+	n, now := &provider.Notice{ID: text(t.Claims, "jti")}, time.Now()
+	if n.Issuer, err = o.checkIssued(m, now, t.Claims); err != nil {
+		return nil, err
 	}
-	if subject, sessionID, err = ended(t, time.Now()); err != nil {
-		return "", "", "", err
+	if n.Subject, n.SessionID, err = ended(t, now); err != nil {
+		return nil, err
 	}
-	return issuer, subject, sessionID, nil
+	// None is taken later than that, whatever it says itself.
+	n.ExpiresAt = now.Add(logoutAge + keyset.Skew)
+	return n, nil
 }
 
 // ended returns what a token of the right issuer for this client says has ended.

@@ -56,9 +56,10 @@ func TestALogoutTokenIsBelievedOrNot(t *testing.T) {
 	stub, s := servertest.NewStubOIDC(t), newService()
 	p := at(provider.OIDC, stub)
 	for _, c := range []struct{ subject, session string }{{"person-1", ""}, {"", "session-9"}, {"person-1", "session-9"}} {
-		issuer, subject, session, err := s.ParseLogout(t.Context(), p, stub.LogoutToken(c.subject, c.session))
-		if err != nil || issuer != stub.Issuer || subject != c.subject || session != c.session {
-			t.Errorf("of %q, %q: %q, %q, %q, %v", c.subject, c.session, issuer, subject, session, err)
+		got, err := s.ParseLogout(t.Context(), p, stub.LogoutToken(c.subject, c.session))
+		want := provider.Ended{Issuer: stub.Issuer, Subject: c.subject, SessionID: c.session}
+		if err != nil || got.Ended != want || got.ID == "" || !got.ExpiresAt.After(time.Now().Add(5*time.Minute)) {
+			t.Errorf("of %q, %q: %+v, %v", c.subject, c.session, got, err)
 		}
 	}
 	const event = "http://schemas.openid.net/event/backchannel-logout"
@@ -94,15 +95,15 @@ func TestALogoutTokenIsBelievedOrNot(t *testing.T) {
 			"sub": "person-1", "events": claims{event: claims{}},
 		}
 		c.change(all)
-		_, _, _, err := s.ParseLogout(t.Context(), p, stub.Token(c.typ, all))
+		_, err := s.ParseLogout(t.Context(), p, stub.Token(c.typ, all))
 		refused(t, name, err, provider.Untrue, c.reason)
 	}
 	other := servertest.NewStubOIDC(t)
 	other.Issuer, other.ClientID = stub.Issuer, stub.ClientID
-	_, _, _, err := s.ParseLogout(t.Context(), p, other.LogoutToken("person-1", ""))
+	_, err := s.ParseLogout(t.Context(), p, other.LogoutToken("person-1", ""))
 	refused(t, "signed by another", err, provider.Untrue, "wrong_signature")
-	_, _, _, err = s.ParseLogout(t.Context(), p, "")
+	_, err = s.ParseLogout(t.Context(), p, "")
 	refused(t, "nothing", err, provider.Untrue, "bad_token")
-	_, _, _, err = s.ParseLogout(t.Context(), at(provider.Microsoft, servertest.NewStubMicrosoft(t)), "")
+	_, err = s.ParseLogout(t.Context(), at(provider.Microsoft, servertest.NewStubMicrosoft(t)), "")
 	refused(t, "Microsoft", err, provider.Misconfigured, "no_back_channel")
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"authy/server/keyset"
@@ -63,7 +63,7 @@ func (o *openID) begin(ctx context.Context, now time.Time, ask provider.Ask) (*p
 	if err != nil {
 		return nil, err
 	}
-	if _, known := m.clientMethod(o.p.Secret); !known {
+	if _, known := m.clientMethod(o.p); !known {
 		return nil, provider.Refuse(provider.Misconfigured, "no_client_authentication",
 			fmt.Errorf("the token endpoint takes %.200q", m.TokenMethods))
 	}
@@ -117,8 +117,8 @@ func (o *openID) finish(
 	if err != nil {
 		return nil, err
 	}
-	method, _ := m.clientMethod(o.p.Secret)
-	members, err := o.exchange(ctx, o.p, tokenEndpoint{m.TokenEndpoint, method}, trip, code)
+	method, _ := m.clientMethod(o.p)
+	members, err := o.exchange(ctx, o.p, tokenEndpoint{m.TokenEndpoint, method, m.Issuer, m.TokenAlgs}, trip, code)
 	if err != nil {
 		return nil, err
 	}
@@ -151,65 +151,16 @@ func (o *openID) checkSender(m *metadata, answer url.Values) error {
 	return nil
 }
 
-// complete returns the claims of an ID token, and where some are missing those of
-// userinfo, about the same subject (OpenID Connect Core 1.0, section 5.3.2).
-func (o *openID) complete(ctx context.Context, m *metadata, t *idToken) (keyset.Claims, error) {
-	if m.UserinfoEndpoint == "" || !o.lacks(o.p, t.claims) {
-		return t.claims, nil
-	}
-	answer, err := o.fetch(ctx, m.UserinfoEndpoint, t.access, http.Header{"Accept": {"application/json"}})
-	if err != nil {
-		return nil, err
-	}
-	if answer.Status != http.StatusOK {
-		kind := provider.Untrue
-		if answer.Status >= 500 {
-			kind = provider.Unreachable
-		}
-		return nil, provider.Refuse(kind, "userinfo_refused", fmt.Errorf("userinfo answered %d", answer.Status))
-	}
-	info, err := object(answer.Body)
-	if err != nil {
-		return nil, provider.Refuse(provider.Untrue, "bad_userinfo", err)
-	}
-	if subject, err := info.Text("sub"); err != nil || subject != t.subject {
-		return nil, provider.Refuse(provider.Untrue, "wrong_userinfo_subject", err)
-	}
-	return merged(t.claims, info), nil
-}
-
-// identifying are the claims that only an ID token can make.
-var identifying = []string{
-	"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce", "at_hash", "auth_time", "acr", "amr", "sid", "tid", "oid", "hd", "xms_edov",
-}
-
-// merged returns the claims of an ID token with those of userinfo that it lacks.
-// Whether an address is verified is said by who says the address.
-func merged(token, info keyset.Claims) keyset.Claims {
-	out := keyset.Claims{}
-	for name, value := range info {
-		if !slices.Contains(identifying, name) {
-			out[name] = value
-		}
-	}
-	if _, has := token["email"]; has {
-		delete(out, "email_verified")
-	}
-	for name, value := range token {
-		if name == "email_verified" && token["email"] == nil && out["email"] != nil {
-			continue
-		}
-		out[name] = value
-	}
-	return out
-}
-
 func (o *openID) logout(ctx context.Context, now time.Time, hint, returnURL string) (*provider.Request, error) {
 	m, err := o.metadata(ctx)
 	if err != nil || m.EndSessionEndpoint == "" {
 		return nil, err
 	}
-	trip := provider.Trip{ReturnURL: returnURL, RequestID: rand.Text(), AskedAt: now}
+	returnURL, state, _ := strings.Cut(returnURL, "?state=") // it is registered there without
+	if state == "" {
+		state = rand.Text()
+	}
+	trip := provider.Trip{ReturnURL: returnURL, RequestID: state, AskedAt: now}
 	// OpenID Connect RP-Initiated Logout 1.0, section 2.
 	query := url.Values{
 		"client_id": {o.p.ClientID}, "post_logout_redirect_uri": {returnURL}, "state": {trip.RequestID},

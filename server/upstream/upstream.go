@@ -5,7 +5,7 @@
 // what providers publish of themselves.
 //
 // Read upstream.go (the way there and back), discovery.go (what a provider says of
-// itself), exchange.go (a code for tokens), idtoken.go (what is believed),
+// itself), exchange.go (a code for tokens), idtoken.go and userinfo.go (what is believed),
 // statement.go (what is made of it), then google.go, microsoft.go and github.go.
 package upstream
 
@@ -31,6 +31,10 @@ const patience = 9 * time.Second
 
 // Service speaks with providers.
 type Service struct {
+	// Assert returns a JWT by which a client proves who it is, for an audience and
+	// signed with one of algs; nil proves nothing. See [provider.Service.Assertion].
+	Assert func(ctx context.Context, clientID, audience string, algs []string) (string, error)
+
 	ask       *outbound.Client
 	keys      *keyset.Cache
 	documents *documents
@@ -49,6 +53,12 @@ func (s *Service) Begin(ctx context.Context, p *storage.Provider, ask provider.A
 	d, err := s.dialect(p)
 	if err != nil {
 		return nil, err
+	}
+	if ask.Again && !provider.ProvesAgain(p.Kind) {
+		return nil, &provider.Refusal{
+			Kind: provider.Misconfigured, Reason: "cannot_ask_again",
+			Text: p.Name + " cannot confirm that it is you right now. Use your password or a passkey, or sign in another way.",
+		}
 	}
 	return d.begin(ctx, time.Now(), ask)
 }
@@ -70,7 +80,7 @@ func (s *Service) Finish(
 
 // Logout returns where a browser is sent to end its session at the provider too,
 // and comes back to returnURL from; nil if the provider has no such place. The
-// state is the request id of the trip. An error is a [provider.Refusal].
+// state, that of returnURL if it has one, is the request id of the trip. An error is a [provider.Refusal].
 func (s *Service) Logout(
 	ctx context.Context, p *storage.Provider, u *storage.UpstreamSession, returnURL string,
 ) (*provider.Request, error) {
