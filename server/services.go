@@ -159,6 +159,8 @@ func (s *Services) buildPeers() {
 	s.Providers = provider.New(s.DB)
 	s.Providers.PublicURL, s.Providers.Outbound = url, s.Outbound
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
+	s.SAMLSP.Outbound, s.SAMLSP.Limits = s.Outbound, s.limits(s.Store)
+	s.Providers.FetchSAML = s.SAMLSP.Fetch
 }
 
 // protocols returns what asks providers, by their kinds.

@@ -149,10 +149,11 @@ func (tx *Tx) TakeRefresh(ctx context.Context, id string, now, next time.Time) e
 	return one(res)
 }
 
-// SaveRefresh notes what became of a refresh at a time; problem is "" if it is kept.
-func (tx *Tx) SaveRefresh(ctx context.Context, id string, at time.Time, problem string) error {
-	_, err := tx.conn.hot(ctx, "UPDATE providers SET refreshed_at = ?, refresh_problem = ? WHERE id = ?",
-		At(at).UnixMilli(), problem, id)
+// SaveRefresh notes what became of a refresh at a time, and when the next is due; problem
+// is "" if what came is kept.
+func (tx *Tx) SaveRefresh(ctx context.Context, id string, at, next time.Time, problem string) error {
+	_, err := tx.conn.hot(ctx, "UPDATE providers SET refreshed_at = ?, refresh_at = ?, refresh_problem = ? WHERE id = ?",
+		At(at).UnixMilli(), At(next).UnixMilli(), problem, id)
 	return translate(err)
 }
 
