@@ -71,6 +71,17 @@ func (r Reader) Services(ctx context.Context, orgID string) ([]Service, error) {
 	return list[Service](ctx, r, "slug", "organization_id = ?", orgID)
 }
 
+// ServicesInBrief is [Reader.Services] without the metadata.
+func (r Reader) ServicesInBrief(ctx context.Context, orgID string) ([]Service, error) {
+	var services []Service
+	q := r.bun.NewSelect().Conn(r.conn).Model(&services).ExcludeColumn("metadata")
+	if orgID != "" {
+		q.Where("organization_id = ?", orgID)
+	}
+	err := q.OrderExpr("slug").Scan(ctx)
+	return services, translate(err)
+}
+
 // InsertService adds a service; [ErrTaken] says that its slug or its entity id is
 // in use.
 func (tx *Tx) InsertService(ctx context.Context, s *Service) error { return insert(ctx, tx, s) }

@@ -55,6 +55,12 @@ func pageData() map[string]any {
 		"organization_sign_in": organizationPage{},
 		"arrival_new":          newcomerPage{},
 		"arrival_link":         claimantPage{},
+
+		"admin_saml": samlListPage{}, "org_saml": samlListPage{},
+		"admin_saml_service": samlServicePage{}, "org_saml_service": samlServicePage{},
+		"admin_saml_form": samlFormPage{}, "org_saml_form": samlFormPage{},
+		"admin_saml_remove": samlRemovePage{}, "org_saml_remove": samlRemovePage{},
+		"admin_saml_keys": samlKeysPage{}, "admin_saml_turn": samlTurnPage{}, "admin_saml_retire": samlKeyPage{},
 	}
 }
 
