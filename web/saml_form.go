@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -117,21 +119,30 @@ func formatOptions(format string) []optionView {
 // samlSources are the fields for metadata.
 func samlSources(form url.Values, d saml2.Description, hint saml2.Hint) (sources, typed []inputView) {
 	address := inputView{
-		Name: "metadata_url", Label: msg("Metadata URL"), Kind: "url", Mono: true, Value: d.Options.MetadataURL,
-		Hint: msg("The address of its metadata, with https."),
-	}
-	if hint.Metadata != "" {
-		address.Hint = hint.Metadata
+		Name: "metadata_url", Label: msg("Metadata URL"), Kind: "url", Mono: true,
+		Value: cmp.Or(d.Options.MetadataURL, known(hint.Metadata)),
+		Hint:  cmp.Or(hint.Metadata, msg("The address of its metadata, with https.")),
 	}
 	document := inputView{
 		Name: "metadata", Label: msg("Or the metadata itself"), Kind: textArea, Mono: true, Value: form.Get("metadata"),
 		Hint: msg("Paste the whole XML document."),
 	}
 	return []inputView{address, document}, []inputView{
-		{Name: "entity_id", Label: msg("Entity ID"), Mono: true, Value: form.Get("entity_id"), Hint: hint.EntityID},
-		{Name: "acs_url", Label: msg("ACS URL"), Kind: "url", Mono: true, Value: form.Get("acs_url"), Hint: hint.ACS},
+		{Name: "entity_id", Label: msg("Entity ID"), Mono: true, Value: cmp.Or(form.Get("entity_id"), known(hint.EntityID)), Hint: hint.EntityID},
+		{Name: "acs_url", Label: msg("ACS URL"), Kind: "url", Mono: true, Value: cmp.Or(form.Get("acs_url"), known(hint.ACS)), Hint: hint.ACS},
 		{Name: "slo_url", Label: msg("Sign-out URL"), Kind: "url", Mono: true, Value: form.Get("slo_url")},
 	}
+}
+
+// ownPart is what a hint has in the place of what is one's own.
+var ownPart = regexp.MustCompile("[A-Z]{2}")
+
+// known is a hint that is the same for everybody, "" for any other.
+func known(hint string) string {
+	if ownPart.MatchString(hint) {
+		return ""
+	}
+	return hint
 }
 
 // readSAMLForm writes what somebody has filled in to a description.
