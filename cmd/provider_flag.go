@@ -18,16 +18,16 @@ const maxMetadata = 1 << 20
 
 // providerFlags are the flags that describe an identity provider.
 type providerFlags struct {
-	name, issuer, tenant, clientID, authMethod string
-	scopes, tenants, domains                   []string
-	registration, groups                       string
-	methods, contexts, roles, attributes       []string
-	keepProfile, logout, unsolicited, disabled bool
-	metadata, metadataURL, nameIDFormat        string
-	secretStdin                                bool
-	secret                                     string
-	given                                      []provider.Role
-	mapped                                     map[string]string
+	name, issuer, tenant, clientID, authMethod   string
+	scopes, tenants, domains                     []string
+	registration, groups                         string
+	methods, contexts, roles, attributes         []string
+	keepProfile, logout, unsolicited, disabled   bool
+	metadata, metadataURL, nameIDFormat, subject string
+	secretStdin                                  bool
+	secret                                       string
+	given                                        []provider.Role
+	mapped                                       map[string]string
 }
 
 func (f *providerFlags) add(c *cobra.Command) {
@@ -55,6 +55,7 @@ func (f *providerFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.metadata, "metadata", "", "`FILE` with the SAML metadata; - is standard input")
 	flags.BoolVar(&f.unsolicited, "unsolicited", false, "let sign-ins begin at the SAML provider")
 	flags.StringVar(&f.nameIDFormat, "name-id-format", "", "`FORMAT` of SAML name identifiers to ask for (default persistent)")
+	flags.StringVar(&f.subject, "subject-attribute", "", "`ATTRIBUTE` of SAML that says who somebody is for good, where the NameID does not")
 	flags.StringArrayVar(&f.attributes, "attribute", nil, "`CLAIM=ATTRIBUTE` of SAML that says the claim; repeat for more")
 	flags.BoolVar(&f.disabled, "disabled", false, "nobody can come from it")
 }
@@ -119,28 +120,29 @@ func (f *providerFlags) resolve(ctx context.Context, s *server.Services) error {
 func (f *providerFlags) writeTo(c *cobra.Command, d *provider.Description) (given int) {
 	o := &d.Options
 	for name, write := range map[string]func(){
-		"name":            func() { d.Name = f.name },
-		"issuer":          func() { d.Issuer = f.issuer },
-		"tenant":          func() { d.Issuer = f.tenant },
-		"allow-tenant":    func() { o.Tenants = valuesOf(f.tenants) },
-		"client-id":       func() { d.ClientID = f.clientID },
-		"auth-method":     func() { o.AuthMethod = f.authMethod },
-		"secret-stdin":    func() { d.Secret = f.secret },
-		"scope":           func() { o.Scopes = valuesOf(f.scopes) },
-		"domain":          func() { o.Domains = valuesOf(f.domains) },
-		"registration":    func() { o.Registration = f.registration },
-		"trusted-method":  func() { o.TrustedMethods = valuesOf(f.methods) },
-		"trusted-context": func() { o.TrustedContexts = valuesOf(f.contexts) },
-		"groups":          func() { o.Groups = f.groups },
-		"role":            func() { o.Roles = f.given },
-		"keep-profile":    func() { o.KeepProfile = f.keepProfile },
-		"logout":          func() { o.Logout = f.logout },
-		"metadata-url":    func() { o.MetadataURL = f.metadataURL },
-		"metadata":        func() { o.Metadata = f.metadata },
-		"unsolicited":     func() { o.Unsolicited = f.unsolicited },
-		"name-id-format":  func() { o.NameIDFormat = f.nameIDFormat },
-		"attribute":       func() { o.Attributes = f.mapped },
-		"disabled":        func() { d.Disabled = f.disabled },
+		"name":              func() { d.Name = f.name },
+		"issuer":            func() { d.Issuer = f.issuer },
+		"tenant":            func() { d.Issuer = f.tenant },
+		"allow-tenant":      func() { o.Tenants = valuesOf(f.tenants) },
+		"client-id":         func() { d.ClientID = f.clientID },
+		"auth-method":       func() { o.AuthMethod = f.authMethod },
+		"secret-stdin":      func() { d.Secret = f.secret },
+		"scope":             func() { o.Scopes = valuesOf(f.scopes) },
+		"domain":            func() { o.Domains = valuesOf(f.domains) },
+		"registration":      func() { o.Registration = f.registration },
+		"trusted-method":    func() { o.TrustedMethods = valuesOf(f.methods) },
+		"trusted-context":   func() { o.TrustedContexts = valuesOf(f.contexts) },
+		"groups":            func() { o.Groups = f.groups },
+		"role":              func() { o.Roles = f.given },
+		"keep-profile":      func() { o.KeepProfile = f.keepProfile },
+		"logout":            func() { o.Logout = f.logout },
+		"metadata-url":      func() { o.MetadataURL = f.metadataURL },
+		"metadata":          func() { o.Metadata = f.metadata },
+		"unsolicited":       func() { o.Unsolicited = f.unsolicited },
+		"name-id-format":    func() { o.NameIDFormat = f.nameIDFormat },
+		"attribute":         func() { o.Attributes = f.mapped },
+		"disabled":          func() { d.Disabled = f.disabled },
+		"subject-attribute": func() { o.SubjectAttribute = f.subject },
 	} {
 		if c.Flags().Changed(name) {
 			write()

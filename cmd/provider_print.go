@@ -36,7 +36,10 @@ type providerOut struct {
 	HasMetadata     bool              `json:"has_metadata"`
 	Unsolicited     bool              `json:"unsolicited"`
 	NameIDFormat    string            `json:"name_id_format,omitempty"`
+	Subject         string            `json:"subject_attribute,omitempty"`
 	Attributes      map[string]string `json:"attributes,omitempty"`
+	RefreshedAt     *time.Time        `json:"refreshed_at"` // the metadata
+	RefreshProblem  string            `json:"refresh_problem,omitempty"`
 	CreatedAt       *time.Time        `json:"created_at"`
 	UpdatedAt       *time.Time        `json:"updated_at"`
 }
@@ -51,7 +54,8 @@ func providerOutOf(s *server.Services, p *provider.Provider) providerOut {
 		TrustedMethods: list(o.TrustedMethods), TrustedContexts: list(o.TrustedContexts), Groups: o.Groups,
 		Roles: append([]provider.Role{}, o.Roles...), KeepProfile: o.KeepProfile, Logout: o.Logout,
 		MetadataURL: o.MetadataURL, HasMetadata: o.Metadata != "", Unsolicited: o.Unsolicited,
-		NameIDFormat: o.NameIDFormat, Attributes: o.Attributes,
+		NameIDFormat: o.NameIDFormat, Subject: o.SubjectAttribute, Attributes: o.Attributes,
+		RefreshedAt: instantOrNull(p.RefreshedAt.Time), RefreshProblem: p.RefreshProblem,
 		CreatedAt: instantOrNull(p.CreatedAt.Time), UpdatedAt: instantOrNull(p.UpdatedAt.Time),
 	}
 }
@@ -135,11 +139,18 @@ func (a *app) samlRows(p providerOut) [][]string {
 		attributes = append(attributes, claim+"="+attribute)
 	}
 	slices.Sort(attributes)
+	fetched := ""
+	if p.RefreshedAt != nil {
+		fetched = instant(*p.RefreshedAt)
+	}
 	return [][]string{
 		{"Metadata at", p.MetadataURL},
 		{"Has metadata", yesOrNo(p.HasMetadata)},
 		{"Begins sign-ins", yesOrNo(p.Unsolicited)},
+		{"Metadata fetched", fetched},
+		{"Not kept because", p.RefreshProblem},
 		{"Name ID format", p.NameIDFormat},
+		{"Subject attribute", p.Subject},
 		{"Attributes", strings.Join(attributes, " ")},
 	}
 }

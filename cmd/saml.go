@@ -156,7 +156,8 @@ func (a *app) samlRefreshCommand() *cobra.Command {
 		Use:   "refresh SLUG",
 		Short: "Fetch the metadata of a SAML identity provider anew",
 		Long: `Fetch the metadata of a SAML identity provider anew, from the URL that it was added
-with, also of one that the configuration sets. What is different is printed. New
+with, also of one that the configuration sets: a server does so once a day by itself.
+What is different is printed. New
 keys and addresses are kept only if the metadata is signed by a key that was known,
 or with --accept: compare them first with what whoever runs the provider tells you.`,
 		Example: `  authy saml refresh acme-corp-okta
@@ -165,11 +166,7 @@ or with --accept: compare them first with what whoever runs the provider tells y
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			return a.with(ctx, func(s *server.Services) error {
-				p, err := s.Providers.Find(ctx, args[0])
-				if err != nil {
-					return err
-				}
-				metadata, changes, err := s.SAMLSP.Fetch(ctx, s.Outbound, p, accept)
+				changes, err := s.Providers.Refresh(ctx, audit.Shell(), args[0], accept)
 				for _, change := range changes {
 					a.note(change)
 				}
@@ -177,9 +174,6 @@ or with --accept: compare them first with what whoever runs the provider tells y
 					a.note("Nothing was changed. If this is right, use --accept.")
 				}
 				if err != nil {
-					return err
-				}
-				if err := s.Providers.KeepMetadata(ctx, audit.Shell(), args[0], metadata); err != nil {
 					return err
 				}
 				a.note("The metadata is kept.")

@@ -65,10 +65,7 @@ func (f *serviceFlags) add(c *cobra.Command) {
 func (f *serviceFlags) read(a *app, c *cobra.Command) error {
 	f.mapped = map[string]string{}
 	for _, pair := range valuesOf(f.attributes) {
-		name, claim, ok := strings.Cut(pair, "=")
-		if at := strings.LastIndex(pair, "=text:"); at >= 0 {
-			name, claim = pair[:at], pair[at+1:]
-		}
+		name, claim, ok := saml2.ParseAttribute(pair)
 		if !ok {
 			return misused(c, "--attribute is %q; give NAME=CLAIM", pair)
 		}
@@ -129,6 +126,7 @@ func (f *serviceFlags) writeTo(c *cobra.Command, d *saml2.Description) (given in
 
 func (a *app) addServiceCommand() *cobra.Command {
 	var f serviceFlags
+	var typed saml2.Typed
 	var slug, orgSlug string
 	var asJSON bool
 	c := &cobra.Command{
@@ -136,26 +134,31 @@ func (a *app) addServiceCommand() *cobra.Command {
 		Short: "Add a SAML service",
 		Long: `Add a SAML service by its metadata. Give it authy's: /saml/metadata below the public
 URL. Without more everyone may use it, and it is told a name that no other service
-knows, and the address, name, given name and family name.`,
+knows, and the address, name, given name and family name. An application that has no
+metadata is added by its entity ID and where it takes answers.`,
 		Example: `  authy saml sp add --metadata https://cloud.example.com/saml/metadata --preset nextcloud
   authy saml sp add --metadata metadata.xml --slug wiki --name Wiki --org acme-corp --allow role:owner,role:admin
+  authy saml sp add --preset slack --entity-id https://slack.com --acs https://acme.slack.com/sso/saml
   authy saml sp add --metadata aws.xml --preset aws --unsolicited \
       --attribute https://aws.amazon.com/SAML/Attributes/RoleSessionName=email \
       --attribute https://aws.amazon.com/SAML/Attributes/Role=text:arn:aws:iam::1:role/r,arn:aws:iam::1:saml-provider/authy`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if f.metadata == "" {
-				return misused(c, "--metadata is missing")
+			if f.metadata == "" && typed == (saml2.Typed{}) {
+				return misused(c, "--metadata is missing, or --entity-id and --acs")
 			}
 			if err := f.read(a, c); err != nil {
 				return err
 			}
-			d := saml2.Description{Slug: slug}
+			d := saml2.Description{Slug: slug, Typed: typed}
 			f.writeTo(c, &d)
 			return a.addService(c.Context(), d, orgSlug, asJSON)
 		},
 	}
 	f.add(c)
+	c.Flags().StringVar(&typed.EntityID, "entity-id", "", "`ENTITY_ID` of an application without metadata")
+	c.Flags().StringVar(&typed.ACS, "acs", "", "`URL` where it takes answers by POST: its assertion consumer service")
+	c.Flags().StringVar(&typed.SLO, "slo", "", "`URL` of its single logout service, by redirect, if it has one")
 	c.Flags().StringVar(&slug, "slug", "", "`SLUG` that it is named by (default one made of its name)")
 	c.Flags().StringVar(&orgSlug, "org", "", "`SLUG` of the organization that it belongs to")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -320,6 +323,7 @@ type serviceOut struct {
 	Metadata       string            `json:"metadata"`
 	CreatedAt      time.Time         `json:"created_at"`
 	UpdatedAt      time.Time         `json:"updated_at"`
+	LastUsedAt     *time.Time        `json:"last_used_at"`
 }
 
 func serviceOutOf(s *saml2.Service) serviceOut {
@@ -329,6 +333,7 @@ func serviceOutOf(s *saml2.Service) serviceOut {
 		Allow: s.Allowed, Preset: o.Preset, NameIDFormat: o.NameIDFormat, Attributes: o.Attributes,
 		Unsolicited: o.Unsolicited, RelayState: o.RelayState, Plain: o.Plain, MetadataURL: o.MetadataURL,
 		Metadata: s.Metadata, CreatedAt: s.CreatedAt.UTC(), UpdatedAt: s.UpdatedAt.UTC(),
+		LastUsedAt: instantOrNull(s.LastUsedAt.Time),
 	}
 }
 
@@ -357,5 +362,6 @@ func (a *app) printService(found *saml2.Service, asJSON bool) error {
 		{"Metadata URL", s.MetadataURL},
 		{"Created", instant(s.CreatedAt)},
 		{"Changed", instant(s.UpdatedAt)},
+		{"Last used", instant(found.LastUsedAt.Time)},
 	})
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
@@ -15,7 +16,8 @@ import (
 // logoutOut is what an application was told, as programs see it.
 type logoutOut struct {
 	ID            string     `json:"id"`
-	ClientID      string     `json:"client_id"`
+	ClientID      string     `json:"client_id,omitempty"`
+	Service       string     `json:"service,omitempty"` // the slug of a SAML service
 	UserID        string     `json:"user_id"`
 	SessionID     string     `json:"session_id"`
 	URI           string     `json:"backchannel_logout_uri"`
@@ -40,6 +42,7 @@ sends what this shell has queued; what waits while none does goes out when one
 starts.`,
 		Example: `  authy session logouts
   authy session logouts --client acme-portal-001 --json
+  authy session logouts --service wiki
   authy session logouts --user bob@example.com`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -52,6 +55,7 @@ starts.`,
 		},
 	}
 	c.Flags().StringVar(&f.ClientID, "client", "", "only what was told to this client (`CLIENT_ID`)")
+	c.Flags().StringVar(&f.Service, "service", "", "only what was told to this SAML service (`SLUG`)")
 	c.Flags().StringVar(&user, "user", "", "only the sessions of this user (`EMAIL-or-ID`)")
 	l.add(c, listed, "begin after the one with this `ID`")
 	return c
@@ -77,14 +81,14 @@ func (a *app) printLogouts(found []logout.Receipt, asJSON bool) error {
 	out, rows := make([]logoutOut, len(found)), make([][]string, len(found))
 	for i, r := range found {
 		out[i] = logoutOut{
-			ID: r.ID, ClientID: r.Client.ClientID, UserID: r.UserID, SessionID: r.SessionID, URI: r.URI, State: r.State,
-			Attempts: r.Attempts, LastError: r.LastError, CreatedAt: instantOrNull(r.CreatedAt.Time),
+			ID: r.ID, ClientID: r.Client.ClientID, Service: r.ServiceSlug(), UserID: r.UserID, SessionID: r.SessionID,
+			URI: r.URI, State: r.State, Attempts: r.Attempts, LastError: r.LastError, CreatedAt: instantOrNull(r.CreatedAt.Time),
 			NextAttemptAt: instantOrNull(r.NextAt.Time), DeliveredAt: instantOrNull(r.DeliveredAt.Time),
 		}
 		rows[i] = []string{
-			r.Client.ClientID, r.State, strconv.FormatInt(r.Attempts, 10), instant(r.CreatedAt.Time), r.SessionID, r.LastError,
+			cmp.Or(r.Client.ClientID, r.ServiceSlug()), r.State, strconv.FormatInt(r.Attempts, 10), instant(r.CreatedAt.Time), r.SessionID, r.LastError,
 		}
 	}
-	head := []string{"CLIENT", "STATE", "ATTEMPTS", "ENDED", "SESSION", "LAST ERROR"}
+	head := []string{"APPLICATION", "STATE", "ATTEMPTS", "ENDED", "SESSION", "LAST ERROR"}
 	return a.printList(asJSON, out, head, rows, "No application was told of a logout.")
 }

@@ -29,6 +29,7 @@ func (s *Services) jobs() []job {
 		every(time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),
 		every(time.Hour, s.Clients.Clean),
+		every(time.Hour, s.Providers.RefreshDue),
 	}
 }
 

@@ -65,8 +65,8 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
-		Providers: s.Providers,
-		Secure:    s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
+		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys,
+		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {
 		return nil, err

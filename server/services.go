@@ -135,6 +135,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	}
 	s.buildPeers()
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
+	s.Logouts.TellService = s.SAMLIDP.TellLogout
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP,
@@ -153,10 +154,13 @@ func (s *Services) buildPeers() {
 	s.SAMLSP = saml2.NewSP(s.DB, s.SAMLKeys, url)
 	s.SAMLServices = saml2.NewServices(s.DB, s.Outbound)
 	s.SAMLIDP = saml2.NewIDP(s.DB, s.SAMLKeys, s.Clients, url)
+	s.SAMLIDP.Outbound = s.Outbound
 	s.Providers = provider.New(s.DB)
 	s.Providers.PublicURL, s.Providers.Outbound = url, s.Outbound
 	s.Providers.Keys, s.Providers.KeysURL = s.Keys, url+openid.JWKSPath
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
+	s.SAMLSP.Outbound, s.SAMLSP.Limits = s.Outbound, s.limits(s.Store)
+	s.Providers.FetchSAML = s.SAMLSP.Fetch
 }
 
 // protocols returns what asks providers, by their kinds.

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -26,16 +27,19 @@ const (
 	LogoutFailed    = "failed" // given up
 )
 
-// Logout is what a client is told, or was told, of the end of a session. It
-// outlives the session and its user.
+// Logout is what an application is told, or was told, of the end of a session: a
+// client, or a SAML service. It outlives the session and its user.
 type Logout struct {
 	bun.BaseModel `bun:"table:logouts"`
 	ID            string `bun:",pk"`
-	ClientID      string // the client's row
+	ClientID      Ref    // the client's row; "" for a service
+	ServiceID     Ref    // "" for a client
 	UserID        string
-	Subject       string // who the user is to the client
+	Subject       string // who the user is to the application
+	NameIDFormat  string `bun:"name_id_format"` // of the subject, for a service
 	SessionID     string
-	URI           string `bun:"uri"` // where the client wanted to be told
+	SessionIndex  string // the visit to a service
+	URI           string `bun:"uri"` // where the application wanted to be told
 	State         string
 	Attempts      int64  // to tell it, the present one included
 	LastError     string // of the last attempt
@@ -44,6 +48,9 @@ type Logout struct {
 	DeliveredAt   Time
 	ExpiresAt     Time // when it is forgotten
 }
+
+// Party is the row of the application that is told.
+func (l *Logout) Party() string { return string(l.ClientID + l.ServiceID) }
 
 // Visits returns the clients that wait to hear of the end of a session.
 func (r Reader) Visits(ctx context.Context, sessionID string) ([]Visit, error) {
@@ -55,20 +62,21 @@ func (r Reader) VisitsOf(ctx context.Context, userID string) ([]Visit, error) {
 	return list[Visit](ctx, r, "session_id, client_id", "session_id IN (SELECT id FROM sessions WHERE user_id = ?)", userID)
 }
 
-// SessionsToCheck returns the sessions of at most limit visits that are to be looked
-// at at now, the longest due first.
+// SessionsToCheck returns the sessions of at most limit visits to clients, and as many
+// to services, that are to be looked at at now, the longest due first.
 func (r Reader) SessionsToCheck(ctx context.Context, now time.Time, limit int) ([]Session, error) {
-	return list[Session](ctx, r, "id",
-		"id IN (SELECT session_id FROM visits WHERE check_at <= ? ORDER BY check_at, session_id LIMIT ?)", At(now), limit)
+	const due = "SELECT session_id FROM (SELECT session_id FROM %s WHERE check_at <= ? ORDER BY check_at, session_id LIMIT ?) AS %s"
+	where := fmt.Sprintf("id IN ("+due+" UNION "+due+")", "visits", "a", "service_visits", "b")
+	return list[Session](ctx, r, "id", where, At(now), limit, At(now), limit)
 }
 
 // DueLogouts returns at most limit logouts in a state that are to be tried at
-// now, the longest due first, without those for some clients.
+// now, the longest due first, without those for some parties.
 func (r Reader) DueLogouts(ctx context.Context, state string, without []string, limit int, now time.Time) ([]Logout, error) {
 	var due []Logout
 	q := r.bun.NewSelect().Conn(r.conn).Model(&due).Where("state = ? AND next_at <= ?", state, At(now))
 	if len(without) > 0 {
-		q.Where("client_id NOT IN (?)", bun.List(without))
+		q.Where("COALESCE(client_id, service_id) NOT IN (?)", bun.List(without))
 	}
 	err := q.OrderExpr("next_at, id").Limit(int64(limit)).Scan(ctx)
 	return due, translate(err)
@@ -80,7 +88,7 @@ func (r Reader) LogoutsOf(ctx context.Context, sessionID string) ([]Logout, erro
 }
 
 // LogoutFilter says which logouts are meant; its zero value means all.
-type LogoutFilter struct{ ClientID, UserID string } // the client's row
+type LogoutFilter struct{ ClientID, ServiceID, UserID string } // their rows
 
 // Logouts returns at most limit logouts of a filter with ids before the given
 // one (which may be ""), the newest first.
@@ -89,6 +97,9 @@ func (r Reader) Logouts(ctx context.Context, f LogoutFilter, before string, limi
 	q := r.bun.NewSelect().Conn(r.conn).Model(&logouts)
 	if f.ClientID != "" {
 		q.Where("client_id = ?", f.ClientID)
+	}
+	if f.ServiceID != "" {
+		q.Where("service_id = ?", f.ServiceID)
 	}
 	if f.UserID != "" {
 		q.Where("user_id = ?", f.UserID)
@@ -109,9 +120,14 @@ func (tx *Tx) InsertVisit(ctx context.Context, v *Visit) error {
 	return translate(err)
 }
 
-// CheckVisits has the session of visits looked at at a time.
+// CheckVisits has the session of visits, to clients and services, looked at at a time.
 func (tx *Tx) CheckVisits(ctx context.Context, sessionID string, at time.Time) error {
 	_, err := tx.conn.hot(ctx, "UPDATE visits SET check_at = ? WHERE session_id = ?", At(at).UnixMilli(), sessionID)
+	if err != nil {
+		return translate(err)
+	}
+	_, err = tx.conn.hot(ctx, "UPDATE service_visits SET check_at = ? WHERE session_id = ? AND check_at IS NOT NULL",
+		At(at).UnixMilli(), sessionID)
 	return translate(err)
 }
 
@@ -154,10 +170,18 @@ func (tx *Tx) TakeLogout(ctx context.Context, due Logout, until time.Time) (*Log
 // SaveLogout writes what became of a logout that the caller has taken until
 // the given time; [ErrNotFound] says that somebody else has it by now.
 func (tx *Tx) SaveLogout(ctx context.Context, l *Logout, until time.Time) error {
-	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model(l).Column("state", "last_error", "next_at", "delivered_at").
+	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model(l).Column("state", "last_error", "next_at", "delivered_at", "uri").
 		WherePK().Where("next_at = ?", At(until)).Exec(ctx)
 	if err != nil {
 		return translate(err)
 	}
 	return one(res)
+}
+
+// DeliverLogout notes that the service of a visit knows of the end of its session, by
+// whichever way it has heard.
+func (tx *Tx) DeliverLogout(ctx context.Context, sessionID, visitID string, at time.Time) error {
+	_, err := tx.conn.hot(ctx, `UPDATE logouts SET state = 'delivered', last_error = '', next_at = NULL, delivered_at = ?
+		WHERE session_id = ? AND session_index = ? AND state <> 'delivered'`, At(at).UnixMilli(), sessionID, visitID)
+	return translate(err)
 }

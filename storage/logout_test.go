@@ -14,7 +14,7 @@ import (
 
 func newLogout(w *world, next time.Time) *storage.Logout {
 	return &storage.Logout{
-		ID: storage.NewID(), ClientID: w.client.ID, UserID: w.user.ID, Subject: odd, SessionID: w.session.ID,
+		ID: storage.NewID(), ClientID: storage.Ref(w.client.ID), UserID: w.user.ID, Subject: odd, SessionID: w.session.ID,
 		URI: "https://rp.example.com/logout?a=b", State: storage.LogoutSent, CreatedAt: storage.At(noon),
 		NextAt: storage.At(next), ExpiresAt: storage.At(noon.Add(time.Hour)),
 	}

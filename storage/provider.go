@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql/driver"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -24,6 +25,11 @@ type Provider struct {
 	IsManaged      bool // by the configuration, which is its only source then
 	CreatedAt      Time
 	UpdatedAt      Time
+	// RefreshAt is when the metadata of a SAML provider is fetched next, zero for now,
+	// RefreshedAt when it last was, and RefreshProblem why that was not kept.
+	RefreshAt      Time
+	RefreshedAt    Time
+	RefreshProblem string
 }
 
 // ProviderOptions is how a provider is dealt with; what is missing is the default.
@@ -61,6 +67,9 @@ type ProviderOptions struct {
 	Unsolicited bool `json:"unsolicited,omitempty"`
 	// NameIDFormat is what is asked for; "" for persistent.
 	NameIDFormat string `json:"name_id_format,omitempty"`
+	// SubjectAttribute is the SAML attribute that says who somebody is for good; "" for
+	// the NameID.
+	SubjectAttribute string `json:"subject_attribute,omitempty"`
 	// Attributes are the SAML attributes that say a claim, by the name of the claim.
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
@@ -126,10 +135,29 @@ func (tx *Tx) InsertProvider(ctx context.Context, p *Provider) error {
 	return insert(ctx, tx, p)
 }
 
-// SaveProvider writes every column of p.
+// SaveProvider writes every column of p but those about the refresh of metadata.
 func (tx *Tx) SaveProvider(ctx context.Context, p *Provider) error {
 	tx.sealProvider(p)
-	return save(ctx, tx, p)
+	return save(ctx, tx, p, "refresh_at", "refreshed_at", "refresh_problem")
+}
+
+// TakeRefresh gives the caller the refresh of the metadata of a provider that is due,
+// and has the next one due at a time; [ErrNotFound] says that someone else was first.
+func (tx *Tx) TakeRefresh(ctx context.Context, id string, now, next time.Time) error {
+	res, err := tx.conn.hot(ctx, "UPDATE providers SET refresh_at = ? WHERE id = ? AND (refresh_at IS NULL OR refresh_at <= ?)",
+		At(next).UnixMilli(), id, At(now).UnixMilli())
+	if err != nil {
+		return translate(err)
+	}
+	return one(res)
+}
+
+// SaveRefresh notes what became of a refresh at a time, and when the next is due; problem
+// is "" if what came is kept.
+func (tx *Tx) SaveRefresh(ctx context.Context, id string, at, next time.Time, problem string) error {
+	_, err := tx.conn.hot(ctx, "UPDATE providers SET refreshed_at = ?, refresh_at = ?, refresh_problem = ? WHERE id = ?",
+		At(at).UnixMilli(), At(next).UnixMilli(), problem, id)
+	return translate(err)
 }
 
 func (tx *Tx) sealProvider(p *Provider) {

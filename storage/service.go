@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql/driver"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -21,6 +22,7 @@ type Service struct {
 	IsActive       bool
 	CreatedAt      Time
 	UpdatedAt      Time
+	LastUsedAt     Time // to the minute; zero if it never was
 }
 
 // ServiceOptions is how a service is dealt with; what is missing is the default.
@@ -69,12 +71,33 @@ func (r Reader) Services(ctx context.Context, orgID string) ([]Service, error) {
 	return list[Service](ctx, r, "slug", "organization_id = ?", orgID)
 }
 
+// ServicesInBrief is [Reader.Services] without the metadata.
+func (r Reader) ServicesInBrief(ctx context.Context, orgID string) ([]Service, error) {
+	var services []Service
+	q := r.bun.NewSelect().Conn(r.conn).Model(&services).ExcludeColumn("metadata")
+	if orgID != "" {
+		q.Where("organization_id = ?", orgID)
+	}
+	err := q.OrderExpr("slug").Scan(ctx)
+	return services, translate(err)
+}
+
 // InsertService adds a service; [ErrTaken] says that its slug or its entity id is
 // in use.
 func (tx *Tx) InsertService(ctx context.Context, s *Service) error { return insert(ctx, tx, s) }
 
-// SaveService writes every column of s.
-func (tx *Tx) SaveService(ctx context.Context, s *Service) error { return save(ctx, tx, s) }
+// SaveService writes every column of s but when it was last used.
+func (tx *Tx) SaveService(ctx context.Context, s *Service) error {
+	return save(ctx, tx, s, "last_used_at")
+}
+
+// UseService notes that somebody has signed in to a service at a time, unless another
+// has within a minute before: then nothing is written.
+func (tx *Tx) UseService(ctx context.Context, id string, at time.Time) error {
+	_, err := tx.conn.hot(ctx, "UPDATE services SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)",
+		At(at).UnixMilli(), id, At(at.Add(-time.Minute)).UnixMilli())
+	return translate(err)
+}
 
 // DeleteService deletes a service.
 func (tx *Tx) DeleteService(ctx context.Context, id string) error {
@@ -94,6 +117,8 @@ type ServiceVisit struct {
 	NameID        string `bun:"name_id"`
 	NameIDFormat  string `bun:"name_id_format"`
 	CreatedAt     Time
+	// CheckAt is when the session is looked at next; zero once it has ended.
+	CheckAt Time
 }
 
 // ServiceVisit returns the visit with an id.
@@ -101,7 +126,8 @@ func (r Reader) ServiceVisit(ctx context.Context, id string) (*ServiceVisit, err
 	return find[ServiceVisit](ctx, r, "id = ?", id)
 }
 
-// ServiceVisits returns the services that a session has been to.
+// ServiceVisits returns the services that a session has been to, without those that
+// know of its end.
 func (r Reader) ServiceVisits(ctx context.Context, sessionID string) ([]ServiceVisit, error) {
 	return list[ServiceVisit](ctx, r, "service_id", "session_id = ?", sessionID)
 }
@@ -109,6 +135,12 @@ func (r Reader) ServiceVisits(ctx context.Context, sessionID string) ([]ServiceV
 // VisitsByName returns the visits to a service under a name.
 func (r Reader) VisitsByName(ctx context.Context, serviceID, nameID string) ([]ServiceVisit, error) {
 	return list[ServiceVisit](ctx, r, "id", "service_id = ? AND name_id = ?", serviceID, nameID)
+}
+
+// ServiceVisitsOf returns the services that the sessions of a user have been to, without
+// those that know of their end.
+func (r Reader) ServiceVisitsOf(ctx context.Context, userID string) ([]ServiceVisit, error) {
+	return list[ServiceVisit](ctx, r, "session_id, service_id", "session_id IN (SELECT id FROM sessions WHERE user_id = ?)", userID)
 }
 
 // SaveServiceVisit notes a visit; that of the same session to the same service is
@@ -119,6 +151,26 @@ func (tx *Tx) SaveServiceVisit(ctx context.Context, v *ServiceVisit) error {
 		return err
 	}
 	return insert(ctx, tx, v)
+}
+
+// TakeServiceVisits returns the visits of a session that has ended, and to nobody else
+// again: each stays until its service knows.
+func (tx *Tx) TakeServiceVisits(ctx context.Context, sessionID string) ([]ServiceVisit, error) {
+	return tx.takeServiceVisits(ctx, "session_id = ?", sessionID)
+}
+
+// TakeServiceVisitsOf is [Tx.TakeServiceVisits] for every session of a user but one,
+// which may be "".
+func (tx *Tx) TakeServiceVisitsOf(ctx context.Context, userID, except string) ([]ServiceVisit, error) {
+	return tx.takeServiceVisits(ctx, "session_id IN (SELECT id FROM sessions WHERE user_id = ? AND id <> ?)", userID, except)
+}
+
+func (tx *Tx) takeServiceVisits(ctx context.Context, where string, args ...any) ([]ServiceVisit, error) {
+	var taken []ServiceVisit
+	_, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*ServiceVisit)(nil)).Set("check_at = NULL").
+		Where("check_at IS NOT NULL").Where(where, args...).
+		Returning("id, session_id, service_id, name_id, name_id_format, created_at").Exec(ctx, &taken)
+	return taken, translate(err)
 }
 
 // DeleteServiceVisit forgets a visit; one that is forgotten is no error.

@@ -32,10 +32,15 @@ func (wb *Web) answer(w http.ResponseWriter, r *http.Request, location string, f
 // post answers with a page that posts a form (OAuth 2.0 Form Post Response Mode
 // 1.0, section 2), which may end at targets.
 func (wb *Web) post(w http.ResponseWriter, r *http.Request, action string, form url.Values, targets ...string) {
+	wb.postWith(w, r, action, form, foreign{forms: targets})
+}
+
+// postWith is [Web.post] for a page with more than a form that leads elsewhere.
+func (wb *Web) postWith(w http.ResponseWriter, r *http.Request, action string, form url.Values, f foreign) {
 	page := formPostPage{Action: action, Fields: hiddenFields(form)}
 	page.Host, _ = target(action)
 	v := view{Title: "Continue", RequestID: actor(r).RequestID, Data: page}
-	wb.pages.render(w, r, http.StatusOK, "form_post", v, targets...)
+	wb.pages.renderWith(w, r, http.StatusOK, "form_post", v, f)
 }
 
 // hiddenFields are those of a form, in the order of their names.

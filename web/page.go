@@ -227,6 +227,7 @@ type foreign struct {
 	forms  []string // where its forms may lead, beside here
 	frames []string // what it shows in frames
 	logo   string   // the address of the logo that it shows, "" for none
+	framed bool     // whether a page of this server shows it in a frame
 }
 
 // foreignOf is what a page of a flow has to do with the application that asks.
@@ -292,8 +293,8 @@ func (p *pages) apology(failed view) []byte {
 }
 
 // policy is the Content-Security-Policy of a page: nothing inline, nothing foreign but what it
-// names, in no frame. A source that could end the directive is left out, so that the form or
-// frame fails and not the policy.
+// names, in no frame but perhaps one of this server's. A source that could end the directive is
+// left out, so that the form or frame fails and not the policy.
 func (f foreign) policy() string {
 	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" + logoSource(f.logo) +
 		"; connect-src 'self'; font-src 'self'"
@@ -303,7 +304,11 @@ func (f foreign) policy() string {
 	if framed := sources(f.frames); framed != "" {
 		policy += "; frame-src" + framed
 	}
-	return policy + "; frame-ancestors 'none'; base-uri 'none'"
+	ancestors := "'none'"
+	if f.framed {
+		ancestors = "'self'"
+	}
+	return policy + "; frame-ancestors " + ancestors + "; base-uri 'none'"
 }
 
 // anywhere is the form target of a page whose form may end at any.

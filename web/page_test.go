@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"html/template"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,8 +66,16 @@ func pageData() map[string]any {
 		"org_domains":           domainsPage{},
 		"admin_domains":         domainsPage{},
 		"admin_domain_remove":   domainRemovePage{},
+		"admin_saml":            samlListPage{}, "org_saml": samlListPage{},
+		"admin_saml_service": samlServicePage{}, "org_saml_service": samlServicePage{},
+		"admin_saml_form": samlFormPage{}, "org_saml_form": samlFormPage{},
+		"admin_saml_remove": samlRemovePage{}, "org_saml_remove": samlRemovePage{},
+		"admin_saml_keys": samlKeysPage{}, "admin_saml_turn": samlTurnPage{}, "admin_saml_retire": samlKeyPage{},
 	}
 }
+
+// filledFields counts the fields of forms that were filled.
+var filledFields atomic.Int64
 
 // fill sets every field below v: strings to text, booleans to yes, slices to two elements.
 func fill(v reflect.Value, text string, yes bool) {
@@ -97,6 +107,9 @@ func fill(v reflect.Value, text string, yes bool) {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fill(v.Field(i), text, yes)
+		}
+		if v.Type() == reflect.TypeFor[inputView]() { // no two fields of a form have one name
+			v.FieldByName("Name").SetString(text + fmt.Sprint(filledFields.Add(1)))
 		}
 	default:
 		panic("no filling for a " + v.Kind().String())

@@ -17,6 +17,7 @@ func (wb *Web) registerSAML(get func(path string, h handler), handle func(method
 	get(saml2.StartPath+":service", wb.samlStart)
 	get(saml2.SLOPath, wb.samlLogout)
 	handle(http.MethodPost, saml2.SLOPath, wb.page(wb.samlLogoutByForm))
+	get(saml2.FramePath, wb.samlLogoutFrame)
 	get(saml2.DonePath, wb.samlLogoutDone)
 }
 
@@ -119,5 +120,17 @@ func (wb *Web) samlLogoutDone(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, source := target(next.URL)
 	wb.post(w, r, next.URL, next.Form, source)
+	return nil
+}
+
+// samlLogoutFrame tells a service by POST that a session has ended, in a frame of the page that
+// says so.
+func (wb *Web) samlLogoutFrame(w http.ResponseWriter, r *http.Request) error {
+	next, origins, err := wb.SAMLIDP.FramePost(r.Context(), r.URL.Query().Get("visit"))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("X-Frame-Options", "SAMEORIGIN")
+	wb.postWith(w, r, next.URL, next.Form, foreign{forms: origins, framed: true})
 	return nil
 }

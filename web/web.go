@@ -35,6 +35,9 @@ type Config struct {
 	Providers *provider.Service
 	SAMLSP    *saml2.SP
 	SAMLIDP   *saml2.IDP
+	// SAMLServices keeps the services of SAMLIDP, SAMLKeys what it signs with.
+	SAMLServices *saml2.Services
+	SAMLKeys     *saml2.Keys
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -109,6 +112,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerDomains(get, post)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
+	wb.registerAdminSAML(get, post, handle)
+	wb.registerOrgSAML(handle)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)

@@ -20,7 +20,7 @@ type ExportLogouts struct {
 // ExportVisit is an application that the user went to in a session.
 type ExportVisit struct {
 	SessionID  string    `json:"session_id"`
-	ClientID   string    `json:"client_id"`
+	ClientID   string    `json:"client_id" doc:"Of a SAML service, its entity ID"`
 	ClientName string    `json:"client_name"`
 	Subject    string    `json:"subject" doc:"Who I am to the application"`
 	CreatedAt  time.Time `json:"created_at"`
@@ -42,6 +42,15 @@ func (e *exporter) visit(ctx context.Context, session, row, subject string, at s
 	return ExportVisit{session, c.ClientID, c.Name, subject, at.Time}, nil
 }
 
+// serviceVisit is [exporter.visit] for a SAML service.
+func (e *exporter) serviceVisit(ctx context.Context, session, row, subject string, at storage.Time) (ExportVisit, error) {
+	s, err := e.db.Service(ctx, row)
+	if err != nil {
+		return ExportVisit{}, err
+	}
+	return ExportVisit{session, s.EntityID, s.Name, subject, at.Time}, nil
+}
+
 func (e *exporter) logouts(ctx context.Context) error {
 	e.out.Visits, e.out.Logouts = []ExportVisit{}, []ExportLogout{}
 	visits, err := e.db.VisitsOf(ctx, e.userID)
@@ -55,12 +64,27 @@ func (e *exporter) logouts(ctx context.Context) error {
 		}
 		e.out.Visits = append(e.out.Visits, one)
 	}
+	services, err := e.db.ServiceVisitsOf(ctx, e.userID)
+	if err != nil {
+		return err
+	}
+	for _, v := range services {
+		one, err := e.serviceVisit(ctx, v.SessionID, v.ServiceID, v.NameID, v.CreatedAt)
+		if err != nil {
+			return err
+		}
+		e.out.Visits = append(e.out.Visits, one)
+	}
 	logouts, err := e.db.Logouts(ctx, storage.LogoutFilter{UserID: e.userID}, "", maxExportLogouts)
 	if err != nil {
 		return err
 	}
 	for _, l := range logouts {
-		one, err := e.visit(ctx, l.SessionID, l.ClientID, l.Subject, l.CreatedAt)
+		look := e.visit
+		if l.ServiceID != "" {
+			look = e.serviceVisit
+		}
+		one, err := look(ctx, l.SessionID, l.Party(), l.Subject, l.CreatedAt)
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type ProviderSettings struct {
 	MetadataURL     *string           `json:"metadata_url,omitempty" doc:"Of SAML metadata"`
 	Unsolicited     *bool             `json:"unsolicited,omitempty" doc:"Whether sign-ins may begin at the SAML provider"`
 	NameIDFormat    *string           `json:"name_id_format,omitempty"`
+	Subject         *string           `json:"subject_attribute,omitempty" doc:"The SAML attribute that says who somebody is for good, where the NameID does not"`
 	Attributes      map[string]string `json:"attributes,omitempty" nullable:"false" doc:"The SAML attributes that say a claim, by the name of the claim"`
 }
 
@@ -52,6 +53,7 @@ func (s *ProviderSettings) writeTo(d *provider.Description) {
 		{&o.Groups, s.Groups},
 		{&o.MetadataURL, s.MetadataURL},
 		{&o.NameIDFormat, s.NameIDFormat},
+		{&o.SubjectAttribute, s.Subject},
 	} {
 		set(text.field, text.sent)
 	}
@@ -86,7 +88,7 @@ func settingsOf(p *provider.Provider) ProviderSettings {
 		TrustedMethods: listOf(o.TrustedMethods), TrustedContexts: listOf(o.TrustedContexts),
 		Groups: orNull(o.Groups), Roles: make([]ProviderRole, len(o.Roles)), KeepProfile: &o.KeepProfile, Logout: &o.Logout,
 		MetadataURL: orNull(o.MetadataURL), Unsolicited: &o.Unsolicited,
-		NameIDFormat: orNull(o.NameIDFormat), Attributes: o.Attributes,
+		NameIDFormat: orNull(o.NameIDFormat), Subject: orNull(o.SubjectAttribute), Attributes: o.Attributes,
 	}
 	for i, role := range o.Roles {
 		out.Roles[i] = ProviderRole(role)

@@ -45,6 +45,7 @@ type serviceView struct {
 	MetadataURL    *string           `json:"metadata_url" nullable:"true"`
 	CreatedAt      time.Time         `json:"created_at"`
 	UpdatedAt      time.Time         `json:"updated_at"`
+	LastUsedAt     *time.Time        `json:"last_used_at" nullable:"true" doc:"To the minute"`
 }
 
 func serviceViewOf(s *saml2.Service) serviceView {
@@ -54,6 +55,7 @@ func serviceViewOf(s *saml2.Service) serviceView {
 		IsActive: s.IsActive, Allow: listOf(s.Allowed), Preset: orNull(o.Preset), NameIDFormat: o.NameIDFormat,
 		Attributes: o.Attributes, Unsolicited: o.Unsolicited, RelayState: orNull(o.RelayState), Plain: o.Plain,
 		Metadata: s.Metadata, MetadataURL: orNull(o.MetadataURL), CreatedAt: s.CreatedAt.Time, UpdatedAt: s.UpdatedAt.Time,
+		LastUsedAt: timeOrNull(s.LastUsedAt.Time),
 	}
 }
 
@@ -120,12 +122,17 @@ func (in ServiceSettings) writeTo(d *saml2.Description) {
 
 // NewService describes a SAML service to be added.
 type NewService struct {
-	Slug string `json:"slug,omitempty" doc:"Made of its name unless it is sent"`
+	Slug     string `json:"slug,omitempty" doc:"Made of its name unless it is sent"`
+	EntityID string `json:"entity_id,omitempty" doc:"Of an application without metadata"`
+	ACS      string `json:"acs_url,omitempty" doc:"Where that takes answers by POST"`
+	SLO      string `json:"slo_url,omitempty" doc:"Where that signs people out, by redirect"`
 	ServiceSettings
 }
 
 func (n NewService) of(orgID string) saml2.Description {
-	d := saml2.Description{Slug: n.Slug, OrganizationID: orgID}
+	d := saml2.Description{
+		Slug: n.Slug, OrganizationID: orgID, Typed: saml2.Typed{EntityID: n.EntityID, ACS: n.ACS, SLO: n.SLO},
+	}
 	n.writeTo(&d)
 	return d
 }

@@ -44,6 +44,8 @@ type Provider struct {
 	MetadataURL  string `toml:"metadata_url"`
 	Unsolicited  bool   `toml:"unsolicited"`
 	NameIDFormat string `toml:"name_id_format"`
+	// SubjectAttribute is the SAML attribute that says who somebody is.
+	SubjectAttribute string `toml:"subject_attribute"`
 	// Attributes are claim=attribute.
 	Attributes Words `toml:"attributes"`
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -366,7 +367,8 @@ func keepArrival(ctx context.Context, tx *storage.Tx, now time.Time, a *arrival,
 		return nil
 	}
 	err := tx.InsertUpstreamSession(ctx, &storage.UpstreamSession{
-		SessionID: sessionID, IdentityID: a.identity.ID, ProviderID: a.provider.ID, Subject: a.statement.Subject,
+		SessionID: sessionID, IdentityID: a.identity.ID, ProviderID: a.provider.ID,
+		Subject:    cmp.Or(a.statement.SessionSubject, a.statement.Subject),
 		UpstreamID: a.statement.SessionID, Hint: a.statement.Hint, CreatedAt: storage.At(now),
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"net/url"
+	"slices"
 
 	"authy/server/audit"
 	"authy/server/logout"
@@ -42,20 +43,30 @@ func (s *Service) signOut(
 	if out.Frames, err = s.openid.Frames(ctx, id.Session.ID); err != nil {
 		return out, err
 	}
-	services, err := s.Services.Frames(ctx, id.Session.ID)
-	if err != nil {
+	if err := s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", reason); err != nil {
 		return out, err
+	}
+	if out.Receipts, err = s.Logouts.Await(ctx, id.Session.ID); err != nil {
+		return out, err
+	}
+	err = s.frameServices(ctx, id.Session.ID, &out)
+	return out, err
+}
+
+// frameServices has the browser tell the SAML services of a session that could not be
+// told from here: their receipts are not there yet.
+func (s *Service) frameServices(ctx context.Context, sessionID string, out *SignedOut) error {
+	services, err := s.Services.Frames(ctx, sessionID)
+	if err != nil {
+		return err
 	}
 	for _, f := range services {
 		out.Frames = append(out.Frames, openid.Frame{
 			Client: &storage.Client{ID: f.Service.ID, Name: f.Service.Name}, URL: f.URL, Origin: f.Origin, Answers: true,
 		})
+		out.Receipts = slices.DeleteFunc(out.Receipts, func(r logout.Receipt) bool { return r.Client.ID == f.Service.ID })
 	}
-	if err := s.sessions.End(ctx, id.Actor(by), id.User.ID, id.Session.ID, "user.logout", reason); err != nil {
-		return out, err
-	}
-	out.Receipts, err = s.Logouts.Await(ctx, id.Session.ID)
-	return out, err
+	return nil
 }
 
 // LogoutStep is what a client's logout request comes to.

@@ -43,12 +43,12 @@ func (s *Service) unasked(ctx context.Context, answer url.Values) (*came, error)
 // returnUnasked is [Service.Return] for such an answer.
 func (s *Service) returnUnasked(ctx context.Context, by audit.Actor, b Browser, answer url.Values) (*Next, error) {
 	c, err := s.unasked(ctx, answer)
-	refusal, refused := errors.AsType[*provider.Refusal](err)
-	if refused {
+	if why, refused := errors.AsType[*provider.Refusal](err); refused {
 		slog.WarnContext(ctx, "an answer that nobody asked for is refused", "request_id", by.RequestID,
-			"reason", refusal.Reason, "err", refusal.Err)
+			"reason", why.Reason, "err", why.Err)
+		return nil, refusal(ErrDeparture, s.failed(ctx, by, nil, why.Reason))
 	}
-	if refused || c == nil && err == nil || errors.Is(err, ErrProvider) {
+	if c == nil && err == nil || errors.Is(err, ErrProvider) {
 		return nil, s.lost(ctx, by, "", ErrDeparture)
 	}
 	if err != nil {

@@ -1,14 +1,14 @@
 // Package logout ends sessions, and tells the applications of a session that it
-// has ended (OpenID Connect Back-Channel Logout 1.0). Whatever ends a session
-// does it here: what an application is to be told is a row that is written in
-// the same transaction, and a job tells it, again and again until the
-// application has understood or a day has passed. An application may be told
+// has ended: clients (OpenID Connect Back-Channel Logout 1.0), and SAML services.
+// Whatever ends a session does it here: what an application is to be told is a row
+// that is written in the same transaction, and a job tells it, again and again until
+// the application has understood or a day has passed. An application may be told
 // twice, when the server ends between its yes and our note of it; none is
-// forgotten. The package refuses to know who may end what, and what a logout
-// token says.
+// forgotten. The package refuses to know who may end what, what a logout token
+// says, and SAML.
 //
-// Read logout.go (what ends), sender.go (how applications hear of it),
-// receipt.go (what became of it).
+// Read logout.go (what ends), service.go (the visits to SAML services), sender.go
+// (how applications hear of it), receipt.go (what became of it).
 package logout
 
 import (
@@ -33,11 +33,7 @@ func Session(ctx context.Context, tx *storage.Tx, now time.Time, s *storage.Sess
 	if err != nil {
 		return false, fmt.Errorf("end session %s: %w", s.ID, err)
 	}
-	left, err := tx.TakeVisits(ctx, s.ID)
-	if err != nil {
-		return false, fmt.Errorf("end session %s: %w", s.ID, err)
-	}
-	return ended, tell(ctx, tx, now, s.UserID, left)
+	return ended, leaveOne(ctx, tx, now, s)
 }
 
 // Sessions ends the sessions of a user in tx, except one (which may be ""), and
@@ -58,11 +54,7 @@ func Expire(ctx context.Context, tx *storage.Tx, now time.Time, s *storage.Sessi
 	if err := tx.ExpireSession(ctx, s.ID, s.LastActivityAt.Time, now); err != nil {
 		return fmt.Errorf("let session %s expire: %w", s.ID, err)
 	}
-	left, err := tx.TakeVisits(ctx, s.ID)
-	if err != nil {
-		return fmt.Errorf("let session %s expire: %w", s.ID, err)
-	}
-	return tell(ctx, tx, now, s.UserID, left)
+	return leaveOne(ctx, tx, now, s)
 }
 
 // Recheck has a session looked at again at a time, for whether it has ended then.
@@ -94,13 +86,30 @@ func Delete(ctx context.Context, tx *storage.Tx, now time.Time, userID string) e
 	return nil
 }
 
+// leaveOne has the applications of a session told.
+func leaveOne(ctx context.Context, tx *storage.Tx, now time.Time, s *storage.Session) error {
+	left, err := tx.TakeVisits(ctx, s.ID)
+	if err != nil {
+		return fmt.Errorf("end session %s: %w", s.ID, err)
+	}
+	services, err := tx.TakeServiceVisits(ctx, s.ID)
+	if err != nil {
+		return fmt.Errorf("end session %s: %w", s.ID, err)
+	}
+	return errors.Join(tell(ctx, tx, now, s.UserID, left), tellServices(ctx, tx, now, s.UserID, services))
+}
+
 // leave has the applications of a user's sessions told, but for one session.
 func leave(ctx context.Context, tx *storage.Tx, now time.Time, userID, except string) error {
 	left, err := tx.TakeVisitsOf(ctx, userID, except)
 	if err != nil {
 		return fmt.Errorf("end the sessions of %s: %w", userID, err)
 	}
-	return tell(ctx, tx, now, userID, left)
+	services, err := tx.TakeServiceVisitsOf(ctx, userID, except)
+	if err != nil {
+		return fmt.Errorf("end the sessions of %s: %w", userID, err)
+	}
+	return errors.Join(tell(ctx, tx, now, userID, left), tellServices(ctx, tx, now, userID, services))
 }
 
 // tell queues what the applications that were left are to be told, those that
@@ -115,7 +124,7 @@ func tell(ctx context.Context, tx *storage.Tx, now time.Time, userID string, lef
 			return fmt.Errorf("tell client %s of a logout: %w", v.ClientID, err)
 		}
 		err = tx.InsertLogout(ctx, &storage.Logout{
-			ID: storage.NewID(), ClientID: v.ClientID, UserID: userID, Subject: v.Subject, SessionID: v.SessionID,
+			ID: storage.NewID(), ClientID: storage.Ref(v.ClientID), UserID: userID, Subject: v.Subject, SessionID: v.SessionID,
 			URI: client.Options.BackChannelURI, State: storage.LogoutSent,
 			CreatedAt: storage.At(now), NextAt: storage.At(now), ExpiresAt: storage.At(now.Add(kept)),
 		})

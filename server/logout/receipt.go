@@ -22,6 +22,7 @@ const glance = 200 * time.Millisecond
 var (
 	ErrForbidden = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
 	ErrNoClient  = fault.New(fault.NotFound, "client_not_found", "There is no client with this client_id.")
+	ErrNoService = fault.New(fault.NotFound, "service_not_found", "There is no SAML service with this name.")
 )
 
 // The states of a receipt.
@@ -35,7 +36,18 @@ const (
 // Receipt is what became of telling an application that a session has ended.
 type Receipt struct {
 	*storage.Logout
-	Client *storage.Client
+	// Client is the application. For a SAML service, which Service is then, it has
+	// nothing but its row and its name.
+	Client  *storage.Client
+	Service *storage.Service
+}
+
+// ServiceSlug is the name of the SAML service, "" for a client.
+func (r Receipt) ServiceSlug() string {
+	if r.Service == nil {
+		return ""
+	}
+	return r.Service.Slug
 }
 
 // Await has the applications of a session that has just ended told now, and
@@ -81,16 +93,28 @@ func underWay(logouts []storage.Logout) bool {
 func (s *Service) receipts(ctx context.Context, logouts []storage.Logout) ([]Receipt, error) {
 	out := make([]Receipt, 0, len(logouts))
 	for i := range logouts {
-		client, err := s.db.ClientByRow(ctx, logouts[i].ClientID)
+		one, err := s.receipt(ctx, &logouts[i])
 		if errors.Is(err, storage.ErrNotFound) {
 			continue // deleted between the two reads
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look client %s up: %w", logouts[i].ClientID, err)
+			return nil, fmt.Errorf("look application %s up: %w", logouts[i].Party(), err)
 		}
-		out = append(out, Receipt{&logouts[i], client})
+		out = append(out, one)
 	}
 	return out, nil
+}
+
+func (s *Service) receipt(ctx context.Context, l *storage.Logout) (Receipt, error) {
+	if l.ServiceID == "" {
+		client, err := s.db.ClientByRow(ctx, string(l.ClientID))
+		return Receipt{Logout: l, Client: client}, err
+	}
+	service, err := s.db.Service(ctx, string(l.ServiceID))
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{l, &storage.Client{ID: service.ID, Name: service.Name}, service}, nil
 }
 
 // Recent returns at most limit receipts of a user, the newest first.
@@ -103,11 +127,16 @@ func (s *Service) Recent(ctx context.Context, userID string, limit int) ([]Recei
 }
 
 // Filter says which receipts are meant; its zero value means all.
-type Filter struct{ ClientID, UserID string } // the client by what it calls itself
+type Filter struct {
+	ClientID string // what the client calls itself
+	UserID   string
+	Service  string // the slug of a SAML service
+}
 
 // List returns to who administers the server at most limit receipts of a
 // filter, the newest first, that come after the one with an id, and the id of
-// the last: "" if there are no more. [ErrNoClient] if there is no such client.
+// the last: "" if there are no more. [ErrNoClient] and [ErrNoService] if there is no
+// such application.
 func (s *Service) List(
 	ctx context.Context, by audit.Actor, f Filter, after string, limit int,
 ) (out []Receipt, next string, err error) {
@@ -119,6 +148,11 @@ func (s *Service) List(
 	only := storage.LogoutFilter{UserID: f.UserID}
 	if f.ClientID != "" {
 		if only.ClientID, err = s.row(ctx, f.ClientID); err != nil {
+			return nil, "", err
+		}
+	}
+	if f.Service != "" {
+		if only.ServiceID, err = s.service(ctx, f.Service); err != nil {
 			return nil, "", err
 		}
 	}
@@ -146,4 +180,19 @@ func (s *Service) row(ctx context.Context, clientID string) (string, error) {
 		return "", fmt.Errorf("look client %s up: %w", clientID, err)
 	}
 	return client.ID, nil
+}
+
+// service returns the id of the row of a SAML service.
+func (s *Service) service(ctx context.Context, slug string) (string, error) {
+	if strings.ContainsRune(slug, 0) {
+		return "", ErrNoService // storage refuses such text
+	}
+	service, err := s.db.ServiceBySlug(ctx, slug)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", ErrNoService
+	}
+	if err != nil {
+		return "", fmt.Errorf("look SAML service %s up: %w", slug, err)
+	}
+	return service.ID, nil
 }

@@ -43,12 +43,12 @@ var waits = []time.Duration{
 	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour,
 }
 
-// errRefused says that an application has understood, and that asking again
-// would change nothing.
-var errRefused = errors.New("logout: refused by the application")
-
 // Service tells applications of logouts.
 type Service struct {
+	// TellService tells a SAML service, and notes in the logout where it has.
+	// [ErrRefused] and [ErrBrowserOnly] are heeded.
+	TellService func(ctx context.Context, l *storage.Logout) error
+
 	db      *storage.DB
 	out     *outbound.Client
 	token   func(ctx context.Context, l *storage.Logout) (string, error)
@@ -104,12 +104,12 @@ func (s *Service) round(ctx context.Context, l *lane) {
 		return
 	}
 	for _, one := range due {
-		if !l.enter(ctx, one.ClientID) {
+		if !l.enter(ctx, one.Party()) {
 			continue // ctx has ended, or the application has enough to do
 		}
 		taken, err := s.take(ctx, one)
 		if taken == nil {
-			l.leave(one.ClientID)
+			l.leave(one.Party())
 			if err != nil && ctx.Err() == nil {
 				slog.WarnContext(ctx, "logout not seen to, trying again", "logout", one.ID, "err", err)
 			}
@@ -117,7 +117,7 @@ func (s *Service) round(ctx context.Context, l *lane) {
 		}
 		l.sending.Go(func() {
 			defer l.nudge() // what found no place
-			defer l.leave(one.ClientID)
+			defer l.leave(one.Party())
 			s.try(ctx, taken)
 		})
 	}
@@ -162,9 +162,12 @@ func linger(ctx context.Context) (context.Context, context.CancelFunc) {
 	return longer, func() { stop(); cancel() }
 }
 
-// deliver posts a logout token to an application
+// deliver tells an application: a client by posting a logout token to it
 // (OpenID Connect Back-Channel Logout 1.0, section 2.5).
 func (s *Service) deliver(ctx context.Context, l *storage.Logout) error {
+	if l.ServiceID != "" {
+		return s.TellService(ctx, l)
+	}
 	token, err := s.token(ctx, l)
 	if err != nil {
 		return err
@@ -189,9 +192,9 @@ func verdict(status int, body []byte) error {
 			Description string `json:"error_description"`
 		}
 		if json.Unmarshal(body, &why) != nil || why.Error == "" || !utf8.ValidString(why.Error+why.Description) {
-			return fmt.Errorf("%w: it answered 400", errRefused)
+			return fmt.Errorf("%w: it answered 400", ErrRefused)
 		}
-		return fmt.Errorf("%w: it answered 400: %s %s", errRefused, why.Error, why.Description)
+		return fmt.Errorf("%w: it answered 400: %s %s", ErrRefused, why.Error, why.Description)
 	}
 	return fmt.Errorf("the application answered %d", status)
 }
@@ -199,18 +202,24 @@ func verdict(status int, body []byte) error {
 // settle notes what became of an attempt, cause being nil if it worked.
 func (s *Service) settle(ctx context.Context, l *storage.Logout, cause error) error {
 	until, now := l.NextAt.Time, time.Now()
-	next := now.Add(wait(l.Attempts))
+	next, browser := now.Add(wait(l.Attempts)), errors.Is(cause, ErrBrowserOnly)
+	if browser {
+		next = now.Add(browserPatience)
+	}
 	l.LastError, l.NextAt = "", storage.Time{}
 	switch {
 	case cause == nil:
 		l.State, l.DeliveredAt = storage.LogoutDelivered, storage.At(now)
-	case errors.Is(cause, errRefused), errors.Is(cause, outbound.ErrURL), next.Sub(l.CreatedAt.Time) > giveUp:
+	case errors.Is(cause, ErrRefused), errors.Is(cause, outbound.ErrURL), next.Sub(l.CreatedAt.Time) > giveUp,
+		browser && l.Attempts > 1:
 		l.State = storage.LogoutFailed
 	default:
 		l.State, l.NextAt = storage.LogoutRetrying, storage.At(next)
 	}
 	if cause != nil {
 		l.LastError = audit.Cut(cause.Error(), maxWhy)
+	}
+	if cause != nil && !browser {
 		slog.WarnContext(ctx, "application not told of a logout", "logout", l.ID, "state", l.State, "attempts", l.Attempts,
 			"err", cause)
 	}
@@ -218,8 +227,13 @@ func (s *Service) settle(ctx context.Context, l *storage.Logout, cause error) er
 		if err := tx.SaveLogout(ctx, l, until); err != nil {
 			return err
 		}
-		if l.State == storage.LogoutRetrying {
+		if l.State == storage.LogoutRetrying || browser {
 			return nil
+		}
+		if l.State == storage.LogoutDelivered && l.ServiceID != "" {
+			if err := forget(ctx, tx, l.SessionIndex); err != nil {
+				return err
+			}
 		}
 		return record(ctx, tx, now, l)
 	})
@@ -227,18 +241,35 @@ func (s *Service) settle(ctx context.Context, l *storage.Logout, cause error) er
 
 // record notes that an application was told, or that it was given up.
 func record(ctx context.Context, tx *storage.Tx, now time.Time, l *storage.Logout) error {
-	client, err := tx.ClientByRow(ctx, l.ClientID)
+	event, err := about(ctx, tx, l)
 	if err != nil {
-		return fmt.Errorf("look client %s up: %w", l.ClientID, err)
+		return err
 	}
-	event := audit.Event{
-		Action: "logout.backchannel", TargetKind: "client", TargetID: client.ClientID, OrgID: string(client.OrganizationID),
-		Details: map[string]string{"session": l.SessionID, "attempts": strconv.FormatInt(l.Attempts, 10)},
-	}
+	event.Details = map[string]string{"session": l.SessionID, "attempts": strconv.FormatInt(l.Attempts, 10)}
 	if l.State == storage.LogoutFailed {
 		event.Failed, event.Reason, event.Details["error"] = true, "given_up", l.LastError
 	}
 	return audit.Record(ctx, tx, audit.Server(), now, event)
+}
+
+// about is an event that is about the application of a logout.
+func about(ctx context.Context, tx *storage.Tx, l *storage.Logout) (audit.Event, error) {
+	if l.ServiceID != "" {
+		s, err := tx.Service(ctx, string(l.ServiceID))
+		if err != nil {
+			return audit.Event{}, fmt.Errorf("look SAML service %s up: %w", l.ServiceID, err)
+		}
+		return audit.Event{
+			Action: "service.logout", TargetKind: "saml_service", TargetID: s.Slug, OrgID: string(s.OrganizationID),
+		}, nil
+	}
+	client, err := tx.ClientByRow(ctx, string(l.ClientID))
+	if err != nil {
+		return audit.Event{}, fmt.Errorf("look client %s up: %w", l.ClientID, err)
+	}
+	return audit.Event{
+		Action: "logout.backchannel", TargetKind: "client", TargetID: client.ClientID, OrgID: string(client.OrganizationID),
+	}, nil
 }
 
 // wait returns how long after an attempt, counted from 1, comes the next.

@@ -179,7 +179,7 @@ func TestTheVerdictOnAnAnswer(t *testing.T) {
 		{504, "", "answered 504", false},
 	} {
 		err := verdict(c.status, []byte(c.body))
-		if (err == nil) != (c.why == "") || errors.Is(err, errRefused) != c.final || err != nil && !strings.Contains(err.Error(), c.why) {
+		if (err == nil) != (c.why == "") || errors.Is(err, ErrRefused) != c.final || err != nil && !strings.Contains(err.Error(), c.why) {
 			t.Errorf("verdict(%d, %s) = %v, want %q, final: %v", c.status, c.body, err, c.why, c.final)
 		}
 	}

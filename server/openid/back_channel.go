@@ -66,7 +66,7 @@ type logoutToken struct {
 // LogoutToken signs what a client is told of a logout, as it wants its ID
 // tokens signed.
 func (p *Provider) LogoutToken(ctx context.Context, l *storage.Logout) (string, error) {
-	client, err := p.db.ClientByRow(ctx, l.ClientID)
+	client, err := p.db.ClientByRow(ctx, string(l.ClientID))
 	if err != nil {
 		return "", fmt.Errorf("look client %s up: %w", l.ClientID, err)
 	}

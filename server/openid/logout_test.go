@@ -85,7 +85,7 @@ func TestALogoutTokenIsSignedAsItsClientWants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &storage.Logout{ID: storage.NewID(), ClientID: client.ID, Subject: "bob", SessionID: "s"}
+	l := &storage.Logout{ID: storage.NewID(), ClientID: storage.Ref(client.ID), Subject: "bob", SessionID: "s"}
 	ids := map[string]bool{}
 	for range 2 {
 		token, err := p.LogoutToken(t.Context(), l)

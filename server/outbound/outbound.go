@@ -129,6 +129,8 @@ type Question struct {
 	URL string
 	// Form is posted; nil asks for a document.
 	Form url.Values
+	// Body is posted in the place of a form, as the header says what it is.
+	Body []byte
 	// Header is sent besides. It may hold secrets: no redirect takes them elsewhere.
 	Header http.Header
 	// Limit is how many bytes of the answer's body are read; more are an [ErrLong].
@@ -185,8 +187,11 @@ func (c *Client) ask(ctx context.Context, q Question) (*Answer, error) {
 
 func (q Question) request(ctx context.Context) (*http.Request, error) {
 	method, body := http.MethodGet, ""
-	if q.Form != nil {
+	switch {
+	case q.Form != nil:
 		method, body = http.MethodPost, q.Form.Encode()
+	case q.Body != nil:
+		method, body = http.MethodPost, string(q.Body)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, q.URL, strings.NewReader(body))
 	if err != nil {

@@ -112,7 +112,7 @@ func (s *Service) clientProblems(d Description, n notes) {
 	}
 	for field, set := range map[string]bool{
 		"metadata": o.Metadata != "", "metadata_url": o.MetadataURL != "", "unsolicited": o.Unsolicited,
-		"name_id_format": o.NameIDFormat != "", "attributes": len(o.Attributes) > 0,
+		"name_id_format": o.NameIDFormat != "", "subject_attribute": o.SubjectAttribute != "", "attributes": len(o.Attributes) > 0,
 	} {
 		if set {
 			n.add(field, "Only a provider of the kind saml has this.")
@@ -160,6 +160,7 @@ func (s *Service) samlProblems(d Description, n notes) {
 		n.add("issuer", "Longer than 1024 bytes.")
 	}
 	n.add("name_id_format", printableProblem(o.NameIDFormat, 0))
+	n.add("subject_attribute", textProblem(o.SubjectAttribute, 0))
 	if len(o.Attributes) > maxWords {
 		n.add("attributes", "At most 100.")
 	}

@@ -96,7 +96,8 @@ func (d Description) facts() map[string]string {
 		"trusted_methods":  strings.Join(o.TrustedMethods, " "),
 		"trusted_contexts": strings.Join(o.TrustedContexts, " "),
 		"groups":           o.Groups, "metadata_url": o.MetadataURL, "name_id_format": o.NameIDFormat,
-		"keep_profile": flag(o.KeepProfile), "logout": flag(o.Logout), "unsolicited": flag(o.Unsolicited),
+		"subject_attribute": o.SubjectAttribute,
+		"keep_profile":      flag(o.KeepProfile), "logout": flag(o.Logout), "unsolicited": flag(o.Unsolicited),
 	}
 	if len(o.Attributes) > 0 {
 		facts["attributes"] = string(attributes)

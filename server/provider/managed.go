@@ -139,7 +139,7 @@ func (s *Service) configured(ctx context.Context, name string, c *config.Provide
 			Scopes: c.Scopes, AuthMethod: c.AuthMethod, Tenants: c.Tenants, Domains: c.Domains, Registration: c.Registration,
 			TrustedMethods: c.TrustedMethods, TrustedContexts: c.TrustedContexts, Groups: c.Groups,
 			KeepProfile: c.KeepProfile, Logout: c.Logout, Metadata: c.Metadata, MetadataURL: c.MetadataURL,
-			Unsolicited: c.Unsolicited, NameIDFormat: c.NameIDFormat,
+			Unsolicited: c.Unsolicited, NameIDFormat: c.NameIDFormat, SubjectAttribute: c.SubjectAttribute,
 		},
 	}
 	if d.Name == "" && usualNames[d.Kind] == "" {

@@ -61,6 +61,10 @@ type Service struct {
 	ReadMetadata func(metadata, entityID string) (string, error)
 	// TestSAML tries a SAML provider; nil knows none of it.
 	TestSAML func(ctx context.Context, p *storage.Provider) []Check
+	// FetchSAML fetches the metadata of a SAML provider anew, and says what is different
+	// in it. New keys and addresses are a fault of the code "metadata_changed", unless
+	// they are accepted or vouched for.
+	FetchSAML func(ctx context.Context, p *storage.Provider, accept bool) (metadata string, changes []string, err error)
 
 	db   *storage.DB
 	orgs *org.Service
@@ -154,6 +158,9 @@ type Statement struct {
 	EndsAt time.Time `json:"ends_at,omitzero"`
 	// SessionID is what the provider calls the session: sid, or SessionIndex.
 	SessionID string `json:"session_id,omitempty"`
+	// SessionSubject is who the person is in the session there, where that is not the
+	// subject.
+	SessionSubject string `json:"session_subject,omitempty"`
 	// Hint is what ends the session there: the ID token, or the SAML NameID.
 	Hint string `json:"hint,omitempty"`
 }

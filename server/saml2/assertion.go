@@ -48,7 +48,7 @@ func (w *expectation) assertion(el *etree.Element) (*said, error) {
 		return nil, err
 	}
 	st := &provider.Statement{Issuer: w.peer.EntityID, Hint: name.hint()}
-	if st.Subject, err = name.subject(w.peer.EntityID, w.audience); err != nil {
+	if err := w.subject(el, name, st); err != nil {
 		return nil, err
 	}
 	if err := w.authenticated(el, st); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/outbound"
 	"authy/server/registry"
 	"authy/storage"
 )
@@ -29,6 +30,8 @@ type IDP struct {
 	keys      *Keys
 	clients   *registry.Service // for the names that no other service knows
 	publicURL string
+	// Outbound tells services of the end of sessions.
+	Outbound *outbound.Client
 }
 
 // NewIDP returns the identity provider at a public URL.

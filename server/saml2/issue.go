@@ -73,7 +73,8 @@ func (p *IDP) Issue(
 // visit notes that somebody goes to a service in a session, and by what name.
 func (p *IDP) visit(ctx context.Context, tx *storage.Tx, t *Ticket, now time.Time) (*storage.ServiceVisit, error) {
 	v := &storage.ServiceVisit{
-		ID: newID(), SessionID: t.session.ID, ServiceID: t.Service.ID, NameIDFormat: t.request.Format, CreatedAt: storage.At(now),
+		ID: newID(), SessionID: t.session.ID, ServiceID: t.Service.ID, NameIDFormat: t.request.Format,
+		CreatedAt: storage.At(now), CheckAt: storage.At(now),
 	}
 	switch v.NameIDFormat {
 	case Transient:
@@ -97,6 +98,9 @@ func (p *IDP) visit(ctx context.Context, tx *storage.Tx, t *Ticket, now time.Tim
 	}
 	if err := tx.SaveServiceVisit(ctx, v); err != nil {
 		return nil, fmt.Errorf("note that %s was visited: %w", t.Service.Slug, err)
+	}
+	if err := tx.UseService(ctx, t.Service.ID, now); err != nil {
+		return nil, fmt.Errorf("note that %s was used: %w", t.Service.Slug, err)
 	}
 	return v, nil
 }

@@ -53,6 +53,12 @@ type Key struct {
 // EndsSoon says whether the certificate has ended at now, or does within weeks.
 func (k *Key) EndsSoon(now time.Time) bool { return now.Add(endsSoon).After(k.Certificate.NotAfter) }
 
+// Signs says whether the key signs.
+func (k *Key) Signs() bool { return k.State == storage.SigningKey }
+
+// Published says whether the key signs next.
+func (k *Key) Published() bool { return k.State == storage.PublishedKey }
+
 // all returns every key, the one that signs first. There is one.
 func (k *Keys) all(ctx context.Context) ([]*Key, error) {
 	keys, err := k.stored(ctx)

@@ -14,6 +14,7 @@ import (
 	"github.com/beevik/etree"
 
 	"authy/server/audit"
+	"authy/server/logout"
 	"authy/server/provider"
 	"authy/storage"
 )
@@ -133,8 +134,8 @@ func left(
 		event.Failed, event.Reason = true, "refused_there"
 		return audit.Record(ctx, tx, by, now, event)
 	}
-	if err := tx.DeleteServiceVisit(ctx, v.ID); err != nil {
-		return fmt.Errorf("end a visit to %s: %w", s.Slug, err)
+	if err := logout.Heard(ctx, tx, now, v); err != nil {
+		return err
 	}
 	return audit.Record(ctx, tx, by, now, event)
 }
@@ -154,66 +155,6 @@ func (p *IDP) Leave(ctx context.Context, by audit.Actor, l *Leave) error {
 		}
 		return nil
 	})
-}
-
-// Frame is a message that a browser takes to a service when its session has ended.
-type Frame struct {
-	Service *Service
-	URL     string
-	Origin  string
-}
-
-// Frames returns what tells the services of a session, which is about to end, that it
-// has: those that can be told by redirect.
-func (p *IDP) Frames(ctx context.Context, sessionID string) (frames []Frame, err error) {
-	visits, err := p.db.ServiceVisits(ctx, sessionID)
-	if err != nil || len(visits) == 0 {
-		return nil, err
-	}
-	key, err := p.keys.signing(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	for i := range visits {
-		s, err := p.db.Service(ctx, visits[i].ServiceID)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue // deleted between the two reads
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look SAML service %s up: %w", visits[i].ServiceID, err)
-		}
-		frame, err := p.frame(s, &visits[i], key, now)
-		if err != nil {
-			return nil, err
-		}
-		if frame != nil {
-			frames = append(frames, *frame)
-		}
-	}
-	return frames, nil
-}
-
-// frame is the frame of a service; nil for one that cannot be told.
-func (p *IDP) frame(s *Service, v *storage.ServiceVisit, key *Key, now time.Time) (*Frame, error) {
-	to, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, now)
-	if err != nil {
-		return nil, nil // its metadata has ended
-	}
-	slo, offered := endpoint(to.SLO, Redirect)
-	if !offered {
-		return nil, nil
-	}
-	el := begin("LogoutRequest", slo.URL, p.EntityID(), now)
-	el.CreateAttr("ID", toldBy+v.ID)
-	el.CreateAttr("NotOnOrAfter", written(now.Add(fresh)))
-	p.nameOf(s, v).element(el)
-	child(el, "samlp:SessionIndex", v.ID)
-	request, err := send(el, slo, slo.URL, "", key)
-	if err != nil {
-		return nil, err
-	}
-	return &Frame{s, request.URL, Onward(s, slo.URL)[0]}, nil
 }
 
 // DoneURL is where a browser goes that has told the other services.

@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/server/provider"
 	"authy/storage"
 )
@@ -20,6 +21,9 @@ import (
 // ErrLogout is told whoever brings a message about a logout that is not believed.
 var ErrLogout = fault.New(fault.Invalid, "saml_message_refused",
 	"What the provider sent about signing out could not be confirmed. Nothing was done.")
+
+// perLogout is how often one address may bring what providers say about signing out.
+var perLogout = limit.Rule{Name: "saml-logout-address", Most: 300, Window: 15 * time.Minute}
 
 const (
 	// signedOut is where somebody ends who has signed out.
@@ -81,6 +85,9 @@ func isPath(path string) bool {
 // sessions, which is done and answered, or its answer to one of authy's. It returns
 // where the browser goes next. What is not believed is [ErrLogout], and recorded.
 func (s *SP) TakeLogout(ctx context.Context, by audit.Actor, d Delivery) (*provider.Request, error) {
+	if err := s.Limits.Count(ctx, perLogout, limit.Network(by.IPAddress)); err != nil {
+		return nil, err
+	}
 	m, err := d.open()
 	if err != nil {
 		return nil, s.refuseLogout(ctx, by, "", untrue("bad_message", "%w", err))
@@ -167,10 +174,7 @@ func (s *SP) endSessions(ctx context.Context, by audit.Actor, w *expectation, ro
 	if err != nil {
 		return err
 	}
-	subject, err := name.subject(w.peer.EntityID, w.audience)
-	if err != nil {
-		return err
-	}
+	subject := name.called(w.peer.EntityID, w.audience)
 	sessions, err := sessionsIn(root)
 	if err != nil {
 		return err

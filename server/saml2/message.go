@@ -175,7 +175,7 @@ func inflate(value string) ([]byte, error) {
 // verified returns the message as the signature of its sender covers it. One that
 // is not signed is errUnsigned.
 func (m *message) verified(certs []*x509.Certificate, now time.Time) (*etree.Element, error) {
-	if m.binding == Post {
+	if m.binding != Redirect {
 		return verify(m.root, certs, now)
 	}
 	if len(m.signature) == 0 {

@@ -199,7 +199,13 @@ func readEndpoints(descriptor *etree.Element, name string) (all []Endpoint, err 
 		if e.ResponseURL == "" {
 			e.ResponseURL = e.URL
 		}
-		if e.Binding != Redirect && e.Binding != Post {
+		switch {
+		case e.Binding == SOAP && name == "SingleLogoutService":
+			if isLocation(e.URL) {
+				all = append(all, e) // one that is not good is as if it were not there
+			}
+			continue
+		case e.Binding != Redirect && e.Binding != Post:
 			continue // it is never used
 		}
 		if !isLocation(e.URL) || !isLocation(e.ResponseURL) {

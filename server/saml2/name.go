@@ -63,11 +63,22 @@ func (n nameID) hint() string {
 	return string(raw)
 }
 
-// subject returns what somebody is called for good: the name under its format, so
-// that an address never is a persistent name, and under what qualifies it where
-// that is neither the provider nor authy. A transient name is somebody else's
-// tomorrow.
+// subject returns what somebody is called for good. A transient name is somebody
+// else's tomorrow.
 func (n nameID) subject(issuer, audience string) (string, error) {
+	if n.Format == Transient {
+		return "", &provider.Refusal{
+			Kind: provider.Misconfigured, Reason: "transient_name_id",
+			Text: "The provider does not say who you are for good. Whoever runs it must send a persistent name.",
+		}
+	}
+	return n.called(issuer, audience), nil
+}
+
+// called returns what somebody is called: the name under its format, so that an
+// address never is a persistent name, and under what qualifies it where that is
+// neither the provider nor authy.
+func (n nameID) called(issuer, audience string) string {
 	var prefix string
 	switch n.Format {
 	case Persistent:
@@ -77,10 +88,7 @@ func (n nameID) subject(issuer, audience string) (string, error) {
 	case Unspecified, "":
 		prefix = "unspecified:"
 	case Transient:
-		return "", &provider.Refusal{
-			Kind: provider.Misconfigured, Reason: "transient_name_id",
-			Text: "The provider does not say who you are for good. Whoever runs it must send a persistent name.",
-		}
+		prefix = "transient:"
 	default:
 		prefix = url.QueryEscape(n.Format) + ":"
 	}
@@ -96,7 +104,7 @@ func (n nameID) subject(issuer, audience string) (string, error) {
 	} else {
 		prefix += ":" // so that no value looks like a qualifier
 	}
-	return prefix + n.Value, nil
+	return prefix + n.Value
 }
 
 // element writes the name into el.

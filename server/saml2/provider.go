@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"authy/server/fault"
-	"authy/server/outbound"
 	"authy/server/provider"
 	"authy/storage"
 )
@@ -70,12 +69,12 @@ var errNoMetadataURL = fault.Field("metadata_url", "The provider has none: give 
 // different in it. New keys and addresses are [ErrMetadataChanged], with what is
 // new, unless an administrator accepts them or a key that was known has signed them.
 func (s *SP) Fetch(
-	ctx context.Context, out *outbound.Client, p *storage.Provider, accept bool,
+	ctx context.Context, p *storage.Provider, accept bool,
 ) (metadata string, changes []string, err error) {
 	if p.Kind != provider.SAML || p.Options.MetadataURL == "" {
 		return "", nil, errNoMetadataURL
 	}
-	raw, err := FetchMetadata(ctx, out, p.Options.MetadataURL)
+	raw, err := FetchMetadata(ctx, s.Outbound, p.Options.MetadataURL)
 	if err != nil {
 		return "", nil, err
 	}

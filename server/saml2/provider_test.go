@@ -52,27 +52,27 @@ func TestMetadataIsFetchedAnew(t *testing.T) {
 		w.Write([]byte(doc)) //nolint:errcheck // a test
 	}))
 	t.Cleanup(server.Close)
-	out := outbound.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
-	if _, _, err := s.sp.Fetch(t.Context(), out, s.p, false); !errors.Is(err, errNoMetadataURL) {
+	s.sp.Outbound = outbound.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
+	if _, _, err := s.sp.Fetch(t.Context(), s.p, false); !errors.Is(err, errNoMetadataURL) {
 		t.Errorf("from nowhere: %v", err)
 	}
 	s.p.Options.MetadataURL = server.URL
-	if raw, changes, err := s.sp.Fetch(t.Context(), out, s.p, false); err != nil || raw != doc || len(changes) > 0 {
+	if raw, changes, err := s.sp.Fetch(t.Context(), s.p, false); err != nil || raw != doc || len(changes) > 0 {
 		t.Errorf("the same: %q, %v", changes, err)
 	}
 	doc = stubMetadata(certificateOf(keys[1]))
-	if _, changes, err := s.sp.Fetch(t.Context(), out, s.p, false); !errors.Is(err, ErrMetadataChanged) || len(changes) != 1 {
+	if _, changes, err := s.sp.Fetch(t.Context(), s.p, false); !errors.Is(err, ErrMetadataChanged) || len(changes) != 1 {
 		t.Errorf("SA-19 another key: %q, %v", changes, err)
 	}
-	if raw, changes, err := s.sp.Fetch(t.Context(), out, s.p, true); err != nil || raw != doc || len(changes) != 2 {
+	if raw, changes, err := s.sp.Fetch(t.Context(), s.p, true); err != nil || raw != doc || len(changes) != 2 {
 		t.Errorf("accepted: %q, %v", changes, err)
 	}
 	s.p.Options.Metadata = strings.Replace(s.p.Options.Metadata, " entityID=", ` validUntil="2020-01-01T00:00:00Z" entityID=`, 1)
-	if _, _, err := s.sp.Fetch(t.Context(), out, s.p, false); !errors.Is(err, ErrMetadataChanged) {
+	if _, _, err := s.sp.Fetch(t.Context(), s.p, false); !errors.Is(err, ErrMetadataChanged) {
 		t.Errorf("SA-19 where nothing is known any more: %v", err)
 	}
 	doc = strings.ReplaceAll(doc, stubEntity, "https://other.example")
-	if _, _, err := s.sp.Fetch(t.Context(), out, s.p, true); !isBadMetadata(err) {
+	if _, _, err := s.sp.Fetch(t.Context(), s.p, true); !isBadMetadata(err) {
 		t.Errorf("of somebody else: %v", err)
 	}
 }

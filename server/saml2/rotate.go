@@ -27,6 +27,14 @@ func (k *Keys) List(ctx context.Context, by audit.Actor) ([]*Key, error) {
 	return k.all(ctx)
 }
 
+// Show returns to who administers the server the key with an id. [ErrNoKey] if there is none.
+func (k *Keys) Show(ctx context.Context, by audit.Actor, id string) (*Key, error) {
+	if err := mayAdminister(ctx, k.db.Reader, by); err != nil {
+		return nil, err
+	}
+	return k.find(ctx, id)
+}
+
 func mayAdminister(ctx context.Context, r storage.Reader, by audit.Actor) error {
 	may, err := by.Administers(ctx, r)
 	if err == nil && !may {

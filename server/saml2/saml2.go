@@ -11,7 +11,8 @@
 // message.go (how a browser carries it), metadata.go (who the peer is), key.go (the
 // server's own key); then sp.go, response.go and assertion.go (people come in), and
 // logout.go. The identity provider is service.go (which services there are), idp.go,
-// request.go (what they ask), issue.go (what they are told), and leave.go.
+// request.go (what they ask), issue.go (what they are told), leave.go (a service signs
+// somebody out), frame.go and soap.go (services are told that a session has ended).
 package saml2
 
 import "time"
@@ -24,12 +25,15 @@ const (
 	nsSignature = "http://www.w3.org/2000/09/xmldsig#"
 	nsEncrypted = "http://www.w3.org/2001/04/xmlenc#"
 	nsMDUI      = "urn:oasis:names:tc:SAML:metadata:ui"
+	nsSOAP      = "http://schemas.xmlsoap.org/soap/envelope/"
 )
 
-// The bindings that are spoken (SAML bindings, sections 3.4 and 3.5).
+// The bindings that are spoken (SAML bindings, sections 3.4 and 3.5), and the one that
+// services are told by that a session has ended (section 3.2).
 const (
 	Redirect = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 	Post     = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+	SOAP     = "urn:oasis:names:tc:SAML:2.0:bindings:SOAP"
 )
 
 // The formats of names (SAML core, section 8.3).

@@ -1,6 +1,7 @@
 package saml2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,13 +53,17 @@ type Description struct {
 	Name           string // "" is what the metadata calls it
 	// Metadata is the document; "" is fetched from the URL of the options.
 	Metadata string
+	// Typed makes the metadata of an application that has none; it is heeded where there
+	// is no document and no URL.
+	Typed Typed
 	// Allowed says who may use it, as of clients; everyone, if it is empty.
 	Allowed  []string
 	Disabled bool
 	Options  storage.ServiceOptions
 }
 
-func describeService(s *Service) Description {
+// Describe returns what can be changed of a service.
+func Describe(s *Service) Description {
 	return Description{
 		Slug: s.Slug, OrganizationID: string(s.OrganizationID), Name: s.Name, Metadata: s.Metadata,
 		Allowed: slices.Clone(s.Allowed), Disabled: !s.IsActive, Options: s.Options,
@@ -102,8 +107,14 @@ func taken(err error) error {
 }
 
 // fetch gets the metadata of a service that has only the URL of it.
-func (s *Services) fetch(ctx context.Context, d *Description) error {
-	if d.Metadata != "" || d.Options.MetadataURL == "" {
+func (s *Services) fetch(ctx context.Context, d *Description) (err error) {
+	switch {
+	case d.Metadata != "":
+		return nil
+	case d.Options.MetadataURL == "" && d.Typed != Typed{}:
+		d.Metadata, err = d.Typed.metadata()
+		return err
+	case d.Options.MetadataURL == "":
 		return nil
 	}
 	raw, err := FetchMetadata(ctx, s.out, d.Options.MetadataURL)
@@ -130,7 +141,7 @@ func (s *Services) Update(
 		if changed, err = find(ctx, tx.Reader, by, orgID, slug); err != nil {
 			return err
 		}
-		d := describeService(changed)
+		d := Describe(changed)
 		before, entityID := d.facts(changed), changed.EntityID
 		change(&d)
 		d.Slug = slug
@@ -161,7 +172,7 @@ func (s *Services) Update(
 
 // fetched returns the metadata that a change needs fetched, "" if it needs none.
 func (s *Services) fetched(ctx context.Context, old *Service, anew bool, change func(*Description)) (string, error) {
-	d := describeService(old)
+	d := Describe(old)
 	change(&d)
 	moved := d.Options.MetadataURL != old.Options.MetadataURL && d.Metadata == old.Metadata
 	if d.Options.MetadataURL == "" || !anew && !moved {
@@ -260,7 +271,7 @@ func (d Description) writeTo(s *Service, now time.Time) error {
 		d.Name = peer.Name
 	}
 	if d.Name == "" {
-		d.Name = audit.Cut(peer.EntityID, maxServiceName)
+		d.Name = cmp.Or(PresetName(d.Options.Preset), hostOf(peer.EntityID), audit.Cut(peer.EntityID, maxServiceName))
 	}
 	if d.Slug == "" {
 		d.Slug = slugOf(d.Name)

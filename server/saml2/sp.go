@@ -9,6 +9,8 @@ import (
 	"github.com/beevik/etree"
 
 	"authy/server/audit"
+	"authy/server/limit"
+	"authy/server/outbound"
 	"authy/server/provider"
 	"authy/storage"
 )
@@ -27,6 +29,10 @@ type SP struct {
 	db        *storage.DB
 	keys      *Keys
 	publicURL string
+	// Outbound fetches the metadata of providers.
+	Outbound *outbound.Client
+	// Limits counts what is brought about logouts; nil for none.
+	Limits *limit.Limits
 	// End ends the sessions of a subject of an issuer at a provider, or the one that
 	// the provider calls sessionID.
 	End func(ctx context.Context, by audit.Actor, p *storage.Provider, issuer, subject, sessionID string) error
@@ -72,7 +78,7 @@ func (s *SP) Begin(ctx context.Context, p *storage.Provider, ask provider.Ask) (
 		el.CreateAttr("ForceAuthn", "true")
 	}
 	policy := child(el, "samlp:NameIDPolicy", "", "AllowCreate", "true")
-	if format := nameIDFormat(p.Options.NameIDFormat); format != Unspecified {
+	if format := askedFormat(p.Options); format != Unspecified {
 		policy.CreateAttr("Format", format)
 	}
 	request, err := send(el, sso, sso.URL, ask.State, key)
@@ -85,6 +91,15 @@ func (s *SP) Begin(ctx context.Context, p *storage.Provider, ask provider.Ask) (
 	return request, nil
 }
 
+// askedFormat returns the format of names that a provider is asked for: whatever it has,
+// where an attribute says who somebody is.
+func askedFormat(o storage.ProviderOptions) string {
+	if o.NameIDFormat == "" && o.SubjectAttribute != "" {
+		return Unspecified
+	}
+	return nameIDFormat(o.NameIDFormat)
+}
+
 // nameIDFormat returns the format of names that an option stands for.
 func nameIDFormat(option string) string {
 	switch option {
@@ -94,6 +109,8 @@ func nameIDFormat(option string) string {
 		return Email
 	case "unspecified":
 		return Unspecified
+	case "transient":
+		return Transient
 	}
 	return option
 }

@@ -294,7 +294,7 @@ func TestAnApplicationHearsOfTheEndOfASessionHoweverItEnds(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine), Configure: loopbackIdle})
-			p := newParty(t, s, "party")
+			p, v := newParty(t, s, "party"), newSOAPService(t, s)
 			for way, end := range ways {
 				e := &ending{t: t, s: s, browser: servertest.Browser(t)}
 				var err error
@@ -306,7 +306,9 @@ func TestAnApplicationHearsOfTheEndOfASessionHoweverItEnds(t *testing.T) {
 				var got tokens
 				e.sid, sub, got = p.visit(s, e.browser, e.user.Email, passphrase)
 				e.idToken = got.ID
+				index := v.in(e.browser)
 				end(e)
+				heardOf(t, "SAML, "+way, func() bool { return v.knows(index) == 1 })
 				heardOf(t, way, func() bool { return len(p.heard(e.sid)) > 0 })
 				if all := p.heard(e.sid); len(all) != 1 || all[0].Subject != sub {
 					t.Errorf("%s: told %v, want once, of %s", way, all, sub)

@@ -92,6 +92,10 @@ func TestEveryDoorIsCounted(t *testing.T) {
 			{method: post, path: "/oidc/par", body: "client_id=acme-mobile-001&scope=openid"},
 			{method: post, path: "/oidc/par", body: "client_id=acme-mobile-001&state=x"},
 		}},
+		{"saml-logout-address", 300, []door{
+			{method: post, path: "/saml/sp/slo", body: "SAMLRequest=x"},
+			{method: http.MethodGet, path: "/saml/sp/slo?SAMLRequest=x"},
+		}},
 		{"challenge-address", 1500, []door{
 			{method: post, path: api + "webauthn/login/begin", body: `{}`},
 			{method: post, path: "/passkey/begin", body: "x=1"},

@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/config"
+	"authy/server/logout"
 	"authy/server/saml2"
 	"authy/server/servertest"
 	"authy/storage"
@@ -45,15 +46,19 @@ func simpleSAMLService(idp *saml2.Peer) map[string]string {
 }
 
 // simpleService starts a SimpleSAMLphp that is the service simple of authy, which reads its
-// metadata there, and returns the address.
-func simpleService(t *testing.T, s *servertest.Server) string {
+// metadata there, and returns the address. more is what its configuration says besides.
+func simpleService(t *testing.T, s *servertest.Server, more string) string {
 	t.Helper()
 	own := servertest.Get(t, servertest.Browser(t), s.URL+saml2.MetadataPath)
 	idp, err := saml2.ParseMetadata([]byte(own.Body), "", saml2.IdentityProvider, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := startSimpleSAML(t, func(string) map[string]string { return simpleSAMLService(idp) })
+	home := startSimpleSAML(t, func(string) map[string]string {
+		files := simpleSAMLService(idp)
+		files["config.php"] = more
+		return files
+	})
 	made, err := s.SAMLServices.Create(t.Context(), audit.Shell(), saml2.Description{
 		Slug: "simple", Name: "Simple", Options: storage.ServiceOptions{MetadataURL: home + "/module.php/saml/sp/metadata.php/authy"},
 	})
@@ -88,7 +93,7 @@ func TestSimpleSAMLphpIsAService(t *testing.T) {
 	s := servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {
 		c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	}})
-	home, browser := simpleService(t, s), servertest.Browser(t)
+	home, browser := simpleService(t, s, ""), servertest.Browser(t)
 	inside := home + "/module.php/core/authenticate.php?as=authy"
 	enterSimple(t, s, browser, inside)
 
@@ -123,6 +128,40 @@ func TestSimpleSAMLphpIsAService(t *testing.T) {
 	}
 	if done := leavesBySimple(t, s); done != 2 {
 		t.Errorf("%d sign-outs of the service are recorded, want 2", done)
+	}
+	if to := servertest.Get(t, browser, inside).Location(); to == nil || !strings.HasPrefix(to.String(), s.URL+saml2.SSOPath) {
+		t.Errorf("the session there goes on, to %v", to)
+	}
+}
+
+// A SimpleSAMLphp that keeps sessions in SQL is told by SOAP. That of Debian 12 and 13 ends the
+// session and then fails to write its answer, which is no answer to authy.
+func TestSimpleSAMLphpIsToldThatASessionHasEndedElsewhere(t *testing.T) {
+	t.Parallel()
+	requireSimpleSAML(t)
+	s := servertest.Start(t, servertest.Options{Configure: loopback})
+	store := fmt.Sprintf(`$config['store.type'] = 'sql'; $config['store.sql.dsn'] = 'sqlite:%s/store'; $config['store.sql.prefix'] = 'x';`, t.TempDir())
+	home, browser := simpleService(t, s, store), servertest.Browser(t)
+	inside := home + "/module.php/core/authenticate.php?as=authy"
+	enterSimple(t, s, browser, inside)
+	user, err := s.DB.UserByEmail(t.Context(), bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sessions.RevokeAll(t.Context(), audit.Shell(), user.ID); err != nil {
+		t.Fatal(err)
+	}
+	var receipt logout.Receipt
+	heardOf(t, "what became of it", func() bool {
+		all, _, err := s.Logouts.List(t.Context(), audit.Shell(), logout.Filter{Service: "simple"}, "", 10)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("the receipts are %v, %v", all, err)
+		}
+		receipt = all[0]
+		return receipt.State != logout.Sent
+	})
+	if receipt.State != logout.Delivered && !strings.Contains(receipt.LastError, "answer") {
+		t.Errorf("the receipt is %s: %s", receipt.State, receipt.LastError)
 	}
 	if to := servertest.Get(t, browser, inside).Location(); to == nil || !strings.HasPrefix(to.String(), s.URL+saml2.SSOPath) {
 		t.Errorf("the session there goes on, to %v", to)

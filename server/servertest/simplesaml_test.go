@@ -75,6 +75,9 @@ func startSimpleSAML(t *testing.T, files func(address string) map[string]string)
 		];`, address, dir),
 	}
 	for name, content := range files(address) {
+		if name == "config.php" {
+			content = all[name] + content // what it says more
+		}
 		all[name] = content
 	}
 	for name, content := range all {

@@ -220,8 +220,8 @@ func (s Size) logouts(c cells) []filling {
 	return []filling{
 		{"visits", "session_id, client_id, subject, created_at", row(idOf(3, "i"), idOf(4, "1 + i % 10"), "'bob'", c.now), s.Sessions},
 		{
-			"logouts", "id, client_id, user_id, subject, session_id, uri, state, attempts, last_error, created_at, next_at, expires_at",
-			row(idOf(9, "i"), idOf(4, "1 + i"), idOf(1, within(s.Users)), "'bob'", idOf(3, "i"), "'https://rp.example.com/logout'",
+			"logouts", "id, client_id, user_id, subject, name_id_format, session_id, session_index, uri, state, attempts, last_error, created_at, next_at, expires_at",
+			row(idOf(9, "i"), idOf(4, "1 + i"), idOf(1, within(s.Users)), "'bob', ''", idOf(3, "i"), "'', 'https://rp.example.com/logout'",
 				"CASE WHEN i % 10 = 0 THEN 'retrying' ELSE 'delivered' END", "1", "''", c.now,
 				"CASE WHEN i % 10 = 0 THEN "+c.now+" END", c.end), min(s.Sessions, clients-1),
 		},

@@ -27,8 +27,8 @@ func (s Size) peers(c cells, orgs int) []filling {
 				c.now, c.now), 10,
 		},
 		{
-			"service_visits", "id, session_id, service_id, name_id, name_id_format, created_at",
-			row(idOf(7, "i"), idOf(3, "i"), idOf(4, "1 + i % 10"), digits(10, scattered("i")), "''", c.now), s.Sessions,
+			"service_visits", "id, session_id, service_id, name_id, name_id_format, created_at, check_at",
+			row(idOf(7, "i"), idOf(3, "i"), idOf(4, "1 + i % 10"), digits(10, scattered("i")), "''", c.now, c.end), s.Sessions,
 		},
 	}
 }
