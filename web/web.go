@@ -10,12 +10,14 @@ import (
 	"sync"
 
 	"authy/server/account"
+	"authy/server/activity"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/place"
 	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
@@ -32,6 +34,10 @@ type Config struct {
 	Logouts  *logout.Service
 	SAMLSP   *saml2.SP
 	SAMLIDP  *saml2.IDP
+	// Activity is what people read of their own acts.
+	Activity *activity.Service
+	// Places tells where addresses are; nil knows nothing.
+	Places *place.Map
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -104,6 +110,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerExternal(get, post, handle)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
+	wb.registerPictures(get)
 
 	get("/api/docs", wb.showDocs)
 

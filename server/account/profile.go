@@ -77,6 +77,11 @@ func (s *Service) ChangeProfile(
 		if len(changed) == 0 {
 			return nil
 		}
+		if slices.Contains(changed, "avatar_url") {
+			if err := dropPicture(ctx, tx, userID); err != nil {
+				return err
+			}
+		}
 		user.UpdatedAt = storage.At(now)
 		if err := tx.SaveUser(ctx, user); err != nil {
 			return fmt.Errorf("change the profile of %s: %w", userID, err)

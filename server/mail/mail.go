@@ -25,6 +25,9 @@ const noticeLifetime = 3 * 24 * time.Hour
 
 // Queue sends mail. A nil Queue sends none, and says so by [Queue.Enabled].
 type Queue struct {
+	// Places says where an address is, in a language; nil knows nothing.
+	Places func(address, language string) string
+
 	db        *storage.DB
 	publicURL string
 	relay     *relay // nil if mail is not set up
@@ -127,7 +130,7 @@ func (q *Queue) Notice(
 func (q *Queue) NoticeTo(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, email string, kind Kind, f Facts,
 ) error {
-	f.At, f.Place = now.UTC().Format(TimeForm), place(by)
+	f.At, f.Place = now.UTC().Format(TimeForm), q.place(by)
 	return q.Send(ctx, tx, now, Message{Kind: kind, To: email, ExpiresAt: now.Add(noticeLifetime), Facts: f})
 }
 
@@ -135,13 +138,18 @@ func (q *Queue) NoticeTo(
 const maxAgent = 120
 
 // place says who did something from where.
-func place(by audit.Actor) string {
+func (q *Queue) place(by audit.Actor) string {
 	switch by.Kind {
 	case audit.Operator, audit.System:
 		return "the operator of this server"
 	case audit.Anonymous, audit.User, audit.Client:
 	}
 	text := by.IPAddress
+	if q != nil && q.Places != nil {
+		if where := q.Places(by.IPAddress, "en"); where != "" {
+			text += " (" + where + ")"
+		}
+	}
 	if agent := audit.Cut(by.UserAgent, maxAgent); agent != "" {
 		text += " with " + agent
 	}
