@@ -35,3 +35,11 @@ func (wb *Web) picture(w http.ResponseWriter, r *http.Request) error {
 	}
 	return nil
 }
+
+// smallPictureOf is the path of a user's picture for a list or a header, "" for none.
+func (wb *Web) smallPictureOf(u *account.User) string {
+	if path := wb.Accounts.PicturePath(u); path != "" {
+		return path + smallPicture
+	}
+	return ""
+}

@@ -105,7 +105,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get("/signed-out", wb.showSignedOut)
 	get("/setup", wb.showSetup)
 	post("/setup", wb.setup)
-	wb.registerAccount(get, post)
+	wb.registerAccount(get, post, handle)
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
 	wb.registerSAMLSP(get, handle)
@@ -248,7 +248,9 @@ func (wb *Web) view(r *http.Request, title string, data any) view {
 	id, err := wb.identity(r)
 	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
 	if err == nil && id != nil {
-		v.Signed = &signedIn{Name: id.User.FullName, Email: id.User.Email, Admin: id.User.IsAdmin}
+		v.Signed = &signedIn{
+			Name: id.User.FullName, Email: id.User.Email, Picture: wb.smallPictureOf(id.User), Admin: id.User.IsAdmin,
+		}
 	}
 	return v
 }
