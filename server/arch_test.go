@@ -35,7 +35,7 @@ var picture = [][]string{
 	{"server/dpop", "server/registry", "server/provider"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/org", "server/session"},
-	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/seen"},
+	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/place", "server/seen"},
 	{"server/fault", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv"},

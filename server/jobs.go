@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/place"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -30,6 +31,7 @@ func (s *Services) jobs() []job {
 		every(time.Minute, s.Keys.Turn),
 		every(time.Hour, s.Clients.Clean),
 		every(time.Hour, s.Providers.RefreshDue),
+		every(place.LookEvery, s.Places.Reload),
 	}
 }
 

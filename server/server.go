@@ -33,6 +33,7 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 	if err := s.Providers.Sync(ctx, s.Config.Providers); err != nil {
 		return nil, nil, fmt.Errorf("set the identity providers of the configuration: %w", err)
 	}
+	s.Places.Reload(ctx)
 	h, err := s.handler(version, ready)
 	if err != nil {
 		return nil, nil, err

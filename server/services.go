@@ -19,6 +19,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/outbound"
+	"authy/server/place"
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/saml2"
@@ -45,6 +46,7 @@ type Services struct {
 	Tokens   *token.Service
 	Mail     *mail.Queue
 	Outbound *outbound.Client
+	Places   *place.Map
 	Logouts  *logout.Service
 	// Providers are who people come from.
 	Providers *provider.Service
@@ -100,13 +102,15 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 			return nil, errors.Join(err, local.Close())
 		}
 	}
-	s := &Services{Config: c, DB: db, Store: shared, local: local}
+	s := &Services{Config: c, DB: db, Store: shared, local: local, Places: place.New(c.GeoIP.File)}
 	if s.Mail, err = mail.New(db, c.PublicURL, c.Mail); err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
+	s.Mail.Places = s.Places.Of
 	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
 	s.Orgs = org.New(db)
 	s.Accounts.Mail, s.Orgs.Mail = s.Mail, s.Mail
+	s.Accounts.PublicURL, s.Accounts.Limits = c.PublicURL, s.limits(s.Store)
 	s.Orgs.Limits = s.limits(s.Store)
 	if s.Mail.Enabled() {
 		s.Orgs.Mailer = s.remind

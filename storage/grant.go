@@ -63,6 +63,16 @@ func (r Reader) Grant(ctx context.Context, id string) (*Grant, error) {
 	})
 }
 
+// ClientsGranted returns the rows of at most limit clients that have a grant of a user
+// which is live at now.
+func (r Reader) ClientsGranted(ctx context.Context, userID string, now time.Time, limit int) ([]string, error) {
+	var clients []string
+	err := r.bun.NewSelect().Conn(r.conn).Model((*Grant)(nil)).ColumnExpr("DISTINCT client_id").
+		Where("user_id = ? AND revoked_at IS NULL AND expires_at > ?", userID, At(now)).
+		OrderExpr("client_id").Limit(int64(limit)).Scan(ctx, &clients)
+	return clients, translate(err)
+}
+
 // InsertGrant adds a grant.
 func (tx *Tx) InsertGrant(ctx context.Context, g *Grant) error {
 	_, err := tx.conn.hot(ctx, `INSERT INTO grants (id, user_id, client_id, session_id, scopes,

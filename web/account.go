@@ -3,22 +3,40 @@ package web
 import (
 	"errors"
 	"net/http"
-	"slices"
 
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/session"
 )
 
-// maxSessions is how many sessions the account page shows.
-const maxSessions = 50
+// The pages of someone's account.
+const (
+	accountPath       = "/account"
+	profilePath       = accountPath + "/profile"
+	securityPath      = accountPath + "/security"
+	sessionsPath      = accountPath + "/sessions"
+	appsPath          = accountPath + "/apps"
+	tokensPath        = accountPath + "/tokens"
+	organizationsPath = accountPath + "/organizations"
+	activityPath      = accountPath + "/activity"
+	dataPath          = accountPath + "/data"
+)
 
-// kindWords says of a session what it is, where that is no browser.
-var kindWords = map[string]string{session.API: "a program"}
-
-// registerAccount mounts the page of someone's account and what is done there.
-func (wb *Web) registerAccount(get, post func(path string, h handler)) {
-	get("/account", wb.showAccount)
+// registerAccount mounts the pages of someone's account and what is done there.
+func (wb *Web) registerAccount(get, post func(path string, h handler), handle func(method, path string, h http.Handler)) {
+	get(accountPath, wb.own(wb.showHome))
+	get(profilePath, wb.own(wb.showProfile))
+	get(securityPath, wb.own(wb.showSecurity))
+	get(sessionsPath, wb.own(wb.showSessions))
+	get(appsPath, wb.own(wb.showApps))
+	get(tokensPath, wb.own(wb.showTokens))
+	get(organizationsPath, wb.own(wb.showOrganizations))
+	get(activityPath, wb.own(wb.showActivity))
+	get(dataPath, wb.own(wb.showData))
+	post(profilePath, wb.saveProfile)
+	handle(http.MethodPost, picturePath, wb.upload(wb.setPicture))
+	post(picturePath+"/delete", wb.removePicture)
+	post(organizationsPath+"/answer", wb.answerReceived)
 	post("/account/sessions/end", wb.endSession)
 	post("/account/sessions/end-others", wb.endOtherSessions)
 	get("/account/apps/remove", wb.showRemoveApp)
@@ -44,6 +62,18 @@ func (wb *Web) registerAccount(get, post func(path string, h handler)) {
 	post("/account/export", wb.export)
 	get("/account/delete", wb.showDelete)
 	post("/account/delete", wb.confirmDelete)
+}
+
+// own is a handler for a page of somebody who is signed in. It is open to those who must
+// set up a second factor first: they do it there.
+func (wb *Web) own(h personal) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		id, err := wb.signed(w, r)
+		if err != nil || id == nil {
+			return err
+		}
+		return h(w, r, id)
+	}
 }
 
 // signed returns who is signed in, or leads to the sign-in page.
@@ -72,101 +102,4 @@ func (wb *Web) full(w http.ResponseWriter, r *http.Request) (*session.Identity, 
 		return nil, err
 	}
 	return id, nil
-}
-
-// showAccount shows someone what is theirs.
-func (wb *Web) showAccount(w http.ResponseWriter, r *http.Request) error {
-	id, err := wb.signed(w, r)
-	if err != nil || id == nil {
-		return err
-	}
-	return wb.renderAccount(w, r, http.StatusOK, id, newTokensPart(), nil)
-}
-
-// renderAccount shows the account page; tokens is its section about API tokens,
-// as far as the request has made it, with the scopes that were chosen.
-func (wb *Web) renderAccount(
-	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, tokens tokensPart, chosen []string,
-) error {
-	page := accountPage{
-		FullName: id.User.FullName, Email: id.User.Email, Tokens: tokens,
-	}
-	left := wb.carried(w, r)
-	page.Notice, page.Tokens.Made = left.Notice, left.Secret
-	if err := wb.fillAccount(r, id, &page); err != nil {
-		return err
-	}
-	if err := wb.fillTokens(r, id, &page.Tokens, chosen); err != nil {
-		return err
-	}
-	if err := wb.fillSecurity(r, id, &page.Security); err != nil {
-		return err
-	}
-	wb.pages.render(w, r, status, "account", wb.view(r, "Your account", page))
-	return nil
-}
-
-func (wb *Web) fillAccount(r *http.Request, id *session.Identity, page *accountPage) error {
-	orgs, err := wb.Orgs.Of(r.Context(), id.User.ID)
-	if err != nil {
-		return err
-	}
-	for _, m := range orgs {
-		page.Organizations = append(page.Organizations, orgView{m.Organization.ID, m.Organization.Name, string(m.Role)})
-	}
-	standing, err := wb.Orgs.Standing(r.Context(), id.User.ID)
-	if err != nil {
-		return err
-	}
-	page.Demands = demandsOf(standing)
-	page.Waiting = wb.waiting(r, page.Demands)
-	sessions, more, err := wb.Sessions.List(r.Context(), id.User.ID, "", maxSessions)
-	if err != nil {
-		return err
-	}
-	page.MoreSessions = more != ""
-	if !slices.ContainsFunc(sessions, func(s session.Session) bool { return s.ID == id.Session.ID }) {
-		sessions = append([]session.Session{*id.Session}, sessions...)
-	}
-	for _, s := range sessions {
-		page.Sessions = append(page.Sessions, sessionView{
-			ID: s.ID, Browser: browserName(s.UserAgent), Address: s.IPAddress, Kind: kindWords[s.Kind],
-			Current: s.ID == id.Session.ID, LastActive: s.LastActivityAt.Time, Created: s.CreatedAt.Time,
-		})
-	}
-	apps, err := wb.OpenID.Connections(r.Context(), id.User.ID)
-	if err != nil {
-		return err
-	}
-	for _, a := range apps {
-		page.Apps = append(page.Apps, appOf(a))
-	}
-	page.Left, err = wb.left(r, id.User.ID)
-	return err
-}
-
-// endSession ends one of the person's own sessions.
-func (wb *Web) endSession(w http.ResponseWriter, r *http.Request) error {
-	id, err := wb.signed(w, r)
-	if err != nil || id == nil {
-		return err
-	}
-	err = wb.Sessions.End(r.Context(), id.Actor(actor(r)), id.User.ID, r.PostForm.Get("id"),
-		"session.revoke", "Revoked by user")
-	if err != nil {
-		return err
-	}
-	return wb.done(w, r, "That session has ended.")
-}
-
-// endOtherSessions ends all of the person's own sessions but this one.
-func (wb *Web) endOtherSessions(w http.ResponseWriter, r *http.Request) error {
-	id, err := wb.signed(w, r)
-	if err != nil || id == nil {
-		return err
-	}
-	if _, err := wb.Sessions.EndOthers(r.Context(), id.Actor(actor(r)), id); err != nil {
-		return err
-	}
-	return wb.done(w, r, "You are signed out everywhere else.")
 }

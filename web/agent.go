@@ -1,13 +1,17 @@
 package web
 
-import "strings"
+import (
+	"strings"
 
-// browserName tells a person which browser a User-Agent header speaks of. The
-// order matters: most of them also name the one they descend from.
-func browserName(agent string) string {
+	"authy/server/words"
+)
+
+// browserName tells a person, in their language, which browser a User-Agent header
+// speaks of. The order matters: most of them also name the one they descend from.
+func browserName(l *words.Language, agent string) string {
 	name := first(agent, "", []string{
 		"Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "CriOS/", "Chrome", "Chrome/", "Chrome",
-		"Safari/", "Safari", "curl/", "curl", "Go-http-client/", "a Go program", "python", "a Python program",
+		"Safari/", "Safari", "curl/", "curl", "Go-http-client/", msg("a Go program"), "python", msg("a Python program"),
 	})
 	system := first(agent, "", []string{
 		"iPhone", "iPhone", "iPad", "iPad", "Android", "Android", "Windows", "Windows", "Mac OS X", "macOS",
@@ -15,13 +19,13 @@ func browserName(agent string) string {
 	})
 	switch {
 	case name == "" && system == "":
-		return "Unknown program"
+		return l.Say(msg("Unknown program"))
 	case system == "":
-		return name
+		return l.Say(name)
 	case name == "":
-		return "Unknown browser on " + system
+		return l.Say(msg("Unknown browser on %s"), system)
 	}
-	return name + " on " + system
+	return l.Say(msg("%s on %s"), l.Say(name), system)
 }
 
 // first returns the name that follows the first mark found in agent; pairs

@@ -1,6 +1,10 @@
 package web
 
-import "testing"
+import (
+	"testing"
+
+	"authy/server/words"
+)
 
 func TestBrowsersAreNamed(t *testing.T) {
 	t.Parallel()
@@ -24,7 +28,7 @@ func TestBrowsersAreNamed(t *testing.T) {
 		"<script>alert(1)":      "Unknown program",
 		"Chrome/<b>1</b> Linux": "Chrome on Linux",
 	} {
-		if got := browserName(agent); got != want {
+		if got := browserName(words.English(), agent); got != want {
 			t.Errorf("browserName(%q) = %q, want %q", agent, got, want)
 		}
 	}

@@ -153,7 +153,7 @@ func (wb *Web) unlinkIdentity(w http.ResponseWriter, r *http.Request, id *sessio
 	if err := wb.Login.Unlink(r.Context(), id.Actor(actor(r)), id, in, r.PostForm.Get("id")); err != nil {
 		return err
 	}
-	return wb.done(w, r, wb.say(r, "The account is unlinked."))
+	return wb.doneAt(w, r, securityPath, wb.say(r, "The account is unlinked."))
 }
 
 // linkArrival links the account at a provider that somebody came from.
@@ -180,7 +180,7 @@ type linkedView struct {
 }
 
 // fillLinked shows which accounts at providers are linked, and which could be.
-func (wb *Web) fillLinked(r *http.Request, id *session.Identity, page *securityView) error {
+func (wb *Web) fillLinked(r *http.Request, id *session.Identity, page *accountSecurityPage) error {
 	have, err := wb.Accounts.Identities(r.Context(), id.User.ID)
 	if err != nil {
 		return err

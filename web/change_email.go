@@ -16,7 +16,7 @@ type emailPage struct {
 }
 
 // newEmail asks for a link to another address.
-var newEmail = change{"Change your address", "Continue", false, true, (*Web).changeEmail}
+var newEmail = change{msg("Change your address"), msg("Continue"), false, true, (*Web).changeEmail}
 
 func (wb *Web) showEmail(w http.ResponseWriter, r *http.Request) error {
 	id, err := wb.full(w, r)
@@ -39,7 +39,8 @@ func (wb *Web) changeEmail(w http.ResponseWriter, r *http.Request, id *session.I
 	email := r.PostForm.Get("email")
 	err := wb.Login.ChangeEmail(r.Context(), id.Actor(actor(r)), id, in, email)
 	if err == nil {
-		return wb.done(w, r, "A link is on its way to the new address. Your address changes when you follow it.")
+		return wb.doneAt(w, r, profilePath,
+			wb.say(r, "A link is on its way to the new address. Your address changes when you follow it."))
 	}
 	f, told := fault.As(err)
 	if !told || f.Kind != fault.Invalid && f.Kind != fault.Conflict {
@@ -61,5 +62,6 @@ func (wb *Web) sendVerification(w http.ResponseWriter, r *http.Request) error {
 	if err := wb.Login.SendVerification(r.Context(), id.Actor(actor(r)), id); err != nil {
 		return err
 	}
-	return wb.done(w, r, "A link is on its way to "+id.User.Email+". Your address is confirmed when you follow it.")
+	return wb.doneAt(w, r, profilePath,
+		wb.say(r, "A link is on its way to %s. Your address is confirmed when you follow it.", id.User.Email))
 }

@@ -21,6 +21,15 @@ func clientOf(q *login.Question) *clientView {
 	return c
 }
 
+// logoSources are what the content policy of a page that shows logos allows beside what is ours.
+func logoSources(f foreign) string {
+	all := logoSource(f.logo)
+	for _, uri := range f.logos {
+		all += logoSource(uri)
+	}
+	return all
+}
+
 // logoSource is what the content policy of a page that shows a logo allows
 // beside what is ours, with a space before it: that image alone, or what is
 // below it if its path ends in a slash. It is "" for an address that a policy

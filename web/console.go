@@ -120,11 +120,18 @@ func (n navigation) at(root, path string) []navGroup {
 func (wb *Web) console(
 	w http.ResponseWriter, r *http.Request, status int, area consoleView, name, title string, data any,
 ) {
+	wb.consoleWith(w, r, status, area, name, title, data, foreign{})
+}
+
+// consoleWith is [Web.console] for a page that has to do with other origins.
+func (wb *Web) consoleWith(
+	w http.ResponseWriter, r *http.Request, status int, area consoleView, name, title string, data any, f foreign,
+) {
 	left := wb.carried(w, r)
 	area.Notice, area.Secret = left.Notice, left.Secret
 	v := wb.view(r, title, data)
 	v.Console = &area
-	wb.pages.render(w, r, status, name, v)
+	wb.pages.renderWith(w, r, status, name, v, f)
 }
 
 // personal is a handler for who is signed in.
@@ -157,8 +164,15 @@ func (wb *Web) adminPage(w http.ResponseWriter, r *http.Request, status int, nam
 
 // ownPage answers with a page of someone's account.
 func (wb *Web) ownPage(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
+	wb.ownPageWith(w, r, status, name, title, data, foreign{})
+}
+
+// ownPageWith is [Web.ownPage] for a page that has to do with other origins.
+func (wb *Web) ownPageWith(
+	w http.ResponseWriter, r *http.Request, status int, name, title string, data any, f foreign,
+) {
 	area := consoleView{Area: msg("Your account"), Groups: accountNavigation.at("/account", r.URL.Path)}
-	wb.console(w, r, status, area, name, title, data)
+	wb.consoleWith(w, r, status, area, name, title, data, f)
 }
 
 // within is a handler for a member of the organization that the path names as id.

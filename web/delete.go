@@ -14,7 +14,7 @@ import (
 type deletePage struct{ Email, Problem string }
 
 // dropAccount deletes an account.
-var dropAccount = change{"Delete your account", "Delete it for good", true, true, (*Web).deleteAccount}
+var dropAccount = change{msg("Delete your account"), msg("Delete it for good"), true, true, (*Web).deleteAccount}
 
 func (wb *Web) showDelete(w http.ResponseWriter, r *http.Request) error {
 	id, err := wb.full(w, r)
@@ -39,7 +39,7 @@ func (wb *Web) confirmDelete(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !strings.EqualFold(strings.TrimSpace(r.PostForm.Get("email")), id.User.Email) {
-		return wb.renderDelete(w, r, http.StatusBadRequest, id, "This is not your address. Nothing was deleted.")
+		return wb.renderDelete(w, r, http.StatusBadRequest, id, msg("This is not your address. Nothing was deleted."))
 	}
 	return wb.change(dropAccount)(w, r)
 }
@@ -62,9 +62,9 @@ func (wb *Web) deleteAccount(w http.ResponseWriter, r *http.Request, id *session
 func deleteRefused(f *fault.Error) string {
 	switch {
 	case f.Is(account.ErrLastOwner):
-		return "You are the only owner of an organization. Make someone else its owner, or delete it; then come back."
+		return msg("You are the only owner of an organization. Make someone else its owner, or delete it; then come back.")
 	case f.Is(account.ErrLastAdmin):
-		return "You are the only administrator of this server. Make someone else one; then come back."
+		return msg("You are the only administrator of this server. Make someone else one; then come back.")
 	}
 	return f.Error()
 }

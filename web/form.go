@@ -27,9 +27,11 @@ type inputView struct {
 	Autocomplete             string // "" is "off"
 }
 
-// optionView is one of the values of a field. Its Label is translated.
+// optionView is one of the values of a field. Its Label is translated, unless it has a language
+// of its own.
 type optionView struct {
 	Value, Label, Hint string
+	Lang               string
 	Chosen             bool
 }
 

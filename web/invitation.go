@@ -49,7 +49,7 @@ func (wb *Web) answerInvitation(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return wb.done(w, r, "You belong to "+joined.Organization.Name+" now.")
+		return wb.doneAt(w, r, organizationsPath, wb.say(r, "You belong to %s now.", joined.Organization.Name))
 	case "decline":
 		if err := wb.Orgs.Decline(r.Context(), by, token); err != nil {
 			return err

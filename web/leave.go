@@ -35,10 +35,10 @@ func (wb *Web) renderLeave(
 	page := leavePage{ID: r.Form.Get("id"), Flow: r.Form.Get("flow"), Problem: problem}
 	i := slices.IndexFunc(orgs, func(m org.Membership) bool { return m.Organization.ID == page.ID })
 	if i < 0 {
-		return fault.New(fault.NotFound, "not_a_member", "You are not a member of this organization.")
+		return fault.New(fault.NotFound, "not_a_member", msg("You are not a member of this organization."))
 	}
 	page.Organization = orgs[i].Organization.Name
-	wb.pages.render(w, r, status, "leave", wb.view(r, "Leave "+page.Organization, page))
+	wb.pages.render(w, r, status, "leave", wb.view(r, "Leave an organization", page))
 	return nil
 }
 
@@ -52,7 +52,7 @@ func (wb *Web) leave(w http.ResponseWriter, r *http.Request) error {
 	err = wb.Orgs.Leave(r.Context(), id.Actor(actor(r)), r.PostForm.Get("id"))
 	if f, told := fault.As(err); told && f.Is(org.ErrLastOwner) {
 		return wb.renderLeave(w, r, statuses[f.Kind], id,
-			"You are its only owner. Make someone else an owner first; then you can leave.")
+			msg("You are its only owner. Make someone else an owner first; then you can leave."))
 	}
 	if err != nil {
 		return err
@@ -61,5 +61,5 @@ func (wb *Web) leave(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, r, "/enroll?"+url.Values{"flow": {flow}}.Encode())
 		return nil
 	}
-	return wb.done(w, r, "You have left the organization.")
+	return wb.doneAt(w, r, organizationsPath, wb.say(r, "You have left the organization."))
 }

@@ -41,6 +41,7 @@ func (v view) Languages() []*words.Language { return words.All() }
 // signedIn is who the header names, beside the button that signs them out.
 type signedIn struct {
 	Name, Email string
+	Picture     string // its path, "" for none
 	Admin       bool
 }
 
@@ -177,28 +178,17 @@ type leftView struct {
 	At          time.Time // when the session ended
 }
 
-// accountPage is the data of page "account".
-type accountPage struct {
-	FullName, Email string
-	Waiting         *waitingView // nil when no application waits
-	Organizations   []orgView
-	Sessions        []sessionView
-	MoreSessions    bool // than are shown
-	Apps            []appView
-	Left            []leftView
-	Tokens          tokensPart
-	Demands         []demandView
-	Security        securityView
-	Notice          string // what has just been done
-}
-
 // orgView is an organization and what the reader is in it.
-type orgView struct{ ID, Name, Role string }
+type orgView struct {
+	ID, Name, Role string
+	Manages        bool // the reader is its owner or admin
+}
 
 // sessionView is one place where the reader is signed in.
 type sessionView struct {
 	ID, Browser, Address string
-	Kind                 string
+	Place                string // where that is, "" if it is not known
+	Program              bool
 	Current              bool // the session that asks; it ends with the button in the header
 	LastActive, Created  time.Time
 }
@@ -206,6 +196,8 @@ type sessionView struct {
 // appView is an application that the reader has let use the account.
 type appView struct {
 	ID, Name, Host string
+	Home           string // its page, "" for none
+	Logo           string // may be empty
 	Scopes         []string
 	Since          time.Time
 }
@@ -228,6 +220,7 @@ type foreign struct {
 	frames []string // what it shows in frames
 	logo   string   // the address of the logo that it shows, "" for none
 	framed bool     // whether a page of this server shows it in a frame
+	logos  []string // those of more than one
 }
 
 // foreignOf is what a page of a flow has to do with the application that asks.
@@ -296,7 +289,7 @@ func (p *pages) apology(failed view) []byte {
 // names, in no frame but perhaps one of this server's. A source that could end the directive is
 // left out, so that the form or frame fails and not the policy.
 func (f foreign) policy() string {
-	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" + logoSource(f.logo) +
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" + logoSources(f) +
 		"; connect-src 'self'; font-src 'self'"
 	if !slices.Contains(f.forms, anywhere) {
 		policy += "; form-action 'self'" + sources(f.forms)

@@ -33,8 +33,13 @@ func pageData() map[string]any {
 		"message":       messagePage{},
 		"sign_out":      signOutPage{},
 		"signed_out":    signedOutPage{},
-		"account":       accountPage{},
-		"again":         againPage{}, "passkey_new": passkeyNewPage{}, "authenticator": authenticatorPage{},
+
+		"account_home": accountHomePage{}, "account_profile": accountProfilePage{}, "account_security": accountSecurityPage{},
+		"account_sessions": accountSessionsPage{}, "account_apps": accountAppsPage{}, "account_tokens": accountTokensPage{},
+		"account_organizations": accountOrganizationsPage{}, "account_activity": accountActivityPage{},
+		"account_data": accountDataPage{},
+
+		"again": againPage{}, "passkey_new": passkeyNewPage{}, "authenticator": authenticatorPage{},
 		"recovery_codes": codesPage{},
 		"docs":           docsPage{},
 
@@ -465,9 +470,9 @@ func TestAFieldWithAProblemIsMarkedInvalid(t *testing.T) {
 
 func TestOnlyOtherSessionsCanBeEnded(t *testing.T) {
 	t.Parallel()
-	data := accountPage{Sessions: []sessionView{{ID: "mine", Current: true}, {ID: "other"}}}
+	data := accountSessionsPage{Sessions: []sessionView{{ID: "mine", Current: true}, {ID: "other"}}}
 	var got []string
-	for _, e := range elements(t, get(t, "account", view{Data: data}).Body.Bytes()) {
+	for _, e := range elements(t, get(t, "account_sessions", view{Data: data}).Body.Bytes()) {
 		if e.attrs["name"] == "id" {
 			got = append(got, e.attrs["value"])
 		}
@@ -529,7 +534,7 @@ func TestTheReferenceIsShownWithProblemsOnly(t *testing.T) {
 func TestTimesAreReadableWithoutScript(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, time.March, 4, 6, 6, 7, 0, time.FixedZone("", 3600))
-	body := get(t, "account", view{Data: accountPage{Sessions: []sessionView{{LastActive: at}}}}).Body.String()
+	body := get(t, "account_sessions", view{Data: accountSessionsPage{Sessions: []sessionView{{LastActive: at}}}}).Body.String()
 	want := `<time datetime="2026-03-04T05:06:07Z" data-show="moment">4 March 2026, 05:06 UTC</time>`
 	if !strings.Contains(body, want) {
 		t.Errorf("the page lacks %s:\n%s", want, body)

@@ -20,7 +20,9 @@ type passwordPage struct {
 }
 
 // NewPassword is the data of its part.
-func (p passwordPage) NewPassword() newPassword { return newPassword{"New password", false, p.Fields} }
+func (p passwordPage) NewPassword() newPassword {
+	return newPassword{msg("New password"), false, p.Fields}
+}
 
 // newPassword is the data of part "new-password", which asks for one twice.
 type newPassword struct {
@@ -96,7 +98,8 @@ func (wb *Web) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	err = wb.Login.ChangePassword(r.Context(), id.Actor(actor(r)), id, form.Get("current_password"), form.Get("password"))
 	if err == nil {
-		return wb.done(w, r, "Your password is changed. Everything else that was signed in is signed out.")
+		return wb.doneAt(w, r, securityPath,
+			wb.say(r, "Your password is changed. Everything else that was signed in is signed out."))
 	}
 	f, told := fault.As(err)
 	if !told || f.Kind == fault.Internal {
@@ -112,9 +115,9 @@ func passwordRefused(f *fault.Error) passwordPage {
 	case f.Fields["new_password"] != nil:
 		return passwordPage{Fields: map[string]string{"password": strings.Join(f.Fields["new_password"], " ")}}
 	case errors.Is(f, account.ErrWrongPassword):
-		return passwordPage{Fields: map[string]string{"current_password": "This is not your password."}}
+		return passwordPage{Fields: map[string]string{"current_password": msg("This is not your password.")}}
 	case errors.Is(f, account.ErrNoPassword):
-		return passwordPage{Problem: "You have no password yet. Sign out, and choose one by “Forgot your password?”."}
+		return passwordPage{Problem: msg("You have no password yet. Sign out, and choose one by “Forgot your password?”.")}
 	}
 	return passwordPage{Problem: f.Error()}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/skip2/go-qrcode"
 
@@ -15,25 +14,6 @@ import (
 	"authy/server/session"
 )
 
-// securityView is how someone signs in.
-type securityView struct {
-	Email         string
-	EmailVerified bool
-	Mail          bool // whether links are mailed
-	Passkeys      []passkeyView
-	HasTOTP       bool
-	TOTPSince     time.Time
-	RecoveryCodes int // how many are left
-	Linked        []linkedView
-	Linkable      []doorView
-}
-
-// passkeyView is one passkey.
-type passkeyView struct {
-	ID, Name          string
-	Created, LastUsed time.Time
-}
-
 // againPage is the data of page "again", which asks someone to prove who they
 // are before they change how they sign in. The form carries that change along.
 type againPage struct {
@@ -42,6 +22,7 @@ type againPage struct {
 	NeedsPassword, NeedsCode bool
 	Recovery                 bool // the code was said to be a recovery code
 	Problem                  string
+	Back                     string    // the page that it began on
 	Doors                    doorsPart // to come from once more
 }
 
@@ -62,28 +43,6 @@ type codesPage struct {
 	Codes   []string
 }
 
-// fillSecurity shows how someone signs in.
-func (wb *Web) fillSecurity(r *http.Request, id *session.Identity, page *securityView) error {
-	page.Email, page.EmailVerified = id.User.Email, !id.User.EmailVerifiedAt.IsZero()
-	page.Mail = wb.Accounts.Mail.Enabled()
-	have, err := wb.Accounts.Passkeys(r.Context(), id.User.ID)
-	if err != nil {
-		return err
-	}
-	for _, p := range have {
-		page.Passkeys = append(page.Passkeys, passkeyView{p.CredentialID, p.Name, p.CreatedAt.Time, p.LastUsedAt.Time})
-	}
-	t, err := wb.Accounts.TOTPStatus(r.Context(), id.User.ID)
-	if err != nil {
-		return err
-	}
-	page.HasTOTP, page.TOTPSince = t.Enabled, t.ConfirmedAt
-	if page.RecoveryCodes, err = wb.Accounts.RecoveryCodesLeft(r.Context(), id.User.ID); err != nil {
-		return err
-	}
-	return wb.fillLinked(r, id, page)
-}
-
 // change is what someone does about how they sign in. do gets the proof that
 // they sent, and answers.
 type change struct {
@@ -95,12 +54,23 @@ type change struct {
 
 // The changes that need a proof.
 var (
-	newPasskeyChange = change{"Add a passkey", "Continue", false, false, (*Web).newPasskey}
-	dropPasskey      = change{"Delete a passkey", "Delete it", false, false, (*Web).removePasskey}
-	newTOTP          = change{"Set up an authenticator app", "Continue", false, false, (*Web).enrollTOTP}
-	dropTOTP         = change{"Remove the authenticator app", "Remove it", true, false, (*Web).disableTOTP}
-	newCodes         = change{"New recovery codes", "Make new codes", true, false, (*Web).renewCodes}
+	newPasskeyChange = change{msg("Add a passkey"), msg("Continue"), false, false, (*Web).newPasskey}
+	dropPasskey      = change{msg("Delete a passkey"), msg("Delete it"), false, false, (*Web).removePasskey}
+	newTOTP          = change{msg("Set up an authenticator app"), msg("Continue"), false, false, (*Web).enrollTOTP}
+	dropTOTP         = change{msg("Remove the authenticator app"), msg("Remove it"), true, false, (*Web).disableTOTP}
+	newCodes         = change{msg("New recovery codes"), msg("Make new codes"), true, false, (*Web).renewCodes}
 )
+
+// back is the page of the account that a change is about.
+func (c change) back() string {
+	switch c.heading {
+	case newEmail.heading:
+		return profilePath
+	case dropAccount.heading:
+		return dataPath
+	}
+	return securityPath
+}
 
 // change makes the handler of a change, which asks for what it needs.
 func (wb *Web) change(c change) handler {
@@ -146,6 +116,7 @@ func (wb *Web) againFor(r *http.Request, id *session.Identity, c change) (againP
 	page := againPage{
 		Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: r.Form.Get("id"), Email: r.PostForm.Get("email"),
 		NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: r.PostForm.Get("recovery") != "",
+		Back:  c.back(),
 		Doors: doorsPart{Again: true},
 	}
 	page.Doors.anew(linked)
@@ -166,17 +137,17 @@ func (wb *Web) askAgain(w http.ResponseWriter, r *http.Request, id *session.Iden
 func againProblem(f *fault.Error) string {
 	switch {
 	case f.Is(login.ErrPassword):
-		return "This is not your password."
+		return msg("This is not your password.")
 	case f.Is(account.ErrNoPassword):
-		return "You have no password. Sign in again instead."
+		return msg("You have no password. Sign in again instead.")
 	case f.Is(login.ErrStale):
-		return "Type your password, or sign in again."
+		return msg("Type your password, or sign in again.")
 	case f.Is(login.ErrCodeNeeded):
-		return "A code is needed, too: of your authenticator app, or a recovery code."
+		return msg("A code is needed, too: of your authenticator app, or a recovery code.")
 	case f.Is(account.ErrTOTPCode):
-		return "This code is wrong, or was used before. Wait for the next one and type that."
+		return msg("This code is wrong, or was used before. Wait for the next one and type that.")
 	case f.Is(account.ErrRecoveryCode):
-		return "This is none of your recovery codes, or it was used before."
+		return msg("This is none of your recovery codes, or it was used before.")
 	}
 	return f.Error()
 }
@@ -210,9 +181,9 @@ func (wb *Web) addPasskey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(added.RecoveryCodes) == 0 {
-		return wb.done(w, r, "Your passkey is ready.")
+		return wb.doneAt(w, r, securityPath, wb.say(r, "Your passkey is ready."))
 	}
-	return wb.showCodes(w, r, "Your passkey is ready", added.RecoveryCodes)
+	return wb.showCodes(w, r, msg("Your passkey is ready"), added.RecoveryCodes)
 }
 
 func (wb *Web) showCodes(w http.ResponseWriter, r *http.Request, heading string, codes []string) error {
@@ -230,7 +201,7 @@ func (wb *Web) renamePasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return wb.done(w, r, "The passkey is renamed.")
+	return wb.doneAt(w, r, securityPath, wb.say(r, "The passkey is renamed."))
 }
 
 func (wb *Web) removePasskey(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
@@ -238,7 +209,7 @@ func (wb *Web) removePasskey(w http.ResponseWriter, r *http.Request, id *session
 	if err != nil {
 		return err
 	}
-	return wb.done(w, r, "The passkey is deleted. Remove it from your device, too.")
+	return wb.doneAt(w, r, securityPath, wb.say(r, "The passkey is deleted. Remove it from your device, too."))
 }
 
 // enrollTOTP shows a new authenticator, once.
@@ -265,21 +236,21 @@ func (wb *Web) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 	err = wb.Login.ConfirmTOTP(r.Context(), id.Actor(actor(r)), id.User.ID, code)
 	if f, told := fault.As(err); told && f.Is(account.ErrTOTPCode) {
 		wb.pages.render(w, r, statuses[f.Kind], "authenticator", wb.view(r, "Authenticator app", authenticatorPage{
-			Problem: "This code is wrong. Type the one that your app shows now.",
+			Problem: msg("This code is wrong. Type the one that your app shows now."),
 		}))
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return wb.done(w, r, "Your authenticator app is set up.")
+	return wb.doneAt(w, r, securityPath, wb.say(r, "Your authenticator app is set up."))
 }
 
 func (wb *Web) disableTOTP(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
 	if err := wb.Login.DisableTOTP(r.Context(), id.Actor(actor(r)), id, in); err != nil {
 		return err
 	}
-	return wb.done(w, r, "The authenticator app is removed.")
+	return wb.doneAt(w, r, securityPath, wb.say(r, "The authenticator app is removed."))
 }
 
 func (wb *Web) renewCodes(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
@@ -287,7 +258,7 @@ func (wb *Web) renewCodes(w http.ResponseWriter, r *http.Request, id *session.Id
 	if err != nil {
 		return err
 	}
-	return wb.showCodes(w, r, "Your new recovery codes", codes)
+	return wb.showCodes(w, r, msg("Your new recovery codes"), codes)
 }
 
 // drawQR returns the dark modules of a QR code as the path of a drawing, which

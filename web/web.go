@@ -10,12 +10,14 @@ import (
 	"sync"
 
 	"authy/server/account"
+	"authy/server/activity"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/place"
 	"authy/server/provider"
 	"authy/server/saml2"
 	"authy/server/session"
@@ -38,6 +40,10 @@ type Config struct {
 	// SAMLServices keeps the services of SAMLIDP, SAMLKeys what it signs with.
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
+	// Activity is what people read of their own acts.
+	Activity *activity.Service
+	// Places tells where addresses are; nil knows nothing.
+	Places *place.Map
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -105,7 +111,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get("/signed-out", wb.showSignedOut)
 	get("/setup", wb.showSetup)
 	post("/setup", wb.setup)
-	wb.registerAccount(get, post)
+	wb.registerAccount(get, post, handle)
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
 	wb.registerProviders(get, post, handle)
@@ -114,6 +120,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerSAML(get, handle)
 	wb.registerAdminSAML(get, post, handle)
 	wb.registerOrgSAML(handle)
+	wb.registerPictures(get)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
@@ -254,7 +261,9 @@ func (wb *Web) view(r *http.Request, title string, data any) view {
 	id, err := wb.identity(r)
 	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
 	if err == nil && id != nil {
-		v.Signed = &signedIn{Name: id.User.FullName, Email: id.User.Email, Admin: id.User.IsAdmin}
+		v.Signed = &signedIn{
+			Name: id.User.FullName, Email: id.User.Email, Picture: wb.smallPictureOf(id.User), Admin: id.User.IsAdmin,
+		}
 	}
 	return v
 }

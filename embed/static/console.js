@@ -17,3 +17,26 @@ if (navigator.clipboard) {
 
 // The place in the navigation is in sight.
 document.querySelector('.nav [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+
+// Whatever keeps passkeys is told which are good here, and what their owner is called
+// (W3C Web Authentication Level 3, section 5.1.10).
+for (const element of document.querySelectorAll("[data-signal]")) {
+  const { allAcceptedCredentialIds, name, displayName, ...whose } = JSON.parse(element.dataset.signal);
+  const quietly = (told) => told?.catch(() => {}); // there may be nobody who listens
+  const keeper = window.PublicKeyCredential;
+  quietly(keeper?.signalCurrentUserDetails?.({ ...whose, name, displayName }));
+  if (allAcceptedCredentialIds) {
+    quietly(keeper?.signalAllAcceptedCredentials?.({ ...whose, allAcceptedCredentialIds }));
+  }
+}
+
+// Time zones are offered where the browser knows them.
+const zone = document.getElementById("field-zoneinfo");
+if (zone && Intl.supportedValuesOf) {
+  const list = document.createElement("datalist");
+  list.id = "zones";
+  for (const name of Intl.supportedValuesOf("timeZone")) list.append(new Option(name, name));
+  zone.after(list);
+  zone.setAttribute("list", list.id);
+  zone.placeholder = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}

@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/server/logout"
 	"authy/server/mail"
 	"authy/storage"
@@ -43,13 +44,20 @@ const maxName = 255
 type Service struct {
 	// Mail sends links and notices; nil sends none.
 	Mail *mail.Queue
+	// PublicURL is where pictures are; it ends without a slash.
+	PublicURL string
+	// Limits count the pictures that are drawn; nil counts none.
+	Limits *limit.Limits
 
-	db     *storage.DB
-	hasher *Hasher
+	db      *storage.DB
+	hasher  *Hasher
+	drawing chan struct{} // holds one for each picture that is drawn just now
 }
 
 // New returns the service over db; passwords are hashed by hasher.
-func New(db *storage.DB, hasher *Hasher) *Service { return &Service{db: db, hasher: hasher} }
+func New(db *storage.DB, hasher *Hasher) *Service {
+	return &Service{db: db, hasher: hasher, drawing: make(chan struct{}, 1)}
+}
 
 // Draft is a checked user who is not added yet, password hashed.
 type Draft struct {

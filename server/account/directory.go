@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,6 +127,11 @@ func (s *Service) Correct(
 		changed := in.writeTo(user, now)
 		if len(changed) == 0 {
 			return nil
+		}
+		if slices.Contains(strings.Fields(changed["fields"]), "avatar_url") {
+			if err := dropPicture(ctx, tx, userID); err != nil {
+				return err
+			}
 		}
 		user.UpdatedAt = storage.At(now)
 		if err := tx.SaveUser(ctx, user); err != nil {

@@ -14,6 +14,7 @@ import (
 type Export struct {
 	ExportedAt        time.Time          `json:"exported_at"`
 	User              ExportUser         `json:"user"`
+	Picture           []byte             `json:"picture" nullable:"true" doc:"JPEG in base64, if one is kept here"`
 	PasswordChangedAt *time.Time         `json:"password_changed_at" nullable:"true"`
 	TOTPConfirmedAt   *time.Time         `json:"totp_confirmed_at" nullable:"true" doc:"Since when an authenticator app is set up"`
 	Passkeys          []ExportPasskey    `json:"passkeys"`
@@ -51,7 +52,7 @@ func (s *Service) Export(ctx context.Context, by audit.Actor, userID string) (*E
 	}
 	e := &exporter{db: s.db, userID: userID, out: &Export{ExportedAt: storage.At(now).Time}, clients: map[string]*storage.Client{}}
 	for _, part := range []func(context.Context) error{
-		e.user, e.password, e.totp, e.passkeys, e.sessions, e.tokens, e.memberships, e.consents, e.grants,
+		e.user, e.picture, e.password, e.totp, e.passkeys, e.sessions, e.tokens, e.memberships, e.consents, e.grants,
 		e.invitationsMade, e.sent, e.logouts, e.identities, e.events,
 	} {
 		if err := part(ctx); err != nil {

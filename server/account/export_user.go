@@ -70,6 +70,18 @@ func (e *exporter) user(ctx context.Context) error {
 	return nil
 }
 
+func (e *exporter) picture(ctx context.Context) error {
+	p, err := e.db.PictureOf(ctx, e.userID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.out.Picture = p.Large
+	return nil
+}
+
 func (e *exporter) password(ctx context.Context) error {
 	p, err := e.db.Password(ctx, e.userID)
 	if errors.Is(err, storage.ErrNotFound) {

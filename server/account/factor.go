@@ -32,6 +32,27 @@ func FactorsOf(ctx context.Context, r storage.Reader, userID string) (f Factors,
 	return f, nil
 }
 
+// Safety is how well the account of a user is kept.
+type Safety struct {
+	Factors
+	PasswordSince time.Time // zero if there is no password
+	RecoveryCodes int       // how many are left
+}
+
+// Safety returns how well the account of a user is kept.
+func (s *Service) Safety(ctx context.Context, userID string) (out Safety, err error) {
+	if out.Factors, err = FactorsOf(ctx, s.db.Reader, userID); err != nil {
+		return out, err
+	}
+	since, err := s.db.PasswordChangedAt(ctx, userID)
+	if err != nil {
+		return out, fmt.Errorf("look for the password of %s: %w", userID, err)
+	}
+	out.PasswordSince = since.Time
+	out.RecoveryCodes, err = s.RecoveryCodesLeft(ctx, userID)
+	return out, err
+}
+
 // dropRecoveryCodes takes the recovery codes of a user away, in tx, who has no
 // second factor left that they could stand in for.
 func dropRecoveryCodes(ctx context.Context, tx *storage.Tx, userID string) error {

@@ -105,6 +105,32 @@ func creationOptions(party RelyingParty, user *User, challenge string, have []st
 	return o
 }
 
+// PasskeySignal is what a browser is told of a user's passkeys here, so that what keeps
+// them forgets those that are deleted and calls their user as they are called now
+// (W3C Web Authentication Level 3, section 5.1.10).
+type PasskeySignal struct {
+	RPID        string   `json:"rpId"`
+	UserID      string   `json:"userId"`
+	Name        string   `json:"name"`
+	DisplayName string   `json:"displayName"`
+	Accepted    []string `json:"allAcceptedCredentialIds,omitzero"` // nil says nothing of them
+}
+
+// Signal returns what a browser is told of a user's passkeys, which are have.
+func (s *Service) Signal(user *User, have []Passkey) PasskeySignal {
+	out := PasskeySignal{
+		RPID: RelyingPartyOf(s.PublicURL).ID, UserID: userHandle(user.ID), Name: user.Email, DisplayName: user.FullName,
+		Accepted: make([]string, len(have)),
+	}
+	if user.FullName == "" {
+		out.DisplayName = user.Email
+	}
+	for i, p := range have {
+		out.Accepted[i] = p.CredentialID
+	}
+	return out
+}
+
 // userHandle is what an authenticator keeps to tell whose a passkey is.
 func userHandle(userID string) string { return base64.RawURLEncoding.EncodeToString([]byte(userID)) }
 

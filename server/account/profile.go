@@ -77,6 +77,11 @@ func (s *Service) ChangeProfile(
 		if len(changed) == 0 {
 			return nil
 		}
+		if slices.Contains(changed, "avatar_url") {
+			if err := dropPicture(ctx, tx, userID); err != nil {
+				return err
+			}
+		}
 		user.UpdatedAt = storage.At(now)
 		if err := tx.SaveUser(ctx, user); err != nil {
 			return fmt.Errorf("change the profile of %s: %w", userID, err)
@@ -87,6 +92,19 @@ func (s *Service) ChangeProfile(
 		})
 	})
 	return user, err
+}
+
+// Profile returns what a user says of themselves, by the names of the fields.
+func (s *Service) Profile(ctx context.Context, userID string) (map[string]string, error) {
+	user, err := s.Find(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("read the profile of %s: %w", userID, err)
+	}
+	out := make(map[string]string, len(profileFields))
+	for name, field := range profileFields {
+		out[name] = *field.at(user)
+	}
+	return out, nil
 }
 
 // parseProfile returns texts as they are kept, or every problem there is.

@@ -106,6 +106,7 @@ func (a *API) routes() {
 	a.logoutRoutes()
 	a.adminKeyRoutes()
 	a.userRoutes()
+	a.pictureRoutes()
 	a.orgRoutes()
 	a.mfaRoutes()
 	a.totpRoutes()
@@ -166,7 +167,15 @@ func signed[I, T any](
 	a *API, route string, status int, message, summary string,
 	do func(ctx context.Context, id *session.Identity, by audit.Actor, in *I) (*T, error),
 ) {
-	op := operation(route, status, summary)
+	signedOperation(a, operation(route, status, summary), message, do)
+}
+
+// signedOperation is signed for an operation that says more of itself.
+func signedOperation[I, T any](
+	a *API, op huma.Operation, message string,
+	do func(ctx context.Context, id *session.Identity, by audit.Actor, in *I) (*T, error),
+) {
+	status := op.DefaultStatus
 	op.Metadata = map[string]any{"message": message}
 	op.Errors = []int{400, 401, 403, 404, 409, 413, 415, 429, 500, 503}
 	a.secured(&op)

@@ -19,6 +19,8 @@ var scopes = map[string]string{
 	"GET /api/v1/auth/me":                token.ProfileRead,
 	"GET /api/v1/users/me":               token.ProfileRead,
 	"PATCH /api/v1/users/me":             token.ProfileWrite,
+	"PUT " + picturePath:                 token.ProfileWrite,
+	"DELETE " + picturePath:              token.ProfileWrite,
 	"GET /api/v1/users/me/activity":      token.AuditRead,
 	"GET /api/v1/users/me/organizations": token.OrganizationsRead,
 

@@ -54,6 +54,9 @@ func checkBody(r *http.Request) error {
 	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
+	if sendsPicture(r) {
+		return checkPicture(r)
+	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := strings.ToLower(params["charset"])
 	encoding := r.Header.Get("Content-Encoding") // RFC 9110, section 15.5.16

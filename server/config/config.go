@@ -30,6 +30,7 @@ type Config struct {
 	Mail         Mail         `toml:"mail"`
 	CORS         CORS         `toml:"cors"`
 	Outbound     Outbound     `toml:"outbound"`
+	GeoIP        GeoIP        `toml:"geoip"`
 	Server       Server       `toml:"server"`
 
 	// Providers are the identity providers that are set here, by name.
@@ -107,6 +108,13 @@ type OpenID struct {
 type Outbound struct {
 	// Allow lists ranges that are not public and may be reached all the same.
 	Allow []netip.Prefix `toml:"allow"`
+}
+
+// GeoIP says by what it is known where addresses are.
+type GeoIP struct {
+	// File is in MaxMind's format, of cities or countries; empty means that nothing
+	// is known. It is read again when it changes.
+	File string `toml:"file"`
 }
 
 // Registration says whether strangers can make an account for themselves.

@@ -27,6 +27,9 @@ const noticeLifetime = 3 * 24 * time.Hour
 
 // Queue sends mail. A nil Queue sends none, and says so by [Queue.Enabled].
 type Queue struct {
+	// Places says where an address is, in a language; nil knows nothing.
+	Places func(address, language string) string
+
 	db        *storage.DB
 	publicURL string
 	relay     *relay // nil if mail is not set up
@@ -98,6 +101,7 @@ func (q *Queue) Send(ctx context.Context, tx *storage.Tx, now time.Time, m Messa
 		return fmt.Errorf("queue mail %s: %w", m.Kind, err)
 	}
 	b := body{Language: language, Facts: m.Facts}
+	b.Facts.Place = q.placed(b.Facts.Place, language)
 	if m.Path != "" {
 		b.Link = q.publicURL + m.Path
 	}
@@ -114,6 +118,18 @@ func (q *Queue) Send(ctx context.Context, tx *storage.Tx, now time.Time, m Messa
 	}
 	tx.AfterCommit(q.nudge)
 	return nil
+}
+
+// placed returns where something was done from with where that is, if it is an address
+// of which this is known.
+func (q *Queue) placed(from, language string) string {
+	if q.Places == nil {
+		return from
+	}
+	if where := q.Places(from, language); where != "" {
+		return from + " (" + where + ")"
+	}
+	return from
 }
 
 // languageOf returns the tag of the language to write to an address in.

@@ -228,7 +228,37 @@ func (p *Provider) Deny(
 type Connection struct {
 	Client *storage.Client
 	Scopes []string
-	Since  time.Time
+	Since  time.Time // zero for what was not asked for consent
+}
+
+// maxApps is how many clients a user is shown at most that were not asked for consent.
+const maxApps = 100
+
+// Apps is [Provider.Connections], and then the clients that have something of a user
+// though nobody had to ask: those of the operator.
+func (p *Provider) Apps(ctx context.Context, userID string) ([]Connection, error) {
+	out, err := p.Connections(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.db.ClientsGranted(ctx, userID, time.Now(), maxApps)
+	if err != nil {
+		return nil, fmt.Errorf("apps of %s: %w", userID, err)
+	}
+	for _, row := range rows {
+		if slices.ContainsFunc(out, func(c Connection) bool { return c.Client.ID == row }) {
+			continue
+		}
+		client, err := p.db.ClientByRow(ctx, row)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // deleted between the two reads
+		}
+		if err != nil {
+			return nil, fmt.Errorf("apps of %s: %w", userID, err)
+		}
+		out = append(out, Connection{Client: client})
+	}
+	return out, nil
 }
 
 // Connections returns the clients that a user lets have something.

@@ -264,16 +264,25 @@ func (s *Service) use(
 // Accept makes the caller a member by an invitation to their address.
 func (s *Service) Accept(ctx context.Context, by audit.Actor, secret string) (out *Membership, err error) {
 	err = s.answering(ctx, by, func() error {
-		out, err = s.accept(ctx, by, secret)
+		out, err = s.accept(ctx, by, withSecret(secret))
 		return err
 	})
 	return out, err
 }
 
-func (s *Service) accept(ctx context.Context, by audit.Actor, secret string) (out *Membership, err error) {
+// finding finds the invitation that is answered.
+type finding func(ctx context.Context, tx *storage.Tx) (*storage.Invitation, error)
+
+func withSecret(secret string) finding {
+	return func(ctx context.Context, tx *storage.Tx) (*storage.Invitation, error) {
+		return tx.InvitationByHash(ctx, storage.Hash(secret))
+	}
+}
+
+func (s *Service) accept(ctx context.Context, by audit.Actor, find finding) (out *Membership, err error) {
 	now := time.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
-		i, err := s.mine(ctx, tx, by, now, secret)
+		i, err := s.mine(ctx, tx, by, now, find)
 		if err != nil {
 			return err
 		}
@@ -296,10 +305,14 @@ func (s *Service) accept(ctx context.Context, by audit.Actor, secret string) (ou
 
 // Decline uses an invitation to the caller's address up for nothing.
 func (s *Service) Decline(ctx context.Context, by audit.Actor, secret string) error {
+	return s.decline(ctx, by, withSecret(secret))
+}
+
+func (s *Service) decline(ctx context.Context, by audit.Actor, find finding) error {
 	now := time.Now()
 	return s.answering(ctx, by, func() error {
 		return s.db.Update(ctx, func(tx *storage.Tx) error {
-			i, err := s.mine(ctx, tx, by, now, secret)
+			i, err := s.mine(ctx, tx, by, now, find)
 			if err != nil {
 				return err
 			}
@@ -308,14 +321,14 @@ func (s *Service) Decline(ctx context.Context, by audit.Actor, secret string) er
 	})
 }
 
-// mine returns the invitation with a secret if the caller can answer it now.
+// mine returns the invitation that find finds if the caller can answer it now.
 func (s *Service) mine(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, secret string,
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, find finding,
 ) (*storage.Invitation, error) {
 	if by.Kind != audit.User {
 		return nil, ErrForbidden
 	}
-	i, err := tx.InvitationByHash(ctx, storage.Hash(secret))
+	i, err := find(ctx, tx)
 	if err != nil {
 		return nil, lookedUp(err, ErrNoInvitation, "look up an invitation")
 	}

@@ -44,19 +44,19 @@ func TestWhatAnAnswerCarriesIsForItsOwnSession(t *testing.T) {
 	for _, one := range []visitor{v, other} {
 		s.SignIn(t, one.browser, bob, bobPass)
 	}
-	v.leads(v.post("/account/tokens", "name", "x", "scope", "audit:read", "days", "7"), "/account")
+	v.leads(v.post("/account/tokens", "name", "x", "scope", "audit:read", "days", "7"), "/account/tokens")
 	sealed := v.cookie("authy_carried")
 	if sealed == "" || strings.Contains(sealed, "authy_pat") {
 		t.Fatalf("the cookie is %q", sealed)
 	}
 	other.setCookie("authy_carried", sealed)
-	if page := other.get("/account"); shownToken.MatchString(page.Body) {
+	if page := other.get("/account/tokens"); shownToken.MatchString(page.Body) {
 		t.Error("another session sees the token")
 	}
-	if page := v.get("/account"); !shownToken.MatchString(page.Body) {
+	if page := v.get("/account/tokens"); !shownToken.MatchString(page.Body) {
 		t.Error("the session does not see its token")
 	}
-	if page := v.get("/account"); shownToken.MatchString(page.Body) {
+	if page := v.get("/account/tokens"); shownToken.MatchString(page.Body) {
 		t.Error("the token is shown twice")
 	}
 }
@@ -90,7 +90,7 @@ func TestTheAccountPageExportsAndSignsOutElsewhere(t *testing.T) {
 	if to := page.Response.Header.Get("Content-Disposition"); !strings.HasPrefix(to, "attachment;") {
 		t.Errorf("Content-Disposition %q", to)
 	}
-	v.leads(v.post("/account/sessions/end-others"), "/account")
+	v.leads(v.post("/account/sessions/end-others"), "/account/sessions")
 	other.signedIn(false)
 	v.signedIn(true)
 	v.leads(v.get("/.well-known/change-password"), "/account/password")
@@ -110,6 +110,6 @@ func TestWhoOwesASecondFactorMayLeaveAndLittleElse(t *testing.T) {
 	for _, closed := range []string{"/account/password", "/account/delete", "/account/email", "/account/export", "/account/tokens", "/account/email/verify"} {
 		v.page(v.post(closed, "email", bob, "name", "x"), 403, "requires a second factor")
 	}
-	v.leads(v.post("/account/organizations/leave", "id", path[len(path)-36:]), "/account")
+	v.leads(v.post("/account/organizations/leave", "id", path[len(path)-36:]), "/account/organizations")
 	v.page(v.get("/account/password"), 200, `id="save"`)
 }

@@ -11,24 +11,24 @@ import (
 )
 
 // shownToken finds the text of a token on the page that shows it once.
-var shownToken = regexp.MustCompile(`id="api-token">(authy_pat_[A-Za-z0-9_-]{43})<`)
+var shownToken = regexp.MustCompile(`class="copy-value">(authy_pat_[A-Za-z0-9_-]{43})<`)
 
 func TestAPersonMakesAndRevokesATokenOnThePage(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {
 		browser := servertest.Browser(t)
 		s.SignIn(t, browser, bob, bobPass)
-		if page := servertest.Get(t, browser, s.URL+"/account"); strings.Contains(page.Body, "admin:read") {
+		if page := servertest.Get(t, browser, s.URL+"/account/tokens"); strings.Contains(page.Body, "admin:read") {
 			t.Error("the page offers bob what only administrators can have")
 		}
 		tr := newTrail(t, s)
 		page := servertest.Post(t, browser, s.URL+"/account/tokens", url.Values{
 			"name": {"My <script>"}, "scope": {"profile:read", "audit:read"}, "days": {"7"},
 		})
-		if to := page.Location(); to == nil || to.Path != "/account" || strings.Contains(to.String(), "authy_pat") {
+		if to := page.Location(); to == nil || to.Path != "/account/tokens" || strings.Contains(to.String(), "authy_pat") {
 			t.Fatalf("making it: %d to %v", page.Response.StatusCode, to)
 		}
-		page = servertest.Get(t, browser, s.URL+"/account")
+		page = servertest.Get(t, browser, s.URL+"/account/tokens")
 		found := shownToken.FindStringSubmatch(page.Body)
 		if found == nil || page.Response.StatusCode != http.StatusOK || page.Response.Header.Get("Cache-Control") != "no-store" {
 			t.Fatalf("%d %v %s", page.Response.StatusCode, page.Response.Header, page.Body)
@@ -36,12 +36,12 @@ func TestAPersonMakesAndRevokesATokenOnThePage(t *testing.T) {
 		tr.wants("making it", "token.create success by user to token")
 		with := caller{t: t, s: s, token: found[1]}
 		with.call("GET", mePath, nil).succeeded(200, "User profile retrieved successfully")
-		page = servertest.Get(t, browser, s.URL+"/account")
+		page = servertest.Get(t, browser, s.URL+"/account/tokens")
 		if strings.Contains(page.Body, found[1]) || !strings.Contains(page.Body, "My &lt;script&gt;") {
 			t.Errorf("afterwards the page says %s", page.Body)
 		}
 		page = servertest.Post(t, browser, s.URL+"/account/tokens/revoke", url.Values{"id": page.Hidden()["id"]})
-		if to := page.Location(); to == nil || to.Path != "/account" {
+		if to := page.Location(); to == nil || to.Path != "/account/tokens" {
 			t.Errorf("revoking: %d to %v", page.Response.StatusCode, to)
 		}
 		with.dead()

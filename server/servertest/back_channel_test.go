@@ -398,7 +398,7 @@ func TestAnApplicationThatFailsIsTriedAgainAndHoldsNobodyUp(t *testing.T) {
 	}
 	wantText(t, page, "You are signed out", "Party", "failed")
 	s.SignIn(t, browser, bob, bobPass)
-	wantText(t, servertest.Get(t, browser, s.URL+"/account"), "Signed out of", "Party", "failed", "delivered")
+	wantText(t, servertest.Get(t, browser, s.URL+"/account/apps"), "Signed out of", "Party", "failed", "delivered")
 }
 
 // wantText wants words on a page.

@@ -45,7 +45,7 @@ func TestAPersonShutsAnAppOut(t *testing.T) {
 		page, _ := s.Visit(t, other.browser, authorizeURL(s, acmePortal.request(verifier)), carol, bobPass)
 		carols := acmePortal.redeem(t, s, page.Location().Query().Get("code"), verifier)
 
-		if got := v.get("/account"); !strings.Contains(got.Body, `href="/account/apps/remove?id=acme-portal-001"`) {
+		if got := v.get("/account/apps"); !strings.Contains(got.Body, `href="/account/apps/remove?id=acme-portal-001"`) {
 			t.Errorf("the account page has no button: %s", got.Body)
 		}
 		asked := v.get("/account/apps/remove?id=acme-portal-001")
@@ -53,8 +53,8 @@ func TestAPersonShutsAnAppOut(t *testing.T) {
 			t.Fatalf("the page that asks: %s", asked.Body)
 		}
 		alive(t, s, first.Access, true) // looking does nothing
-		v.leads(v.post("/account/apps/remove", "id", acmePortal.id), "/account")
-		if got := v.get("/account"); strings.Contains(got.Body, "apps/remove?id=acme-portal-001") || !strings.Contains(got.Body, "can no longer use") {
+		v.leads(v.post("/account/apps/remove", "id", acmePortal.id), "/account/apps")
+		if got := v.get("/account/apps"); strings.Contains(got.Body, "apps/remove?id=acme-portal-001") || !strings.Contains(got.Body, "can no longer use") {
 			t.Errorf("the account page: %s", got.Body)
 		}
 		ended(t, s, acmePortal, first)

@@ -30,7 +30,7 @@ func TestAProgramLooksAfterLinkedAccounts(t *testing.T) {
 	s.SignIn(t, v.browser, bob, bobPass)
 	fields := v.page(v.get(path), 200, "Link an account").Hidden()
 	start := servertest.Post(t, v.browser, s.URL+"/account/identities/link", fields)
-	v.leads(servertest.Get(t, v.browser, v.there(v.depart(start))), "/account")
+	v.leads(servertest.Get(t, v.browser, v.there(v.depart(start))), "/account/security")
 
 	linked := p.call("GET", external+"/linked-accounts", nil).succeeded(200, "Linked accounts retrieved successfully")
 	if !strings.Contains(linked.Raw, `"provider_user_id":"pat"`) || linked.at("unlink_available") != true {

@@ -361,13 +361,13 @@ func TestLinkingAndUnlinking(t *testing.T) {
 		comesAs(stub, "sub", "pat", "email", "pat@example.com", "email_verified", true)
 		v := newVisitor(t, s)
 		s.SignIn(t, v.browser, bob, bobPass)
-		v.page(v.get("/account"), 200, "Linked accounts")
+		v.page(v.get("/account/security"), 200, "Linked accounts")
 		back := v.there(v.depart(v.post("/account/identities/link", "id", "stub")))
 		carol := newVisitor(t, s)
 		s.SignIn(t, carol.browser, cast["member"], bobPass)
 		carol.page(servertest.Get(t, carol.browser, back), 400, "another browser")
-		v.leads(servertest.Get(t, v.browser, back), "/account")
-		page := v.page(v.get("/account"), 200, "Your account at The stub is linked.")
+		v.leads(servertest.Get(t, v.browser, back), "/account/security")
+		page := v.page(v.get("/account/security"), 200, "Your account at The stub is linked.")
 		box.Next(t, bob, "An account at The stub was linked")
 		other := newVisitor(t, s)
 		other.leads(other.via("stub"), "/account")
@@ -383,7 +383,7 @@ func TestLinkingAndUnlinking(t *testing.T) {
 		if n, err := s.DB.Identities(t.Context(), userID(t, s, bob)); err != nil || len(n) != 1 {
 			t.Errorf("FE-20: carol has unlinked what is bob's: %v", err)
 		}
-		v.leads(v.post("/account/identities/unlink", "id", id), "/account")
+		v.leads(v.post("/account/identities/unlink", "id", id), "/account/security")
 		box.Next(t, bob, "was unlinked")
 		third := newVisitor(t, s)
 		if to := third.via("stub").Location(); to == nil || to.Path != "/arrival/new" {
@@ -405,14 +405,14 @@ func TestTheLastWayInIsNotUnlinked(t *testing.T) {
 	v.page(v.post("/account/identities/unlink", "id", linked[0].ID), 409, "Cannot unlink the last authentication method")
 	other := servertest.NewStubOIDC(t)
 	addProvider(t, s, other, "other", "")
-	v.leads(servertest.Get(t, v.browser, v.there(v.depart(v.post("/account/identities/link", "id", "other")))), "/account")
+	v.leads(servertest.Get(t, v.browser, v.there(v.depart(v.post("/account/identities/link", "id", "other")))), "/account/security")
 	disableProvider(t, s, "other")
 	v.page(v.post("/account/identities/unlink", "id", linked[0].ID), 409, "Cannot unlink the last authentication method")
 	_, err = s.Providers.Update(t.Context(), audit.Shell(), "", "other", func(d *provider.Description) { d.Disabled = false })
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.leads(v.post("/account/identities/unlink", "id", linked[0].ID), "/account")
+	v.leads(v.post("/account/identities/unlink", "id", linked[0].ID), "/account/security")
 	_ = stub
 }
 

@@ -109,7 +109,7 @@ func TestSomebodyComesByWayOfAProvider(t *testing.T) {
 	}
 	v.leads(v.join(page, "full_name", "Pat of Example", "email", "someone@else.example"), "/account")
 	v.signedIn(true)
-	v.page(v.get("/account"), 200, "The stub")
+	v.page(v.get("/account/security"), 200, "The stub")
 	pat, err := s.Accounts.Find(t.Context(), "pat@example.com")
 	if err != nil || pat.EmailVerifiedAt.IsZero() || pat.FullName != "Pat of Example" {
 		t.Fatalf("the account is %+v, %v, want the address that was checked", pat, err)

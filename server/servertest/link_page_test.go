@@ -133,11 +133,11 @@ func TestAnInvitationIsMailedAndAnswered(t *testing.T) {
 		ada.leads(ada.post("/invitations", "token", token, "answer", "decline"), "/invitations/declined")
 		ada.page(ada.get("/invitations/declined"), 200, "Invitation declined")
 		ada.page(ada.get(address), 404, "has been answered")
-		ada.leads(ada.post("/invitations", "token", invite(), "answer", "accept"), "/account")
+		ada.leads(ada.post("/invitations", "token", invite(), "answer", "accept"), "/account/organizations")
 		if _, err := s.Orgs.Add(t.Context(), audit.Shell(), acme.ID, "eve@example.com", org.Guest); err != nil {
 			t.Fatal(err)
 		}
 		box.Next(t, "eve@example.com", "You are invited to Acme Corporation")
-		ada.page(ada.get("/account"), 200, "Acme Corporation")
+		ada.page(ada.get("/account/organizations"), 200, "Acme Corporation")
 	})
 }

@@ -106,7 +106,7 @@ func TestAPersonSignsInAndOut(t *testing.T) {
 		}
 		v.signedIn(true)
 		v.leads(v.get("/sign-in"), "/account")
-		if page := v.get("/account"); !strings.Contains(page.Body, bob) || !strings.Contains(page.Body, "Acme Corporation") {
+		if page := v.get("/account/organizations"); !strings.Contains(page.Body, bob) || !strings.Contains(page.Body, "Acme Corporation") {
 			t.Errorf("the account page: %s", page.Body)
 		}
 
@@ -278,7 +278,7 @@ func TestAPersonEndsTheirSessions(t *testing.T) {
 		s.SignIn(t, v.browser, bob, bobPass)
 		s.SignIn(t, other.browser, bob, bobPass)
 		s.SignIn(t, eve.browser, "eve@acme-corp.com", bobPass)
-		ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(v.get("/account").Body, -1)
+		ids := regexp.MustCompile(`name="id" value="([^"]+)"`).FindAllStringSubmatch(v.get("/account/sessions").Body, -1)
 		if len(ids) != 2 {
 			t.Fatalf("%d sessions can be ended, want the other browser and the program", len(ids))
 		}
@@ -289,7 +289,7 @@ func TestAPersonEndsTheirSessions(t *testing.T) {
 		}
 		other.signedIn(true)
 		for _, id := range ids {
-			v.leads(v.post("/account/sessions/end", "id", id[1]), "/account")
+			v.leads(v.post("/account/sessions/end", "id", id[1]), "/account/sessions")
 		}
 		other.signedIn(false)
 		p.me(false)
@@ -353,7 +353,7 @@ func TestTheFirstAdministratorComesByALink(t *testing.T) {
 		}
 		v.leads(v.post("/setup", good...), "/account")
 		v.signedIn(true)
-		if page := v.get("/account"); !strings.Contains(page.Body, `<span class="badge">Admin</span>`) {
+		if page := v.get("/account"); !strings.Contains(page.Body, `id="to-admin"`) {
 			t.Error("the header does not name an administrator")
 		}
 		late := newVisitor(t, s)

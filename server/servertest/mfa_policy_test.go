@@ -167,7 +167,7 @@ func TestWhatIsToldOfADemand(t *testing.T) {
 	}
 	browser := servertest.Browser(t)
 	s.SignIn(t, browser, bob, bobPass)
-	if page := servertest.Get(t, browser, s.URL+"/account"); !strings.Contains(page.Body, "Set it up below by") ||
+	if page := servertest.Get(t, browser, s.URL+"/account"); !strings.Contains(page.Body, "Set it up by") ||
 		!strings.Contains(page.Body, "an authenticator app or a passkey") {
 		t.Error("the account page says nothing of the demand")
 	}

@@ -144,8 +144,8 @@ func TestSomeoneManagesHowTheySignInOnTheirPage(t *testing.T) {
 			t.Errorf("a wrong code: %d", wrong.Response.StatusCode)
 		}
 		code := servertest.TOTP(secret, time.Now().Add(-30*time.Second))
-		v.leads(v.post("/account/authenticator", "code", code[:3]+" "+code[3:]), "/account")
-		if got := v.get("/account").Body; !strings.Contains(got, `id="remove-authenticator"`) || !strings.Contains(got, "10 left") {
+		v.leads(v.post("/account/authenticator", "code", code[:3]+" "+code[3:]), "/account/security")
+		if got := v.get("/account/security").Body; !strings.Contains(got, `id="remove-authenticator"`) || !strings.Contains(got, "10 left") {
 			t.Errorf("the page says %s", got)
 		}
 
@@ -171,11 +171,11 @@ func TestSomeoneManagesHowTheySignInOnTheirPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.leads(v.post("/account/passkeys", "credential", string(text), "name", "<script>"), "/account")
-		if got := v.get("/account").Body; !strings.Contains(got, "&lt;script&gt;") || strings.Contains(got, "<script>") {
+		v.leads(v.post("/account/passkeys", "credential", string(text), "name", "<script>"), "/account/security")
+		if got := v.get("/account/security").Body; !strings.Contains(got, "&lt;script&gt;") || strings.Contains(got, "<script>") {
 			t.Errorf("the page says %s", got)
 		}
-		v.leads(v.post("/account/passkeys/rename", "id", key.CredentialID(), "name", "Key"), "/account")
+		v.leads(v.post("/account/passkeys/rename", "id", key.CredentialID(), "name", "Key"), "/account/security")
 		// Signing in by it proves enough for what follows.
 		v.leads(v.uses(key.Get(v.asked().text("challenge"))), "/account")
 		page = v.post("/account/recovery-codes")
@@ -188,12 +188,12 @@ func TestSomeoneManagesHowTheySignInOnTheirPage(t *testing.T) {
 		if page = v.post("/account/recovery-codes", "password", bobPass); strings.Count(page.Body, "<li><code>") != 10 {
 			t.Errorf("new codes: %d %s", page.Response.StatusCode, page.Body)
 		}
-		v.leads(v.post("/account/authenticator/delete", "password", bobPass), "/account")
-		if got := v.get("/account").Body; !strings.Contains(got, `id="codes-left">10 left`) {
+		v.leads(v.post("/account/authenticator/delete", "password", bobPass), "/account/security")
+		if got := v.get("/account/security").Body; !strings.Contains(got, `id="codes-left">10 left`) {
 			t.Errorf("codes are gone while there is a passkey: %s", got)
 		}
-		v.leads(v.post("/account/passkeys/delete", "id", key.CredentialID()), "/account")
-		if got := v.get("/account").Body; strings.Contains(got, `id="codes-left"`) {
+		v.leads(v.post("/account/passkeys/delete", "id", key.CredentialID()), "/account/security")
+		if got := v.get("/account/security").Body; strings.Contains(got, `id="codes-left"`) {
 			t.Errorf("codes are left without a second factor: %s", got)
 		}
 		v.leads(newVisitor(t, s).post("/sign-in", "email", bob, "password", bobPass), "/account")

@@ -117,6 +117,7 @@ func TestNoPageOfAnAccountKeepsAnyoneOut(t *testing.T) {
 	v.look("account past due")
 	v.visit("/account/password", "not allowed yet")
 	require(t, s, org.RequireEither, 14)
+	v.visit("/account/security", "security in grace")
 	v.visit("/account", "account in grace")
 	v.Click("#continue", "#allow")
 	v.look("consent")
@@ -162,7 +163,7 @@ func TestNoPageBeforeSigningInKeepsAnyoneOut(t *testing.T) {
 // waysIn sets up a passkey and an authenticator.
 func (v tour) waysIn() {
 	v.t.Helper()
-	v.open("/account")
+	v.open("/account/security")
 	v.Click("#add-passkey", "#create-passkey")
 	v.look("new passkey")
 	v.Fill("#name", "A phone with a rather long name, kept in the upper drawer")
@@ -190,12 +191,16 @@ func (v tour) waysIn() {
 
 func (v tour) accountPages() {
 	v.t.Helper()
-	v.open("/account")
-	v.Click("#api-tokens ~ details summary", "#api-token-name")
+	for _, page := range []string{"", "/profile", "/sessions", "/apps", "/organizations", "/activity", "/data"} {
+		v.visit("/account"+page, "account"+page)
+	}
+	v.open("/account/tokens")
+	v.Click("main details summary", "#api-token-name")
 	v.Fill("#api-token-name", "Backup")
 	v.Do(chromedp.Click(chromedp.CSS("#api-token-scope-0")))
-	v.Click("form[action='/account/tokens'] button", "#api-token")
-	v.look("account with everything")
+	v.Click("form[action='/account/tokens'] button", "#made")
+	v.look("a token that was made")
+	v.visit("/account/security", "security with everything")
 	v.Click("#remove-authenticator", "#prove")
 	v.look("again")
 	v.Fill("#password", "not it")

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
 
@@ -24,7 +25,9 @@ const patience = 2 * time.Minute
 type Browser struct {
 	t   testing.TB
 	ctx context.Context //nolint:containedctx // chromedp keeps the browser in it
-	mu  sync.Mutex
+	// authenticator is the one that was plugged in, "" for none.
+	authenticator webauthn.AuthenticatorID
+	mu            sync.Mutex
 	// complaints are what the console said: errors, and blocked content.
 	complaints []string
 }
@@ -120,6 +123,16 @@ func (b *Browser) Click(selector, next string) {
 	b.t.Helper()
 	b.Do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)),
 		chromedp.WaitVisible(chromedp.CSS(next)))
+}
+
+// Number returns what an expression of a script says about the page.
+func (b *Browser) Number(expression string) int {
+	b.t.Helper()
+	n, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](expression))
+	if err != nil {
+		b.t.Fatalf("evaluate %s: %v", expression, err)
+	}
+	return n
 }
 
 // Complaints returns what the console said about the pages so far.

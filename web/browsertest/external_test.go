@@ -46,7 +46,8 @@ func TestAPersonComesAndGoesByWayOfAProvider(t *testing.T) {
 	v.look("sign_in")
 	v.Click(button, "#join")
 	v.look("arrival_new")
-	v.Click("#join", "#ways-in")
+	v.Click("#join", "#apps")
+	v.open("/account/security")
 	v.says("Linked accounts")
 	v.look("account")
 	v.Click(unlink, "main h1")
@@ -55,7 +56,7 @@ func TestAPersonComesAndGoesByWayOfAProvider(t *testing.T) {
 	v.open("/account")
 	v.Click("#sign-out", "#signed-out") // leads to the provider and back
 	v.open("/sign-in")
-	v.Click(button, "#ways-in")
+	v.Click(button, "#apps")
 	v.says("pat@example.com")
 }
 

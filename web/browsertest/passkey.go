@@ -22,6 +22,7 @@ func (b *Browser) AddAuthenticator() (touch func(bool)) {
 	if err != nil {
 		b.t.Fatalf("browser: %v", err)
 	}
+	b.authenticator = added.AuthenticatorID
 	return func(yes bool) {
 		b.t.Helper()
 		_, err := chromedp.Call(b.ctx, webauthn.SetAutomaticPresenceSimulation,
@@ -30,4 +31,15 @@ func (b *Browser) AddAuthenticator() (touch func(bool)) {
 			b.t.Fatalf("browser: %v", err)
 		}
 	}
+}
+
+// Kept returns how many passkeys the authenticator keeps.
+func (b *Browser) Kept() int {
+	b.t.Helper()
+	found, err := chromedp.Call(b.ctx, webauthn.GetCredentials,
+		webauthn.GetCredentialsParams{AuthenticatorID: b.authenticator})
+	if err != nil {
+		b.t.Fatalf("browser: %v", err)
+	}
+	return len(found.Credentials)
 }

@@ -3,6 +3,7 @@ package browsertest_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -24,7 +25,8 @@ func TestBobSignsInByPasskey(t *testing.T) {
 	b.Do(chromedp.Navigate(s.URL + "/sign-in"))
 	b.Fill("#email", "bob@acme-corp.com")
 	b.Fill("#password", "UserPass123!")
-	b.Click("#sign-in", "#add-passkey")
+	b.Click("#sign-in", "#apps")
+	b.Do(chromedp.Navigate(s.URL + "/account/security"))
 	b.Click("#add-passkey", "#create-passkey")
 	b.Fill("#name", "Bob's <b>phone</b>")
 	b.Click("#create-passkey", ".codes")
@@ -55,7 +57,8 @@ func TestBobSignsInByPasskey(t *testing.T) {
 	b.Fill("#password", "UserPass123!")
 	b.Click("#sign-in", "#use-recovery")
 	touch(true)
-	b.Click("#use-passkey", "#add-passkey")
+	b.Click("#use-passkey", "#apps")
+	b.Do(chromedp.Navigate(s.URL + "/account/security"))
 	if text := b.Text("main"); strings.Contains(text, "not used yet") {
 		t.Errorf("the account page says %q", text)
 	}
@@ -70,6 +73,12 @@ func TestBobSignsInByPasskey(t *testing.T) {
 	b.Click("form[action='/account/passkeys/delete'] button", "#notice")
 	if text := b.Text("main"); strings.Contains(text, "My phone") {
 		t.Errorf("after deleting the page says %q", text)
+	}
+	// What keeps passkeys is told, and forgets it, too.
+	for deadline := time.Now().Add(10 * time.Second); b.Kept() > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the authenticator still keeps %d passkeys", b.Kept())
+		}
 	}
 	if said := b.Complaints(); len(said) > 0 {
 		t.Errorf("the console complains: %q", said)

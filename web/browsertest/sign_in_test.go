@@ -79,7 +79,7 @@ func TestBobClicksThroughTheCodeFlow(t *testing.T) {
 
 	// Signed in at the portal and here; the account page ends it.
 	b.Do(chromedp.Navigate(s.URL + "/account"))
-	if text := b.Text("main"); !strings.Contains(text, "Browser Portal") || !strings.Contains(text, "Acme Corporation") {
+	if text := b.Text("main"); !strings.Contains(text, "Browser Portal") || !strings.Contains(text, "Bob Builder") {
 		t.Errorf("the account page says %q", text)
 	}
 	b.Click("#sign-out", "a[href='/sign-in']")

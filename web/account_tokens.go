@@ -12,10 +12,9 @@ import (
 	"authy/server/token"
 )
 
-// tokensPart is the section of the account page about API tokens.
-type tokensPart struct {
+// accountTokensPage is the data of page "account_tokens".
+type accountTokensPage struct {
 	List    []tokenRow
-	Made    string // the text of the one that was just made
 	Problem string // why none was
 	Name    string // what was typed, as the rest
 	Scopes  []scopeChoice
@@ -39,68 +38,78 @@ type scopeChoice struct {
 
 // scopeTitles says what scopes let a program do.
 var scopeTitles = map[string]string{
-	token.ProfileRead: "See your profile", token.ProfileWrite: "Change your profile",
-	token.OrganizationsRead: "See your organizations", token.OrganizationsWrite: "Change your organizations",
-	token.ClientsRead: "See registered apps", token.ClientsWrite: "Register and change apps",
-	token.AuditRead: "Read the audit log",
-	token.AdminRead: "See all of this server", token.AdminWrite: "Administer this server",
+	token.ProfileRead: msg("See your profile"), token.ProfileWrite: msg("Change your profile"),
+	token.OrganizationsRead: msg("See your organizations"), token.OrganizationsWrite: msg("Change your organizations"),
+	token.ClientsRead: msg("See registered apps"), token.ClientsWrite: msg("Register and change apps"),
+	token.AuditRead: msg("Read the audit log"),
+	token.AdminRead: msg("See all of this server"), token.AdminWrite: msg("Administer this server"),
 }
 
-// newTokensPart is the section with an empty form.
-func newTokensPart() tokensPart { return tokensPart{Days: strconv.Itoa(token.DefaultDays)} }
+// showTokens shows somebody their API tokens.
+func (wb *Web) showTokens(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+	return wb.renderTokens(w, r, http.StatusOK, id, accountTokensPage{Days: strconv.Itoa(token.DefaultDays)}, nil)
+}
 
-// fillTokens adds what the reader has and may choose.
-func (wb *Web) fillTokens(r *http.Request, id *session.Identity, part *tokensPart, chosen []string) error {
+// renderTokens answers with the page: what the reader has, and the form as it was typed, with
+// the scopes that were chosen.
+func (wb *Web) renderTokens(
+	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, page accountTokensPage, chosen []string,
+) error {
 	tokens, err := wb.Tokens.List(r.Context(), id.Actor(actor(r)), token.Owner{UserID: id.User.ID}, "", token.MaxTokens)
 	if err != nil {
 		return err
 	}
 	for _, t := range tokens {
-		part.List = append(part.List, tokenRow{
+		page.List = append(page.List, tokenRow{
 			ID: t.ID, Name: t.Name, Scopes: t.Scopes, Created: t.CreatedAt.Time, Expires: t.ExpiresAt.Time,
 			LastUsed: t.LastUsedAt.Time,
 		})
 	}
-	part.MaxDays = token.MaxDays
+	page.MaxDays = token.MaxDays
 	for _, scope := range token.Scopes {
 		if id.User.IsAdmin || !token.ForAdmin(scope) {
-			part.Scopes = append(part.Scopes, scopeChoice{scope, scopeTitles[scope], slices.Contains(chosen, scope)})
+			page.Scopes = append(page.Scopes, scopeChoice{scope, scopeTitles[scope], slices.Contains(chosen, scope)})
 		}
 	}
+	wb.ownPage(w, r, status, "account_tokens", "API tokens", page)
 	return nil
 }
 
-// makeToken makes an API token, which the account page shows, this once.
+// makeToken makes an API token, which the next page shows, this once.
 func (wb *Web) makeToken(w http.ResponseWriter, r *http.Request) error {
 	id, err := wb.full(w, r)
 	if err != nil || id == nil {
 		return err
 	}
-	part, form := newTokensPart(), r.PostForm
+	var page accountTokensPage
+	form := r.PostForm
 	in := token.NewToken{Name: form.Get("name"), Scopes: form["scope"], Never: form.Get("never") == "yes"}
 	if !in.Never {
 		in.Days, _ = strconv.Atoi(form.Get("days")) // 0, which is refused, for what is no number
 	}
 	_, text, err := wb.Tokens.Make(r.Context(), id.Actor(actor(r)), token.Owner{UserID: id.User.ID}, in)
 	if err == nil {
-		return wb.carry(w, r, "/account", carried{Secret: text})
+		return wb.carry(w, r, tokensPath, carried{Secret: text})
 	}
 	f, refused := fault.As(err)
 	if !refused || f.Fields == nil && f.Kind != fault.Conflict {
 		return err
 	}
-	part.Name, part.Days, part.Never, part.Problem = in.Name, form.Get("days"), in.Never, tokenProblem(f)
-	return wb.renderAccount(w, r, statuses[f.Kind], id, part, in.Scopes)
+	page.Name, page.Days, page.Never, page.Problem = in.Name, form.Get("days"), in.Never, wb.tokenProblem(r, f)
+	return wb.renderTokens(w, r, statuses[f.Kind], id, page, in.Scopes)
 }
 
 // tokenProblem says in a sentence or two why a token was refused.
-func tokenProblem(f *fault.Error) string {
+func (wb *Web) tokenProblem(r *http.Request, f *fault.Error) string {
 	var out []string
 	for _, field := range []struct{ name, title string }{
-		{"name", "What it is for"}, {"scopes", "What it may do"}, {"expires_in_days", "Days"},
+		{"name", msg("What it is for")}, {"scopes", msg("What it may do")}, {"expires_in_days", msg("Days")},
 	} {
 		if problems := f.Fields[field.name]; problems != nil {
-			out = append(out, field.title+": "+strings.Join(problems, " "))
+			for i := range problems {
+				problems[i] = wb.say(r, problems[i])
+			}
+			out = append(out, wb.say(r, field.title)+": "+strings.Join(problems, " "))
 		}
 	}
 	if out == nil {
@@ -119,5 +128,5 @@ func (wb *Web) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return wb.done(w, r, "The token is deleted. Programs that use it are refused from now on.")
+	return wb.doneAt(w, r, tokensPath, wb.say(r, "The token is deleted. Programs that use it are refused from now on."))
 }

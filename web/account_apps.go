@@ -1,0 +1,109 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"authy/server/openid"
+	"authy/server/registry"
+	"authy/server/session"
+)
+
+// removeAppPage is the data of page "remove_app".
+type removeAppPage struct{ App appView }
+
+// accountAppsPage is the data of page "account_apps".
+type accountAppsPage struct {
+	Apps  []appView  // let in by the reader
+	Given []appView  // let in by the operator
+	Left  []leftView // told that a session has ended
+}
+
+// showApps shows somebody the applications that have something of them.
+func (wb *Web) showApps(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+	all, err := wb.OpenID.Apps(r.Context(), id.User.ID)
+	if err != nil {
+		return err
+	}
+	var page accountAppsPage
+	for _, one := range all {
+		if one.Since.IsZero() {
+			page.Given = append(page.Given, appOf(one))
+			continue
+		}
+		page.Apps = append(page.Apps, appOf(one))
+	}
+	if page.Left, err = wb.left(r, id.User.ID); err != nil {
+		return err
+	}
+	logos := append(logosOf(page.Apps), logosOf(page.Given)...)
+	wb.ownPageWith(w, r, http.StatusOK, "account_apps", "Apps", page, foreign{logos: logos})
+	return nil
+}
+
+// logosOf are the addresses of the logos of applications.
+func logosOf(apps []appView) []string {
+	var out []string
+	for _, app := range apps {
+		if app.Logo != "" {
+			out = append(out, app.Logo)
+		}
+	}
+	return out
+}
+
+func appOf(c openid.Connection) appView {
+	view := appView{ID: c.Client.ClientID, Name: c.Client.Name, Since: c.Since, Home: homeOf(c.Client)}
+	if logoSource(c.Client.LogoURI) != "" {
+		view.Logo = c.Client.LogoURI
+	}
+	for _, scope := range c.Scopes {
+		view.Scopes = append(view.Scopes, openid.Describe(scope).Title)
+	}
+	if u, err := url.Parse(c.Client.ClientURI); err == nil {
+		view.Host = u.Host
+	}
+	return view
+}
+
+// homeOf is where an application is opened: where it begins a sign-in
+// (OpenID Connect Core 1.0, section 4), or else its home page.
+func homeOf(c *registry.Client) string {
+	for _, address := range []string{c.Options.InitiateLoginURI, c.ClientURI} {
+		if u, err := url.Parse(address); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+			return address
+		}
+	}
+	return ""
+}
+
+// showRemoveApp asks whether someone really wants to shut an application out.
+func (wb *Web) showRemoveApp(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	apps, err := wb.OpenID.Connections(r.Context(), id.User.ID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(apps, func(c openid.Connection) bool { return c.Client.ClientID == r.Form.Get("id") })
+	if i < 0 {
+		return openid.ErrNoConsent
+	}
+	wb.pages.render(w, r, http.StatusOK, "remove_app", wb.view(r, "Remove an app", removeAppPage{appOf(apps[i])}))
+	return nil
+}
+
+// removeApp takes back what someone let an application have.
+func (wb *Web) removeApp(w http.ResponseWriter, r *http.Request) error {
+	id, err := wb.signed(w, r)
+	if err != nil || id == nil {
+		return err
+	}
+	if err := wb.OpenID.RevokeConsent(r.Context(), id.Actor(actor(r)), r.PostForm.Get("id")); err != nil {
+		return err
+	}
+	return wb.doneAt(w, r, appsPath, wb.say(r, "The app can no longer use your account."))
+}
