@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/overview"
 	"authy/server/session"
 	"authy/storage"
 )
@@ -24,11 +25,13 @@ func (s *Services) jobs() []job {
 		s.Login.Run,
 		s.Logouts.Run,
 		s.OpenID.RunRefusals,
+		s.Overview.Run,
 		every(session.ExpireEvery, s.Sessions.Expire),
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),
 		every(time.Hour, s.Clients.Clean),
+		every(overview.CountEvery, s.Overview.Count),
 	}
 }
 

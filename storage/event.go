@@ -50,6 +50,11 @@ func (r Reader) Events(ctx context.Context, limit int) ([]Event, error) {
 	return events, translate(err)
 }
 
+// Event returns the event with an id.
+func (r Reader) Event(ctx context.Context, id string) (*Event, error) {
+	return find[Event](ctx, r, "id = ?", id)
+}
+
 // EventsMatching returns at most limit events that f lets through and that come
 // after a place, the newest first.
 func (r Reader) EventsMatching(ctx context.Context, f EventFilter, after EventKey, limit int) ([]Event, error) {

@@ -73,6 +73,12 @@ func (s *Service) withID(ctx context.Context, f Filter, id string) ([]storage.Us
 		!strings.HasPrefix(u.Email, f.EmailPrefix) {
 		return nil, nil
 	}
+	if f.HasFactor != nil {
+		have, err := FactorsOf(ctx, s.db.Reader, u.ID)
+		if err != nil || have.Any() != *f.HasFactor {
+			return nil, err
+		}
+	}
 	if f.Organization != "" {
 		_, err := s.db.Member(ctx, f.Organization, u.ID)
 		if errors.Is(err, storage.ErrNotFound) {
