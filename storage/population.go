@@ -40,12 +40,14 @@ func (db *DB) Population(ctx context.Context, now time.Time) (*Population, error
 		{plainAdmins, []any{string(Active)}, []any{&p.Admins, &p.PlainAdmins}},
 		{liveSessions, []any{now.UnixMilli(), string(Active), string(Pending)}, []any{&p.Sessions}},
 		{
-			activeUsers, []any{ago(1), ago(7), ago(30), ago(30)},
+			activeUsers,
+			[]any{ago(1), ago(7), ago(30), ago(30)},
 			[]any{&p.ActiveDay, &p.ActiveWeek, &p.ActiveMonth},
 		},
 		{waitingMails, nil, []any{&p.Mails, &p.MailsFailing}},
 		{
-			waitingLogouts, []any{LogoutRetrying, LogoutFailed, ago(1), LogoutSent, LogoutRetrying, LogoutFailed},
+			waitingLogouts,
+			[]any{LogoutRetrying, LogoutFailed, ago(1), LogoutSent, LogoutRetrying, LogoutFailed},
 			[]any{&p.Logouts, &p.LogoutsFailing, &p.LogoutsLost},
 		},
 	} {

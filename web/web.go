@@ -10,12 +10,14 @@ import (
 	"sync"
 
 	"authy/server/account"
+	"authy/server/activity"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/overview"
 	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
@@ -32,6 +34,11 @@ type Config struct {
 	Logouts  *logout.Service
 	SAMLSP   *saml2.SP
 	SAMLIDP  *saml2.IDP
+	// Overview tells administrators how the server fares, Activity what happened.
+	Overview *overview.Service
+	Activity *activity.Service
+	// PublicURL is how browsers reach the server.
+	PublicURL string
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -104,6 +111,11 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerExternal(get, post, handle)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
+	wb.registerAdminOverview(get)
+	wb.registerAdminUsers(get, post)
+	wb.registerAdminOrgs(get, post)
+	wb.registerAdminSessions(get, post)
+	wb.registerAdminAudit(get, post)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
@@ -183,6 +195,9 @@ func (wb *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		f = fault.New(fault.Internal, "internal", "Something went wrong on our side. Please try again.")
 	}
+	if f.Code != "not_found" {
+		wb.note(r, statuses[f.Kind], f.Code, f.Error(), err)
+	}
 	setRetryAfter(w, f)
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Something is not right", messagePage{
 		Heading: headings[f.Kind], Text: []string{f.Error()}, Problem: true, Link: "/", LinkText: "Go to the start page",
@@ -216,6 +231,11 @@ func (wb *Web) refuse(w http.ResponseWriter, r *http.Request, refusal *openid.Re
 		wb.answer(w, r, a.Location, a.Form)
 		return
 	}
+	var cause error
+	if refusal.Sent != "" {
+		cause = errors.New("sent as " + refusal.Parameter + ": " + refusal.Sent)
+	}
+	wb.note(r, http.StatusBadRequest, refusal.Code, refusal.Description, cause)
 	page := messagePage{
 		Heading: "This app's request cannot be answered",
 		Text: []string{

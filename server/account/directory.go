@@ -178,3 +178,25 @@ func isNotLastAdmin(ctx context.Context, tx *storage.Tx, user *storage.User) err
 	}
 	return err
 }
+
+// Addresses returns to an administrator the addresses of the users among some ids.
+func (s *Service) Addresses(ctx context.Context, by audit.Actor, ids []string) (map[string]string, error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, id := range ids {
+		if out[id] != "" || !isID(id) {
+			continue
+		}
+		u, err := s.db.User(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look user %s up: %w", id, err)
+		}
+		out[id] = u.Email
+	}
+	return out, nil
+}

@@ -51,9 +51,13 @@ type Page struct {
 	Next    string // the key that the next page begins after, "" for none
 }
 
-// All lists the whole log, for administrators and operators.
+// All lists the whole log, for administrators and operators, who may name a user by
+// address.
 func (s *Service) All(ctx context.Context, by audit.Actor, f Filter, after string, limit int) (Page, error) {
 	if err := s.mayReadAll(ctx, by); err != nil {
+		return Page{}, err
+	}
+	if err := s.resolve(ctx, &f); err != nil {
 		return Page{}, err
 	}
 	return s.page(ctx, f, after, limit)

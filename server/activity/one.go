@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"authy/server/audit"
@@ -69,4 +70,64 @@ func (s *Service) ofRequest(ctx context.Context, requestID string, at time.Time)
 		}
 	}
 	return out, nil
+}
+
+// resolve puts the ids of users in the place of their addresses.
+func (s *Service) resolve(ctx context.Context, f *Filter) error {
+	for _, who := range []*string{&f.Actor, &f.Target} {
+		if !strings.Contains(*who, "@") || !legible(*who) {
+			continue
+		}
+		user, err := s.db.UserByEmail(ctx, strings.ToLower(*who))
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // nothing is found, as of anybody who is not there
+		}
+		if err != nil {
+			return fmt.Errorf("look a user up: %w", err)
+		}
+		*who = user.ID
+	}
+	return nil
+}
+
+// sinceMost is how many events are told at once of those that are new.
+const sinceMost = 50
+
+// Since lists, for administrators and operators, what has happened since the event
+// whose key is after, at most so many, the newest first; of a log that was empty, with
+// after "", all. Next is the key to go on with.
+func (s *Service) Since(ctx context.Context, by audit.Actor, f Filter, after string) (Page, error) {
+	if err := s.mayReadAll(ctx, by); err != nil {
+		return Page{}, err
+	}
+	if err := s.resolve(ctx, &f); err != nil {
+		return Page{}, err
+	}
+	key, err := parseKey(after)
+	if err != nil {
+		return Page{}, err
+	}
+	if after != "" && key.At.After(f.From) {
+		f.From = key.At.Time
+	}
+	events, err := s.events(ctx, f, "", sinceMost)
+	if err != nil {
+		return Page{}, err
+	}
+	events = slices.DeleteFunc(events, func(e storage.Event) bool {
+		return after != "" && (e.At.Before(key.At.Time) || e.At.Equal(key.At.Time) && e.ID <= key.ID)
+	})
+	page := Page{Entries: make([]Entry, len(events)), Next: after}
+	for i := range events {
+		page.Entries[i] = entryOf(&events[i])
+	}
+	if len(events) > 0 {
+		page.Next = keyOf(&events[0])
+	}
+	return page, nil
+}
+
+// KeyOf returns the key of an entry, for [Service.Since].
+func KeyOf(e Entry) string {
+	return keyOf(&storage.Event{ID: e.ID, At: storage.At(e.At)})
 }

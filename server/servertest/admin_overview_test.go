@@ -65,10 +65,10 @@ func TestAnAdministratorLooksForWhoHasNoSecondFactor(t *testing.T) {
 		p := rooted(t, s)
 		enrolled(t, logIn(t, s, bob, bobPass))
 		for query, want := range map[string]string{
-			"second_factor=true":               bob,
-			"second_factor=true&search=bob":    bob,
-			"second_factor=false&search=bob":   "",
-			"second_factor=false&search=carol": "carol@acme-corp.com",
+			"second_factor=true":                              bob,
+			"second_factor=true&search=bob":                   bob,
+			"second_factor=false&search=bob":                  "",
+			"second_factor=false&search=carol":                "carol@acme-corp.com",
 			"second_factor=true&search=" + userID(t, s, bob):  bob,
 			"second_factor=false&search=" + userID(t, s, bob): "",
 		} {
