@@ -50,9 +50,13 @@ func (r Reader) Events(ctx context.Context, limit int) ([]Event, error) {
 	return events, translate(err)
 }
 
-// Event returns the event with an id.
+// Event returns the event with an id; [ErrNotFound] if there is none.
 func (r Reader) Event(ctx context.Context, id string) (*Event, error) {
-	return find[Event](ctx, r, "id = ?", id)
+	var e Event
+	if err := r.bun.NewSelect().Conn(r.conn).Model(&e).Where("id = ?", id).Scan(ctx); err != nil {
+		return nil, translate(err)
+	}
+	return &e, nil
 }
 
 // EventsMatching returns at most limit events that f lets through and that come

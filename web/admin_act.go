@@ -25,9 +25,13 @@ type adminActPage struct {
 	Problem  string
 }
 
-// refusedWith is the status of a page that says why something was refused.
+// refusedWith is the status of a page that says why something was refused. What was
+// not proved was not by who asks, who is signed in.
 func refusedWith(err error) int {
 	if f, ok := fault.As(err); ok {
+		if f.Kind == fault.Unauthenticated {
+			return http.StatusConflict
+		}
 		return statuses[f.Kind]
 	}
 	return http.StatusInternalServerError
@@ -197,7 +201,7 @@ func profileActs(u *account.User) []string {
 // linkTo leads to an act on a user.
 func linkTo(u *account.User, name string) actLink {
 	act := userActs[name]
-	return actLink{Path: "/admin/users/" + u.ID + "/do/" + name, Text: act.button, Note: act.text[0]}
+	return actLink{Path: "/admin/users/" + u.ID + "/do/" + name, Title: act.title, Text: act.button, Note: act.text[0]}
 }
 
 var errNoAct = fault.New(fault.NotFound, "not_found", "There is no page at this address.")

@@ -30,6 +30,7 @@ type adminAuditPage struct {
 	Actions   []string // those that are offered
 	Outcome   []optionView
 	Filtered  bool
+	More      bool // of the filters are used than the first two
 	Events    []eventRow
 	Pager     pagerView
 	Tail      string // where new rows come from, "" on later pages
@@ -107,6 +108,7 @@ func (wb *Web) showAudit(w http.ResponseWriter, r *http.Request, id *session.Ide
 			{Value: "failure", Label: msg("Failed"), Chosen: filter.Outcome == "failure"},
 		},
 		Command: auditCommand(shown, filter.Outcome),
+		More:    shown.Target+filter.Outcome+shown.From+shown.To != "",
 	}
 	var found activity.Page
 	if err == nil {
@@ -208,17 +210,24 @@ func (wb *Web) eventRows(r *http.Request, id *session.Identity, entries []activi
 	return out
 }
 
+// mostShown is how much of an id a list shows: so much of a UUID as is rarely the same.
+const mostShown = 13
+
 // nameOf says who or what an event is about, and where there is more about it.
 func nameOf(kind, id string, addresses map[string]string) (name, path string) {
+	short := id
+	if len(id) > mostShown && kind != "client" {
+		short = id[:mostShown] + "…"
+	}
 	switch {
 	case kind == "user" && addresses[id] != "":
 		return addresses[id], "/admin/users/" + id
 	case kind == "organization":
-		return id, "/admin/organizations/" + id
+		return kind + " " + short, "/admin/organizations/" + id
 	case kind == "client":
 		return id, "/admin/clients/" + url.PathEscape(id)
 	case id == "":
 		return kind, ""
 	}
-	return kind + " " + id, ""
+	return kind + " " + short, ""
 }

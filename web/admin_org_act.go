@@ -68,7 +68,7 @@ var orgActs = map[string]orgAct{
 // orgLink leads to an act on an organization.
 func orgLink(orgID, name string) actLink {
 	act := orgActs[name]
-	return actLink{Path: "/admin/organizations/" + orgID + "/do/" + name, Text: act.button, Note: act.text[0]}
+	return actLink{Path: "/admin/organizations/" + orgID + "/do/" + name, Title: act.title, Text: act.button, Note: act.text[0]}
 }
 
 // orgActOf returns the act and the organization that a path names.

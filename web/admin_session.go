@@ -70,7 +70,7 @@ func (wb *Web) showSessions(w http.ResponseWriter, r *http.Request, id *session.
 		User: f.UserID, Address: f.IPAddress, Filtered: f != session.Filter{},
 		Sessions: ownedViews(found, id), Pager: adminPager(r, next), Command: "authy session list",
 		Kind: []optionView{
-			{Label: msg("Browsers and programs")},
+			{Label: msg("Any kind")},
 			{Value: session.Web, Label: msg("Browsers"), Chosen: f.Kind == session.Web},
 			{Value: session.API, Label: msg("Programs"), Chosen: f.Kind == session.API},
 		},

@@ -242,7 +242,7 @@ type adminUserPage struct {
 }
 
 // actLink leads to the page of an act.
-type actLink struct{ Path, Text, Note string }
+type actLink struct{ Path, Title, Text, Note string }
 
 // userProfileFields are the fields of a user's profile, filled with what is kept or a form says.
 func userProfileFields(value func(name string) string) []inputView {
