@@ -69,35 +69,46 @@ var userActs = map[string]userAct{
 		[]string{
 			msg("They are signed out everywhere at once, and apps lose the access that they were given."),
 			msg("They cannot sign in until you activate them again. Nothing of theirs is deleted."),
-		}, true, "suspend", msg("The user is suspended."),
-		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error { return s.Suspend(r.Context(), by, id) }),
+		},
+		true, "suspend", msg("The user is suspended."),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.Suspend(r.Context(), by, id)
+		}),
 	},
 	"activate": {
 		msg("Activate the user"), msg("Activate"),
 		[]string{msg("They can sign in again, as before. Sessions that were ended stay ended.")},
 		false, "activate", msg("The user is active."),
-		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error { return s.Activate(r.Context(), by, id) }),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.Activate(r.Context(), by, id)
+		}),
 	},
 	"unlock": {
 		msg("Forgive failed attempts"), msg("Unlock"),
 		[]string{msg("Attempts to sign in that failed are forgotten, from wherever they came: the password and the second factor can be tried anew.")},
 		false, "unlock", msg("The user can try again."),
-		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error { return s.Unlock(r.Context(), by, id) }),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.Unlock(r.Context(), by, id)
+		}),
 	},
 	"sign-out": {
 		msg("Sign the user out everywhere"), msg("Sign out everywhere"),
 		[]string{
 			msg("Every session ends at once, in browsers and programs, and apps lose the access that they were given."),
 			msg("They can sign in again."),
-		}, true, "sign-out", msg("The user is signed out everywhere."),
-		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error { return s.SignOut(r.Context(), by, id) }),
+		},
+		true, "sign-out", msg("The user is signed out everywhere."),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.SignOut(r.Context(), by, id)
+		}),
 	},
 	"reset-link": {
 		msg("Make a link to a new password"), msg("Make the link"),
 		[]string{
 			msg("You get a link to hand to the user, and to nobody else. It works once, for an hour; earlier ones stop working."),
 			msg("Make sure that it is they who get it. Their second factor stays."),
-		}, false, "reset-link", msg("Give this link to the user. It works once, for an hour."),
+		},
+		false, "reset-link", msg("Give this link to the user. It works once, for an hour."),
 		func(wb *Web, r *http.Request, by audit.Actor, u *account.User) (string, error) {
 			link, err := wb.Accounts.NewResetLink(r.Context(), by, u.ID)
 			if err != nil {
@@ -111,16 +122,22 @@ var userActs = map[string]userAct{
 		[]string{
 			msg("For a user who has lost it and has no recovery codes left. Make sure that it is they who ask."),
 			msg("They are signed out everywhere. Afterwards the password alone signs them in, unless they have passkeys."),
-		}, true, "disable-totp", msg("The authenticator app is removed."),
-		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error { return s.ResetTOTP(r.Context(), by, id) }),
+		},
+		true, "disable-totp", msg("The authenticator app is removed."),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.ResetTOTP(r.Context(), by, id)
+		}),
 	},
 	"remove-passkeys": {
 		msg("Remove every passkey"), msg("Remove them"),
 		[]string{
 			msg("For a user who has lost the devices that hold them. Make sure that it is they who ask."),
 			msg("They are signed out everywhere. Afterwards the password alone signs them in, unless they have an authenticator app."),
-		}, true, "remove-passkeys", msg("The passkeys are removed."),
-		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error { return s.ResetPasskeys(r.Context(), by, id) }),
+		},
+		true, "remove-passkeys", msg("The passkeys are removed."),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.ResetPasskeys(r.Context(), by, id)
+		}),
 	},
 	"make-admin": {
 		msg("Make the user an administrator"), msg("Make administrator"),
@@ -172,8 +189,11 @@ var userActs = map[string]userAct{
 		[]string{
 			msg("The user is deleted with everything that is theirs: sessions, passkeys, memberships, and what they let apps have. This cannot be undone."),
 			msg("What they did stays in the audit log, under an id that leads to nobody."),
-		}, true, "delete", msg("The user is deleted."),
-		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error { return s.Delete(r.Context(), by, id) }),
+		},
+		true, "delete", msg("The user is deleted."),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.Delete(r.Context(), by, id)
+		}),
 	},
 }
 

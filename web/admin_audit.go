@@ -147,8 +147,13 @@ func tailOf(q url.Values, entries []activity.Entry) string {
 func auditCommand(f auditFilter, outcome string) string {
 	command := "authy audit list"
 	for _, flag := range [][2]string{
-		{"--actor", f.Actor}, {"--target", f.Target}, {"--action", f.Action}, {"--outcome", outcome}, {"--org", f.Organization},
-		{"--from", f.From}, {"--to", f.To},
+		{"--actor", f.Actor},
+		{"--target", f.Target},
+		{"--action", f.Action},
+		{"--outcome", outcome},
+		{"--org", f.Organization},
+		{"--from", f.From},
+		{"--to", f.To},
 	} {
 		if flag[1] != "" {
 			command += " " + flag[0] + " " + flag[1]

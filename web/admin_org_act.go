@@ -35,7 +35,8 @@ var orgActs = map[string]orgAct{
 		[]string{
 			msg("Its apps stop working at once, and its members no longer see it."),
 			msg("Nothing is deleted: enable it again, and all is as before."),
-		}, true, "authy org disable %s", msg("The organization is disabled."), setActive(false),
+		},
+		true, "authy org disable %s", msg("The organization is disabled."), setActive(false),
 	},
 	"enable": {
 		msg("Enable the organization"), msg("Enable"),
@@ -47,7 +48,8 @@ var orgActs = map[string]orgAct{
 		[]string{
 			msg("For an organization whose owners have left or cannot sign in. While one of them can, they decide who else owns it."),
 			msg("The user need not be a member."),
-		}, false, "authy org rescue %s EMAIL", msg("The organization has an owner who can sign in."),
+		},
+		false, "authy org rescue %s EMAIL", msg("The organization has an owner who can sign in."),
 		func(wb *Web, r *http.Request, by audit.Actor, orgID string) error {
 			_, err := wb.Orgs.Everywhere().RescueBy(r.Context(), by, orgID, r.PostForm.Get("owner"))
 			return err
@@ -58,7 +60,8 @@ var orgActs = map[string]orgAct{
 		[]string{
 			msg("Its apps, providers, domains and invitations are deleted with it, and everything that its apps were given. Its members keep their accounts."),
 			msg("This cannot be undone."),
-		}, true, "authy org delete %s", msg("The organization is deleted."),
+		},
+		true, "authy org delete %s", msg("The organization is deleted."),
 		func(wb *Web, r *http.Request, by audit.Actor, orgID string) error {
 			return wb.Orgs.Everywhere().Delete(r.Context(), by, orgID)
 		},

@@ -11,6 +11,7 @@ import (
 // ownedView is a session as administrators see it.
 type ownedView struct {
 	ID, Email, UserID string
+	Mark              string // tells it apart from others of the user
 	Browser, Address  string
 	State             stateView
 	Live, Current     bool
@@ -55,6 +56,7 @@ func ownedViewOf(o session.Owned, id *session.Identity) ownedView {
 		State: sessionStates[o.State], Live: o.State == session.Active, Current: s.ID == id.Session.ID,
 		Began: s.CreatedAt.Time, LastActive: s.LastActivityAt.Time, Reason: s.RevokedReason,
 	}
+	view.Mark = s.ID[max(0, len(s.ID)-6):]
 	return view
 }
 

@@ -1,14 +1,18 @@
 package servertest_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"authy/server/audit"
 	"authy/server/servertest"
+	"authy/storage"
 )
 
 // office is the browser of the administrator of a server.
@@ -144,11 +148,35 @@ func TestAnAdministratorCannotLockEverybodyOut(t *testing.T) {
 	v.signedIn(true)
 }
 
+// takeable gives a user an account elsewhere, and an app that uses theirs.
+func takeable(t *testing.T, s *servertest.Server, userID string) {
+	t.Helper()
+	now := storage.At(time.Now())
+	change(t, s, func(ctx context.Context, tx *storage.Tx) error {
+		app, err := tx.Client(ctx, "acme-portal-001")
+		if err != nil {
+			return err
+		}
+		provider := &storage.Provider{
+			ID: storage.NewID(), Slug: "elsewhere", Kind: "oidc", Name: "A Provider", Issuer: "https://id.example", IsActive: true,
+			CreatedAt: now, UpdatedAt: now,
+		}
+		return errors.Join(
+			tx.SaveConsent(ctx, &storage.Consent{UserID: userID, ClientID: app.ID, Scopes: storage.Words{"openid"}, CreatedAt: now, UpdatedAt: now}),
+			tx.InsertProvider(ctx, provider),
+			tx.InsertIdentity(ctx, &storage.Identity{
+				ID: "linked", UserID: userID, ProviderID: provider.ID, Issuer: provider.Issuer, Subject: "s", LinkedAt: now, LastUsedAt: now,
+			}),
+		)
+	})
+}
+
 func TestAnAdministratorTakesAwayWhatAUserHasLost(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	v := office(t, s)
 	enrolled(t, logIn(t, s, bob, bobPass))
+	takeable(t, s, userID(t, s, bob))
 	path := "/admin/users/" + userID(t, s, bob)
 	v.page(v.get("/admin/users?kind=factor"), 200, path)
 	v.page(v.get(path+"/sign-in"), 200, "recovery codes left")
@@ -156,6 +184,11 @@ func TestAnAdministratorTakesAwayWhatAUserHasLost(t *testing.T) {
 	if page := v.get("/admin/users?kind=factor"); strings.Contains(page.Body, path) {
 		t.Error("bob has a second factor still")
 	}
+	v.page(v.get(path+"/sign-in"), 200, "A Provider") // what takeable has given
+	v.after(v.post(path+"/do/unlink", "id", "linked"), path+"/sign-in", "is unlinked")
+	v.page(v.get(path+"/access"), 200, "Acme")
+	v.after(v.post(path+"/do/remove-app", "id", "acme-portal-001"), path+"/access", "access is removed")
+	v.page(v.get(path+"/access"), 200, "not let any app")
 	page := v.post(path + "/do/reset-link")
 	v.leads(page, path+"/sign-in")
 	v.page(v.get(path+"/sign-in"), 200, s.URL+"/reset-password?token=")
