@@ -30,10 +30,8 @@ type orgRow struct {
 
 func (wb *Web) registerAdminOrgs(get, post func(string, handler)) {
 	get("/admin/organizations", wb.admin(wb.showOrgs))
-	get("/admin/new-organization", wb.admin(wb.showNewOrg))
-	post("/admin/new-organization", wb.admin(wb.createOrg))
-	get("/admin/organizations/:id", wb.admin(wb.showOrg))
-	post("/admin/organizations/:id", wb.admin(wb.saveOrg))
+	get("/admin/organizations/:id", wb.admin(orNew(wb.askNewOrg, wb.showAnyOrg)))
+	post("/admin/organizations/:id", wb.admin(orNew(wb.createOrgFor, wb.saveOrg)))
 	get("/admin/organizations/:id/do/:act", wb.admin(wb.askOrgAct))
 	post("/admin/organizations/:id/do/:act", wb.admin(wb.doOrgAct))
 }
@@ -88,14 +86,14 @@ func newOrgFields(form url.Values) []inputView {
 	}
 }
 
-func (wb *Web) showNewOrg(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+func (wb *Web) askNewOrg(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	form := url.Values{"owner": {id.User.Email}}
 	wb.adminPage(w, r, http.StatusOK, "admin_new_organization", "Add an organization", adminNewOrgPage{Fields: newOrgFields(form)})
 	return nil
 }
 
-// createOrg makes an organization for somebody.
-func (wb *Web) createOrg(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+// createOrgFor makes an organization for somebody.
+func (wb *Web) createOrgFor(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	form := r.PostForm
 	o, err := wb.Orgs.Everywhere().CreateFor(r.Context(), id.Actor(actor(r)), form.Get("owner"), org.NewOrg{
 		Slug: strings.TrimSpace(form.Get("slug")), Name: form.Get("name"), Description: form.Get("description"),
@@ -117,7 +115,7 @@ type adminOrgPage struct {
 	orgRow
 	Fields   []inputView
 	Problem  string
-	Members  []memberRow
+	Members  []adminMemberRow
 	Count    int
 	Pager    pagerView
 	Policy   string
@@ -127,15 +125,15 @@ type adminOrgPage struct {
 	AuditURL string
 }
 
-// memberRow is a member in a list.
-type memberRow struct {
+// adminMemberRow is a member in a list.
+type adminMemberRow struct {
 	ID, Name, Email, Role string
 	State                 stateView
 	Since                 time.Time
 }
 
-// policyWords name what an organization asks of its members.
-var policyWords = map[string]string{
+// policyNames name what an organization asks of its members.
+var policyNames = map[string]string{
 	org.MFADisabled: msg("No second factor is asked for"), org.MFAOptional: msg("A second factor is optional"),
 	org.RequireTOTP: msg("An authenticator app is required"), org.RequireWebAuthn: msg("A passkey is required"),
 	org.RequireEither: msg("An authenticator app or a passkey is required"),
@@ -149,7 +147,7 @@ func orgFields(value func(string) string) []inputView {
 	}
 }
 
-func (wb *Web) showOrg(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+func (wb *Web) showAnyOrg(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	return wb.renderOrg(w, r, http.StatusOK, id, nil, "")
 }
 
@@ -179,7 +177,7 @@ func (wb *Web) renderOrg(
 	if err != nil {
 		return err
 	}
-	page.Policy = policyWords[policy.Mode]
+	page.Policy = policyNames[policy.Mode]
 	if err := wb.fillMembers(r, by, all, &page); err != nil {
 		return err
 	}
@@ -198,8 +196,8 @@ func (wb *Web) fillMembers(r *http.Request, by audit.Actor, all *org.Service, pa
 	}
 	page.Pager = adminPager(r, next)
 	for _, p := range members {
-		page.Members = append(page.Members, memberRow{
-			ID: p.User.ID, Name: p.User.FullName, Email: p.User.Email, Role: roleWords[string(p.Member.Role)],
+		page.Members = append(page.Members, adminMemberRow{
+			ID: p.User.ID, Name: p.User.FullName, Email: p.User.Email, Role: adminRoles[string(p.Member.Role)],
 			State: userStates[string(p.User.Status)], Since: p.Member.CreatedAt.Time,
 		})
 	}

@@ -36,7 +36,7 @@ type adminSessionsPage struct {
 }
 
 func (wb *Web) registerAdminSessions(get, post func(string, handler)) {
-	get("/admin/sessions", wb.admin(wb.showSessions))
+	get("/admin/sessions", wb.admin(wb.showAllSessions))
 	get("/admin/sessions/:id", wb.admin(wb.askSessionEnd))
 	post("/admin/sessions/:id", wb.admin(wb.endAnySession))
 }
@@ -60,8 +60,8 @@ func ownedViewOf(o session.Owned, id *session.Identity) ownedView {
 	return view
 }
 
-// showSessions lists the sessions of everybody.
-func (wb *Web) showSessions(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+// showAllSessions lists the sessions of everybody.
+func (wb *Web) showAllSessions(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	q := r.URL.Query()
 	f := session.Filter{UserID: strings.TrimSpace(q.Get("user")), Kind: q.Get("kind"), IPAddress: strings.TrimSpace(q.Get("address"))}
 	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), f, q.Get("after"), adminListed)

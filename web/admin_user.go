@@ -55,16 +55,25 @@ var userKinds = []struct{ value, label string }{
 
 func (wb *Web) registerAdminUsers(get, post func(string, handler)) {
 	get("/admin/users", wb.admin(wb.showUsers))
-	get("/admin/new-user", wb.admin(wb.showNewUser))
-	post("/admin/new-user", wb.admin(wb.createUser))
-	get("/admin/users/:id", wb.admin(wb.showUser))
-	post("/admin/users/:id", wb.admin(wb.saveUser))
+	get("/admin/users/:id", wb.admin(orNew(wb.showNewUser, wb.showUser)))
+	post("/admin/users/:id", wb.admin(orNew(wb.createUser, wb.saveUser)))
 	get("/admin/users/:id/sign-in", wb.admin(wb.showUserSignIn))
 	get("/admin/users/:id/sessions", wb.admin(wb.showUserSessions))
 	get("/admin/users/:id/access", wb.admin(wb.showUserAccess))
 	get("/admin/users/:id/activity", wb.admin(wb.showUserActivity))
 	get("/admin/users/:id/do/:act", wb.admin(wb.askUserAct))
 	post("/admin/users/:id/do/:act", wb.admin(wb.doUserAct))
+}
+
+// orNew is a handler for the record that the path names, or for one that is to be
+// made where it says "new".
+func orNew(fresh, one personal) personal {
+	return func(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+		if param(r, "id") == "new" {
+			return fresh(w, r, id)
+		}
+		return one(w, r, id)
+	}
 }
 
 func userRowOf(u *account.User) userRow {
@@ -214,7 +223,7 @@ var userTabs = []navItem{
 	{Title: msg("Activity"), Path: "/activity"},
 }
 
-func headOf(r *http.Request, u *account.User) userHead {
+func userHeadOf(r *http.Request, u *account.User) userHead {
 	head := userHead{userRow: userRowOf(u), Tabs: make([]navItem, len(userTabs))}
 	for i, tab := range userTabs {
 		tab.Path = "/admin/users/" + u.ID + tab.Path
@@ -284,7 +293,7 @@ func (wb *Web) renderUser(
 	w http.ResponseWriter, r *http.Request, status int, u *account.User, fields []inputView, problem string,
 ) {
 	page := adminUserPage{
-		User: headOf(r, u), Fields: fields, Problem: problem, Created: u.CreatedAt.Time, Verified: u.EmailVerifiedAt.Time,
+		User: userHeadOf(r, u), Fields: fields, Problem: problem, Created: u.CreatedAt.Time, Verified: u.EmailVerifiedAt.Time,
 		Delete: linkTo(u, "delete"),
 	}
 	for _, name := range profileActs(u) {

@@ -37,7 +37,7 @@ func (wb *Web) showUserSignIn(w http.ResponseWriter, r *http.Request, id *sessio
 		return err
 	}
 	page := adminUserSignInPage{
-		User: headOf(r, u), LastSignIn: u.LastLoginAt.Time, LastAddress: u.LastLoginIP,
+		User: userHeadOf(r, u), LastSignIn: u.LastLoginAt.Time, LastAddress: u.LastLoginIP,
 		ResetLink: linkTo(u, "reset-link"), Unlock: linkTo(u, "unlock"),
 		Without: linkTo(u, "remove-authenticator"), WithoutKeys: linkTo(u, "remove-passkeys"),
 	}
@@ -94,7 +94,7 @@ func (wb *Web) showUserSessions(w http.ResponseWriter, r *http.Request, id *sess
 		return err
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_user_sessions", "Sessions of the user", adminUserSessionsPage{
-		User: headOf(r, u), Sessions: ownedViews(found, id), Pager: adminPager(r, next),
+		User: userHeadOf(r, u), Sessions: ownedViews(found, id), Pager: adminPager(r, next),
 		SignOut: linkTo(u, "sign-out"), End: linkTo(u, "end-sessions"),
 	})
 	return nil
@@ -119,13 +119,13 @@ func (wb *Web) showUserAccess(w http.ResponseWriter, r *http.Request, id *sessio
 	if err != nil {
 		return err
 	}
-	page := adminUserAccessPage{User: headOf(r, u)}
+	page := adminUserAccessPage{User: userHeadOf(r, u)}
 	orgs, err := wb.Orgs.Of(r.Context(), u.ID)
 	if err != nil {
 		return err
 	}
 	for _, m := range orgs {
-		page.Orgs = append(page.Orgs, orgView{m.Organization.ID, m.Organization.Name, roleWords[string(m.Role)]})
+		page.Orgs = append(page.Orgs, orgView{m.Organization.ID, m.Organization.Name, adminRoles[string(m.Role)]})
 	}
 	apps, err := wb.OpenID.Connections(r.Context(), u.ID)
 	if err != nil {
@@ -139,8 +139,8 @@ func (wb *Web) showUserAccess(w http.ResponseWriter, r *http.Request, id *sessio
 	return nil
 }
 
-// roleWords name the roles in an organization.
-var roleWords = map[string]string{
+// adminRoles name the roles in an organization.
+var adminRoles = map[string]string{
 	"owner": msg("Owner"), "admin": msg("Admin"), "member": msg("Member"), "guest": msg("Guest"),
 }
 
@@ -162,7 +162,7 @@ func (wb *Web) showUserActivity(w http.ResponseWriter, r *http.Request, id *sess
 		return err
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_user_activity", "Activity of the user", adminUserActivityPage{
-		User: headOf(r, u), Events: wb.eventRows(r, id, found.Entries), Pager: adminPager(r, found.Next),
+		User: userHeadOf(r, u), Events: wb.eventRows(r, id, found.Entries), Pager: adminPager(r, found.Next),
 	})
 	return nil
 }

@@ -35,8 +35,8 @@ func (v visitor) after(page *servertest.Page, to, says string) *servertest.Page 
 func adminPages(user, organization string) []string {
 	u, o := "/admin/users/"+user, "/admin/organizations/"+organization
 	return []string{
-		"/admin", "/admin/users", "/admin/new-user", u, u + "/sign-in", u + "/sessions", u + "/access", u + "/activity",
-		u + "/do/suspend", "/admin/sessions", "/admin/organizations", "/admin/new-organization", o, o + "/do/delete",
+		"/admin", "/admin/users", "/admin/users/new", u, u + "/sign-in", u + "/sessions", u + "/access", u + "/activity",
+		u + "/do/suspend", "/admin/sessions", "/admin/organizations", "/admin/organizations/new", o, o + "/do/delete",
 		"/admin/audit", "/admin/audit/verify", "/admin/audit/tail",
 	}
 }
@@ -53,7 +53,7 @@ func TestThePagesOfTheAdministrationAreForAdministrators(t *testing.T) {
 		nobody.leads(nobody.get(path), "/sign-in")
 	}
 	for _, path := range []string{
-		all[3], "/admin/new-user", "/admin/new-organization", all[8], all[12], all[13], "/admin/audit/verify", "/admin/audit/export",
+		all[3], "/admin/users/new", "/admin/organizations/new", all[8], all[12], all[13], "/admin/audit/verify", "/admin/audit/export",
 		"/admin/sessions/x",
 	} {
 		other.page(other.post(path, "email", "x@example.com", "name", "x"), 403, "for administrators of the server")
@@ -74,10 +74,10 @@ func TestAnAdministratorAddsAUserOnThePages(t *testing.T) {
 	s := servertest.New(t)
 	v := office(t, s)
 	tr := newTrail(t, s)
-	v.page(v.post("/admin/new-user", "email", "no address", "full_name", "Typed"), 400, `value="Typed"`)
-	v.page(v.post("/admin/new-user", "email", bob), 409, "already registered")
-	v.page(v.post("/admin/new-user", "email", "x@example.com", "password", "short"), 400, `id="field-password-problem"`)
-	page := v.post("/admin/new-user", "email", "new@example.com", "full_name", "New One", "email_verified", "yes")
+	v.page(v.post("/admin/users/new", "email", "no address", "full_name", "Typed"), 400, `value="Typed"`)
+	v.page(v.post("/admin/users/new", "email", bob), 409, "already registered")
+	v.page(v.post("/admin/users/new", "email", "x@example.com", "password", "short"), 400, `id="field-password-problem"`)
+	page := v.post("/admin/users/new", "email", "new@example.com", "full_name", "New One", "email_verified", "yes")
 	path := page.Location().Path
 	tr.wants("adding", "user.register success by user to user", "user.password_reset_requested success handed_out by user to user")
 	shown := v.page(v.get(path), 200, "Give them this link").Body
@@ -90,7 +90,7 @@ func TestAnAdministratorAddsAUserOnThePages(t *testing.T) {
 	reader.leads(reader.post("/reset-password", "token", token, "password", newer, "password_confirm", newer), "/reset-password/done")
 	s.SignIn(t, reader.browser, "new@example.com", newer)
 
-	page = v.post("/admin/new-user", "email", "with@example.com", "password", newer, "is_admin", "yes")
+	page = v.post("/admin/users/new", "email", "with@example.com", "password", newer, "is_admin", "yes")
 	v.after(page, page.Location().Path, "can sign in now")
 	u, err := s.Accounts.Find(t.Context(), "with@example.com")
 	if err != nil || !u.IsAdmin || !u.EmailVerifiedAt.IsZero() {
@@ -227,9 +227,9 @@ func TestAnAdministratorRunsOrganizationsOnThePages(t *testing.T) {
 		"lower-case letters":                 {"name", "New", "slug", "No Slug", "owner", bob},
 		"Length must be between":             {"name", "", "slug", "new", "owner", bob},
 	} {
-		v.page(v.post("/admin/new-organization", form...), 400, says)
+		v.page(v.post("/admin/organizations/new", form...), 400, says)
 	}
-	page := v.post("/admin/new-organization", "name", "New <b>", "slug", "new-one", "owner", bob)
+	page := v.post("/admin/organizations/new", "name", "New <b>", "slug", "new-one", "owner", bob)
 	path := page.Location().Path
 	v.after(page, path, "New &lt;b&gt;")
 	tr.wants("adding", "org.create success by user to organization", "org.member.add success by user to user")

@@ -98,7 +98,7 @@ func TestAnAdministratorReadsWhatHappens(t *testing.T) {
 	v.says("whole and in their place")
 	v.look("a verified log")
 	org := orgID(t, s, "acme-corp")
-	for _, path := range []string{"/admin/organizations", "/admin/organizations/" + org, "/admin/new-organization", "/admin/organizations/" + org + "/do/delete"} {
+	for _, path := range []string{"/admin/organizations", "/admin/organizations/" + org, "/admin/organizations/new", "/admin/organizations/" + org + "/do/delete"} {
 		v.visit(path, path)
 	}
 	v.quiet()
