@@ -74,8 +74,9 @@ func New(db *storage.DB) *Service { return &Service{db: db} }
 // NewOrg describes an organization to be made.
 type NewOrg struct{ Slug, Name, Description, LogoURL, OwnerID string }
 
-// Create makes an organization with its first owner. Users make their own, an
-// operator, and who administers the server ([Service.Everywhere]), one for anybody. [ErrSlugTaken] if the slug is in use.
+// Create makes an organization with its first owner. Users make their own; an
+// operator, and who administers the server ([Service.Everywhere]), one for anybody.
+// [ErrSlugTaken] if the slug is in use.
 func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*storage.Organization, error) {
 	if s.everywhere {
 		if err := mayAdminister(ctx, s.db.Reader, by); err != nil {

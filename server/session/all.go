@@ -76,8 +76,9 @@ func (s *Service) Show(ctx context.Context, by audit.Actor, id string) (*Owned, 
 }
 
 // All returns to who administers the server at most limit sessions of a
-// filter, whose user may be named by address, ended ones too as long as they are kept, the newest first, that come
-// after the one with an id, and the id of the last: "" if there are no more.
+// filter, whose user may be named by address, ended ones too as long as they are
+// kept, the newest first, that come after the one with an id, and the id of the
+// last: "" if there are no more.
 func (s *Service) All(
 	ctx context.Context, by audit.Actor, f Filter, after string, limit int,
 ) (out []Owned, next string, err error) {
