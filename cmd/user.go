@@ -126,7 +126,7 @@ func (a *app) createUser(ctx context.Context, in account.NewUser, generated, asJ
 
 func (a *app) listUsersCommand() *cobra.Command {
 	var q userQuery
-	var admins bool
+	var admins, secured bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List users in the order of their addresses, or search them",
@@ -152,12 +152,16 @@ or any word of whose name, begins with a text, in the order of what fits.`,
 			if c.Flags().Changed("admin") {
 				q.filter.Admin = &admins
 			}
+			if c.Flags().Changed("second-factor") {
+				q.filter.HasFactor = &secured
+			}
 			return a.listUsers(c.Context(), q)
 		},
 	}
 	c.Flags().StringVar(&q.search, "search", "", "only who is called like this `TEXT`, or has this ID")
 	c.Flags().StringVar((*string)(&q.filter.Status), "status", "", "only users in this `STATE`: active, inactive, suspended or pending")
 	c.Flags().BoolVar(&admins, "admin", false, "only administrators; with --admin=false only others")
+	c.Flags().BoolVar(&secured, "second-factor", false, "only who has a second factor; with --second-factor=false who has none")
 	c.Flags().StringVar(&q.org, "org", "", "only members of this organization (`SLUG-or-ID`)")
 	q.add(c, listed, "begin after this address (`EMAIL`)")
 	return c

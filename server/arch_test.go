@@ -31,7 +31,7 @@ var picture = [][]string{
 	{"server"},
 	{"server/api", "web"},
 	{"server/login"},
-	{"server/openid", "server/saml2", "server/upstream", "server/token"},
+	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/org", "server/session"},

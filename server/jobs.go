@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/overview"
 	"authy/server/place"
 	"authy/server/session"
 	"authy/storage"
@@ -25,6 +26,7 @@ func (s *Services) jobs() []job {
 		s.Login.Run,
 		s.Logouts.Run,
 		s.OpenID.RunRefusals,
+		s.Overview.Run,
 		every(session.ExpireEvery, s.Sessions.Expire),
 		every(time.Minute, s.clean),
 		every(time.Minute, s.Orgs.Enforce),
@@ -32,6 +34,7 @@ func (s *Services) jobs() []job {
 		every(time.Hour, s.Clients.Clean),
 		every(time.Hour, s.Providers.RefreshDue),
 		every(place.LookEvery, s.Places.Reload),
+		every(overview.CountEvery, s.Overview.Count),
 	}
 }
 

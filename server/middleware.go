@@ -53,6 +53,7 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 			ctx, out.limits = limit.Watch(ctx)
 		}
 		r = r.WithContext(ctx)
+		defer s.observe(out, r, by.RequestID, began)
 		defer finish(out, r, by, began)
 		if cors(out, r) {
 			return

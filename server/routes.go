@@ -22,6 +22,7 @@ var acting = []string{
 
 // handler maps every URL to what answers it.
 func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {
+	s.Overview.Version = version
 	router := httprouter.New()
 	router.RedirectFixedPath, router.RedirectTrailingSlash = false, false
 	router.HandleOPTIONS = false
@@ -40,6 +41,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		SAMLServices: s.SAMLServices,
 		Version:      version, Issuer: s.Config.PublicURL,
 		Providers: s.Providers,
+		Overview:  s.Overview,
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
@@ -67,6 +69,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Activity: s.Activity, Places: s.Places,
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
 		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys,
+		Overview: s.Overview, PublicURL: s.Config.PublicURL,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/outbound"
+	"authy/server/overview"
 	"authy/server/place"
 	"authy/server/provider"
 	"authy/server/registry"
@@ -50,6 +51,8 @@ type Services struct {
 	Logouts  *logout.Service
 	// Providers are who people come from.
 	Providers *provider.Service
+	// Overview tells administrators how the server fares.
+	Overview *overview.Service
 	// SAMLSP is authy as a SAML service provider, SAMLIDP the identity provider of
 	// the services that SAMLServices keeps; both sign with SAMLKeys.
 	SAMLSP       *saml2.SP
@@ -116,6 +119,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		s.Orgs.Mailer = s.remind
 	}
 	s.Activity = activity.New(db)
+	s.Overview = overview.New(db, c)
 	s.Tokens = token.New(db, s.Orgs)
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
 	s.Sessions.Within(c.Session.Idle.Duration)

@@ -50,6 +50,15 @@ func (r Reader) Events(ctx context.Context, limit int) ([]Event, error) {
 	return events, translate(err)
 }
 
+// Event returns the event with an id; [ErrNotFound] if there is none.
+func (r Reader) Event(ctx context.Context, id string) (*Event, error) {
+	var e Event
+	if err := r.bun.NewSelect().Conn(r.conn).Model(&e).Where("id = ?", id).Scan(ctx); err != nil {
+		return nil, translate(err)
+	}
+	return &e, nil
+}
+
 // EventsMatching returns at most limit events that f lets through and that come
 // after a place, the newest first.
 func (r Reader) EventsMatching(ctx context.Context, f EventFilter, after EventKey, limit int) ([]Event, error) {

@@ -34,6 +34,7 @@ var expired = []struct {
 	{"access_tokens", "hash", 0, nil}, // cached ones know when they end
 	{"registration_tokens", "id", 0, nil},
 	{"refusals", "id", 0, nil},
+	{"incidents", "id", 0, nil},
 	{"refresh_tokens", "hash", 0, nil},
 	{"grants", "id", 0, (*Tx).changeGrants},
 	{"api_tokens", "id", 0, (*Tx).changeAPITokens},

@@ -49,6 +49,7 @@ func insertEnding(ctx context.Context, tx *storage.Tx, w *world, name string, at
 	return first(
 		tx.InsertDeparture(ctx, departure), tx.InsertDeviceCode(ctx, device),
 		tx.InsertPushedRequest(ctx, &storage.PushedRequest{Hash: name, ClientID: w.client.ID, ExpiresAt: storage.At(at)}),
+		tx.SaveIncident(ctx, &storage.Incident{ID: name, Reference: name, At: storage.At(noon), ExpiresAt: storage.At(at)}),
 		tx.InsertRefusal(ctx, refusal), tx.InsertAccessToken(ctx, access), tx.InsertAPIToken(ctx, token), tx.InsertFlow(ctx, flow), tx.InsertLink(ctx, link), tx.InsertRefreshToken(ctx, refresh),
 		tx.InsertGrant(ctx, grant), tx.InsertSession(ctx, session), tx.InsertInvitation(ctx, invitation), tx.InsertFirstFactor(ctx, factor), tx.InsertCeremony(ctx, ceremony),
 		tx.InsertRevokedToken(ctx, &storage.RevokedToken{ID: name, ExpiresAt: storage.At(at)}),
@@ -65,7 +66,7 @@ func ending(t *testing.T, db *storage.DB) map[string][]string {
 	for table, key := range map[string]string{
 		"flows": "id", "links": "hash", "refresh_tokens": "hash", "grants": "id", "sessions": "id",
 		"device_codes": "hash", "assertions": "hash", "pushed_requests": "hash", "registration_tokens": "id", "access_tokens": "hash",
-		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash", "refusals": "id",
+		"revoked_tokens": "id", "invitations": "id", "first_factors": "hash", "api_tokens": "id", "ceremonies": "hash", "refusals": "id", "incidents": "id",
 		"departures": "hash",
 	} {
 		left[table] = texts(t, db, fmt.Sprintf(
@@ -97,7 +98,7 @@ func TestExactlyWhatIsPastIsDeleted(t *testing.T) {
 		if diff := cmp.Diff(map[string][]string{
 			"flows": want, "links": want, "refresh_tokens": want, "grants": want, "sessions": want,
 			"device_codes": want, "assertions": want, "pushed_requests": want, "registration_tokens": want, "access_tokens": want,
-			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want, "refusals": want,
+			"revoked_tokens": want, "invitations": want, "first_factors": want, "api_tokens": want, "ceremonies": want, "refusals": want, "incidents": want,
 			"departures": want,
 		}, ending(t, db)); diff != "" {
 			t.Errorf("left (-want +got):\n%s", diff)

@@ -248,6 +248,11 @@ func (e *postgresEngine) alone(ctx context.Context, fn func() error) error {
 
 func (e *postgresEngine) ping(ctx context.Context) error { return e.pool.PingContext(ctx) }
 
+func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
+	err = e.pool.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&bytes)
+	return bytes, err
+}
+
 func (e *postgresEngine) close() error {
 	e.cancel()
 	e.done.Wait()

@@ -153,6 +153,21 @@ func (e *sqliteEngine) ping(ctx context.Context) error {
 	return e.pool.PingContext(ctx)
 }
 
+// size is that of the file and of the log that is not in it yet.
+func (e *sqliteEngine) size(context.Context) (bytes int64, err error) {
+	for _, path := range []string{e.path, e.path + "-wal"} {
+		info, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("look how large the database is: %w", err)
+		}
+		bytes += info.Size()
+	}
+	return bytes, nil
+}
+
 func (e *sqliteEngine) close() error {
 	e.writer.close()
 	// The connection that writes is the last to go: it empties the log into

@@ -39,6 +39,8 @@ type engine interface {
 	// alone runs fn while no other process runs one.
 	alone(ctx context.Context, fn func() error) error
 	ping(ctx context.Context) error
+	// size is how many bytes the database takes.
+	size(ctx context.Context) (int64, error)
 	close() error
 }
 

@@ -85,6 +85,9 @@ type UserFilter struct {
 	EmailPrefix string
 	Status      Status
 	Admin       *bool
+	// HasFactor says whether they have a second factor: an authenticator app that
+	// works, or a passkey.
+	HasFactor *bool
 	// Organization is the id of one that they are in.
 	Organization string
 }
@@ -103,6 +106,10 @@ func (f UserFilter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 	}
 	if f.Admin != nil {
 		q.Where(`"user".is_admin = ?`, *f.Admin)
+	}
+	if f.HasFactor != nil {
+		q.Where(`? = (EXISTS (SELECT 1 FROM passkeys AS p WHERE p.user_id = "user".id) OR
+			EXISTS (SELECT 1 FROM totps AS o WHERE o.user_id = "user".id AND o.confirmed_at IS NOT NULL))`, *f.HasFactor)
 	}
 	return q
 }

@@ -264,6 +264,24 @@ func (p *pages) execute(name string, v view) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// renderPart answers with one part of a page, for the script of that page.
+func (p *pages) renderPart(w http.ResponseWriter, l *words.Language, page, part string, data any) error {
+	tmpl, err := p.find(l, page)
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	if err := tmpl.ExecuteTemplate(&buf, part, data); err != nil {
+		return fmt.Errorf("execute part %s of page %s: %w", part, page, err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	_, _ = w.Write(buf.Bytes()) //nolint:gosec // escaped by its template; a reader who left needs no part
+	return nil
+}
+
 // apology is the page that stands in for one that failed. It needs no template when that one
 // fails as well.
 func (p *pages) apology(failed view) []byte {

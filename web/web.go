@@ -17,6 +17,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/overview"
 	"authy/server/place"
 	"authy/server/provider"
 	"authy/server/saml2"
@@ -40,10 +41,13 @@ type Config struct {
 	// SAMLServices keeps the services of SAMLIDP, SAMLKeys what it signs with.
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
-	// Activity is what people read of their own acts.
+	// Overview tells administrators how the server fares, Activity what happened.
+	Overview *overview.Service
 	Activity *activity.Service
 	// Places tells where addresses are; nil knows nothing.
 	Places *place.Map
+	// PublicURL is how browsers reach the server.
+	PublicURL string
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -121,6 +125,11 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerAdminSAML(get, post, handle)
 	wb.registerOrgSAML(handle)
 	wb.registerPictures(get)
+	wb.registerAdminOverview(get)
+	wb.registerAdminUsers(get, post)
+	wb.registerAdminOrgs(get, post)
+	wb.registerAdminSessions(get, post)
+	wb.registerAdminAudit(get, post)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
@@ -203,6 +212,9 @@ func (wb *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		f = fault.New(fault.Internal, "internal", "Something went wrong on our side. Please try again.")
 	}
+	if f.Code != "not_found" {
+		wb.note(r, statuses[f.Kind], f.Code, f.Error(), err)
+	}
 	setRetryAfter(w, f)
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Something is not right", messagePage{
 		Heading: headings[f.Kind], Text: []string{wb.explain(r, f)}, Problem: true, Link: "/", LinkText: "Go to the start page",
@@ -236,6 +248,11 @@ func (wb *Web) refuse(w http.ResponseWriter, r *http.Request, refusal *openid.Re
 		wb.answer(w, r, a.Location, a.Form)
 		return
 	}
+	var cause error
+	if refusal.Sent != "" {
+		cause = errors.New("sent as " + refusal.Parameter + ": " + refusal.Sent)
+	}
+	wb.note(r, http.StatusBadRequest, refusal.Code, refusal.Description, cause)
 	page := messagePage{
 		Heading: "This app's request cannot be answered",
 		Text: []string{

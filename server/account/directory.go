@@ -74,6 +74,12 @@ func (s *Service) withID(ctx context.Context, f Filter, id string) ([]storage.Us
 		!strings.HasPrefix(u.Email, f.EmailPrefix) {
 		return nil, nil
 	}
+	if f.HasFactor != nil {
+		have, err := FactorsOf(ctx, s.db.Reader, u.ID)
+		if err != nil || have.Any() != *f.HasFactor {
+			return nil, err
+		}
+	}
 	if f.Organization != "" {
 		_, err := s.db.Member(ctx, f.Organization, u.ID)
 		if errors.Is(err, storage.ErrNotFound) {
@@ -177,4 +183,26 @@ func isNotLastAdmin(ctx context.Context, tx *storage.Tx, user *storage.User) err
 		return ErrLastAdmin
 	}
 	return err
+}
+
+// Addresses returns to an administrator the addresses of the users among some ids.
+func (s *Service) Addresses(ctx context.Context, by audit.Actor, ids []string) (map[string]string, error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, id := range ids {
+		if out[id] != "" || !isID(id) {
+			continue
+		}
+		u, err := s.db.User(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look user %s up: %w", id, err)
+		}
+		out[id] = u.Email
+	}
+	return out, nil
 }

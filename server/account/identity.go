@@ -104,6 +104,16 @@ func (s *Service) Unlink(
 	})
 }
 
+// UnlinkFor is [Service.Unlink] on behalf of who administers the server.
+func (s *Service) UnlinkFor(ctx context.Context, by audit.Actor, userID, identityID string) error {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return err
+	}
+	return s.withUser(ctx, userID, func(tx *storage.Tx, _ *User, now time.Time) error {
+		return s.Unlink(ctx, tx, by, now, userID, identityID)
+	})
+}
+
 // HasPassword says whether a user can sign in by password.
 func HasPassword(ctx context.Context, r storage.Reader, userID string) (bool, error) {
 	_, err := r.Password(ctx, userID)

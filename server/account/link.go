@@ -25,6 +25,7 @@ var (
 // How long links can be used.
 const (
 	resetLifetime       = time.Hour // OWASP ASVS 5.0, 6.5.5
+	inviteLifetime      = 24 * time.Hour
 	verifyLifetime      = 24 * time.Hour
 	changeEmailLifetime = time.Hour
 )

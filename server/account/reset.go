@@ -102,6 +102,41 @@ func (s *Service) NewResetLink(ctx context.Context, by audit.Actor, emailOrID st
 	return out, nil
 }
 
+// Invite adds a user without a password on behalf of an operator or an
+// administrator, and returns a link by which they choose one. What in says of a
+// password is not heeded.
+func (s *Service) Invite(ctx context.Context, by audit.Actor, in NewUser) (*HandedLink, error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return nil, err
+	}
+	in.Password, in.NoPassword = "", true
+	draft, err := s.Draft(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	out := &HandedLink{ExpiresAt: now.Add(inviteLifetime)}
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		if out.User, err = s.Add(ctx, tx, by, now, draft); err != nil {
+			return err
+		}
+		secret, err := issue(ctx, tx, now, storage.Link{
+			Purpose: storage.ResetLink, UserID: storage.Ref(out.User.ID),
+		}, inviteLifetime)
+		if err != nil {
+			return err
+		}
+		out.Path = resetPage + secret
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: passwordResetRequested, TargetKind: "user", TargetID: out.User.ID, Reason: "handed_out",
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ResetUser returns the user for whom a link could choose a new password now.
 // [ErrLink] if it opens nothing.
 func (s *Service) ResetUser(ctx context.Context, secret string) (*User, error) {

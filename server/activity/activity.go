@@ -51,9 +51,13 @@ type Page struct {
 	Next    string // the key that the next page begins after, "" for none
 }
 
-// All lists the whole log, for administrators and operators.
+// All lists the whole log, for administrators and operators, who may name a user by
+// address.
 func (s *Service) All(ctx context.Context, by audit.Actor, f Filter, after string, limit int) (Page, error) {
 	if err := s.mayReadAll(ctx, by); err != nil {
+		return Page{}, err
+	}
+	if err := s.resolve(ctx, &f); err != nil {
 		return Page{}, err
 	}
 	return s.page(ctx, f, after, limit)
@@ -78,13 +82,40 @@ func (s *Service) Mine(ctx context.Context, by audit.Actor, f Filter, after stri
 	if by.Kind != audit.User || by.ID == "" {
 		return Page{}, ErrForbidden
 	}
+	events, err := s.around(ctx, by.ID, f, after, limit)
+	if err != nil {
+		return Page{}, err
+	}
+	for i := range events {
+		hidePlace(&events[i], by.ID)
+	}
+	return pageOf(events, limit), nil
+}
+
+// About lists what a user did and what was done to them, for administrators and
+// operators.
+func (s *Service) About(ctx context.Context, by audit.Actor, userID, after string, limit int) (Page, error) {
+	if err := s.mayReadAll(ctx, by); err != nil {
+		return Page{}, err
+	}
+	events, err := s.around(ctx, userID, Filter{}, after, limit)
+	if err != nil {
+		return Page{}, err
+	}
+	return pageOf(events, limit), nil
+}
+
+// around returns what a user did and what was done to them, the newest first: one
+// more than limit, if there are more.
+func (s *Service) around(
+	ctx context.Context, userID string, f Filter, after string, limit int,
+) (events []storage.Event, err error) {
 	did, suffered := f, f
-	did.Actor, did.Target, suffered.Actor, suffered.Target = by.ID, "", "", by.ID
-	var events []storage.Event
+	did.Actor, did.Target, suffered.Actor, suffered.Target = userID, "", "", userID
 	for _, one := range []Filter{did, suffered} {
 		some, err := s.events(ctx, one, after, limit+1)
 		if err != nil {
-			return Page{}, err
+			return nil, err
 		}
 		events = append(events, some...)
 	}
@@ -94,11 +125,7 @@ func (s *Service) Mine(ctx context.Context, by audit.Actor, f Filter, after stri
 		}
 		return strings.Compare(b.ID, a.ID)
 	})
-	events = slices.CompactFunc(events, func(a, b storage.Event) bool { return a.ID == b.ID })
-	for i := range events {
-		hidePlace(&events[i], by.ID)
-	}
-	return pageOf(events, limit), nil
+	return slices.CompactFunc(events, func(a, b storage.Event) bool { return a.ID == b.ID }), nil
 }
 
 // hidePlace blanks from where somebody else than userID acted.
@@ -109,11 +136,11 @@ func hidePlace(e *storage.Event, userID string) {
 	e.IPAddress, e.UserAgent, e.RequestID, e.SessionID = "", "", "", ""
 }
 
-// Verify checks that the log is whole, for operators, with all that is written
-// so far. See [audit.Chain.Verify].
+// Verify checks that the log is whole, for administrators and operators, with all
+// that is written so far. See [audit.Chain.Verify].
 func (s *Service) Verify(ctx context.Context, by audit.Actor, noted audit.Note) (*audit.Report, error) {
-	if by.Kind != audit.Operator {
-		return nil, ErrForbidden
+	if err := s.mayReadAll(ctx, by); err != nil {
+		return nil, err
 	}
 	if err := s.chain.CatchUp(ctx); err != nil {
 		return nil, fmt.Errorf("link the audit log: %w", err)

@@ -43,6 +43,7 @@ type UserFilterIn struct {
 	Email        string `query:"email" maxLength:"254" pattern:"^[^\\x00]*$" doc:"How the address begins"`
 	Status       string `query:"status" enum:"active,inactive,suspended,pending" doc:"Only users in this state"`
 	Admin        string `query:"admin" enum:"true,false" doc:"Only administrators of the server, or only others"`
+	SecondFactor string `query:"second_factor" enum:"true,false" doc:"Only who has a second factor, or only who has none"`
 	Organization string `query:"organization" maxLength:"36" pattern:"^[^\\x00]*$" doc:"Only who is in the organization with this id"`
 }
 
@@ -63,6 +64,7 @@ func (a *API) adminUsers(ctx context.Context, _ *session.Identity, by audit.Acto
 		return nil, err
 	}
 	filter := account.Filter{EmailPrefix: in.Email, Admin: yesNoOrNil(in.Admin), Organization: in.Organization}
+	filter.HasFactor = yesNoOrNil(in.SecondFactor)
 	filter.Status = account.Status(in.Status)
 	users, next, err := a.Accounts.Search(ctx, by, filter, in.Search, after, in.Limit)
 	if err != nil {

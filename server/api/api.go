@@ -28,6 +28,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/overview"
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/saml2"
@@ -52,6 +53,8 @@ type Config struct {
 	OpenID   *openid.Provider
 	// Providers are who people come from.
 	Providers *provider.Service
+	// Overview tells how the server fares.
+	Overview *overview.Service
 	// SAMLServices sign people in here by SAML.
 	SAMLServices *saml2.Services
 	// Version is authy's, for the OpenAPI document.
@@ -99,6 +102,7 @@ func (a *API) routes() {
 	signed(a, "GET /api/v1/auth/sessions", 200, "Sessions retrieved successfully", "My sessions", a.sessions)
 	signed(a, "DELETE /api/v1/auth/sessions", 200, "Other sessions revoked successfully", "End all my other sessions", a.endOtherSessions)
 	signed(a, "DELETE /api/v1/auth/sessions/{id}", 200, "Session revoked successfully", "End one of my sessions", a.endSession)
+	a.adminOverviewRoutes()
 	a.adminUserRoutes()
 	a.adminOrgRoutes()
 	a.adminClientRoutes()

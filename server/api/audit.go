@@ -16,6 +16,7 @@ func (a *API) auditRoutes() {
 	signed(a, "GET /api/v1/users/me/activity", 200, "Activity retrieved successfully", "What I did and what was done to me", a.myActivity)
 	signed(a, "GET /api/v1/organizations/{id}/audit", 200, message, "What happened in an organization", a.orgAudit)
 	signed(a, "GET /api/v1/admin/audit", 200, message, "Everything that happened", a.allAudit)
+	signed(a, "POST /api/v1/admin/audit/verify", 200, "Audit log verified", "Check that nobody has altered the log", a.verifyAudit)
 	download(a, "GET /api/v1/organizations/{id}/audit/export", "Export what happened in an organization", exportTypes, a.exportOrgAudit)
 	download(a, "GET /api/v1/admin/audit/export", "Export everything that happened", exportTypes, a.exportAudit)
 }
@@ -135,6 +136,27 @@ func (a *API) allAudit(ctx context.Context, _ *session.Identity, by audit.Actor,
 		return nil, err
 	}
 	return eventsOf(a.Activity.All(ctx, by, in.filter(), after, in.Limit))
+}
+
+type verifiedOut struct {
+	Whole    bool    `json:"whole" doc:"Whether nothing is wrong"`
+	Checked  int64   `json:"checked" doc:"Events that are whole and in their place"`
+	Unlinked int64   `json:"unlinked" doc:"Events that are not in the chain yet"`
+	Head     string  `json:"head" doc:"Where the chain ends, to be noted elsewhere" example:"42:HASH"`
+	Damage   *string `json:"damage" nullable:"true" doc:"The first thing that is wrong, in a sentence"`
+}
+
+func (a *API) verifyAudit(ctx context.Context, _ *session.Identity, by audit.Actor, _ *struct{}) (*verifiedOut, error) {
+	r, err := a.Activity.Verify(ctx, by, audit.Note{})
+	if err != nil {
+		return nil, err
+	}
+	out := &verifiedOut{Whole: r.Damage == nil, Checked: r.Checked, Unlinked: r.Unlinked, Head: r.Head}
+	if r.Damage != nil {
+		text := r.Damage.String()
+		out.Damage = &text
+	}
+	return out, nil
 }
 
 // exportTypes are the media types of an export.

@@ -56,6 +56,8 @@ var scopes = map[string]string{
 	"PATCH /api/v1/organizations/{id}/saml/services/{service}":  token.ClientsWrite,
 	"DELETE /api/v1/organizations/{id}/saml/services/{service}": token.ClientsWrite,
 
+	"GET /api/v1/admin/overview":                       token.AdminRead,
+	"POST /api/v1/admin/audit/verify":                  token.AdminWrite,
 	"GET /api/v1/admin/users":                          token.AdminRead,
 	"POST /api/v1/admin/users":                         token.AdminWrite,
 	"GET /api/v1/admin/users/{id}":                     token.AdminRead,

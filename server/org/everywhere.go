@@ -125,6 +125,48 @@ func (s *Service) Rescue(ctx context.Context, by audit.Actor, orgID, userID stri
 	return out, err
 }
 
+// CreateFor is [Service.Create] for who administers the server, who names the owner
+// by address.
+func (s *Service) CreateFor(
+	ctx context.Context, by audit.Actor, owner string, in NewOrg,
+) (*storage.Organization, error) {
+	user, err := s.byAddress(ctx, by, "owner", owner)
+	if err != nil {
+		return nil, err
+	}
+	in.OwnerID = user.ID
+	return s.Everywhere().Create(ctx, by, in)
+}
+
+// RescueBy is [Service.Rescue] by a user who is named by address.
+func (s *Service) RescueBy(ctx context.Context, by audit.Actor, orgID, owner string) (*Place, error) {
+	user, err := s.byAddress(ctx, by, "owner", owner)
+	if err != nil {
+		return nil, err
+	}
+	return s.Rescue(ctx, by, orgID, user.ID)
+}
+
+// byAddress returns to who administers the server the user with the address that
+// was given as a field.
+func (s *Service) byAddress(ctx context.Context, by audit.Actor, field, email string) (*storage.User, error) {
+	if err := mayAdminister(ctx, s.db.Reader, by); err != nil {
+		return nil, err
+	}
+	email = strings.ToLower(strings.TrimSpace(email))
+	if strings.ContainsRune(email, 0) {
+		return nil, fault.Field(field, "There is no user with this address.") // storage refuses such text
+	}
+	user, err := s.db.UserByEmail(ctx, email)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, fault.Field(field, "There is no user with this address.")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look a user up: %w", err)
+	}
+	return user, nil
+}
+
 // enthrone makes a user who can sign in an owner of an organization.
 func (s *Service) enthrone(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, orgID, userID string,

@@ -74,10 +74,15 @@ func New(db *storage.DB) *Service { return &Service{db: db} }
 // NewOrg describes an organization to be made.
 type NewOrg struct{ Slug, Name, Description, LogoURL, OwnerID string }
 
-// Create makes an organization with its first owner. Users make their own, an
-// operator makes one for anybody. [ErrSlugTaken] if the slug is in use.
+// Create makes an organization with its first owner. Users make their own; an
+// operator, and who administers the server ([Service.Everywhere]), one for anybody.
+// [ErrSlugTaken] if the slug is in use.
 func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*storage.Organization, error) {
-	if by.Kind != audit.Operator && (by.Kind != audit.User || by.ID != in.OwnerID) {
+	if s.everywhere {
+		if err := mayAdminister(ctx, s.db.Reader, by); err != nil {
+			return nil, err
+		}
+	} else if by.Kind != audit.Operator && (by.Kind != audit.User || by.ID != in.OwnerID) {
 		return nil, ErrForbidden
 	}
 	now := time.Now()

@@ -36,13 +36,56 @@ type Owned struct {
 	State   string // [Active], [Expired] or [Revoked]
 }
 
+// userID returns the id of the user whom a filter names by id or by address, what it
+// says if there is nobody, and so no session.
+func (s *Service) userID(ctx context.Context, named string) (string, error) {
+	if !strings.Contains(named, "@") || strings.ContainsRune(named, 0) {
+		return named, nil
+	}
+	user, err := s.db.UserByEmail(ctx, strings.ToLower(named))
+	if errors.Is(err, storage.ErrNotFound) {
+		return named, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look a user up: %w", err)
+	}
+	return user.ID, nil
+}
+
+// Show returns to who administers the server a session with its user.
+// [ErrNotFound] if there is none.
+func (s *Service) Show(ctx context.Context, by audit.Actor, id string) (*Owned, error) {
+	if err := s.mayAdminister(ctx, s.db.Reader, by); err != nil {
+		return nil, err
+	}
+	if strings.ContainsRune(id, 0) {
+		return nil, ErrNotFound // storage refuses such text
+	}
+	session, err := s.db.Session(ctx, id)
+	var user *storage.User
+	if err == nil {
+		user, err = s.db.User(ctx, session.UserID)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look session %s up: %w", id, err)
+	}
+	return &Owned{Session: session, User: user, State: s.stateOf(session, user, time.Now())}, nil
+}
+
 // All returns to who administers the server at most limit sessions of a
-// filter, ended ones too as long as they are kept, the newest first, that come
-// after the one with an id, and the id of the last: "" if there are no more.
+// filter, whose user may be named by address, ended ones too as long as they are
+// kept, the newest first, that come after the one with an id, and the id of the
+// last: "" if there are no more.
 func (s *Service) All(
 	ctx context.Context, by audit.Actor, f Filter, after string, limit int,
 ) (out []Owned, next string, err error) {
 	if err := s.mayAdminister(ctx, s.db.Reader, by); err != nil {
+		return nil, "", err
+	}
+	if f.UserID, err = s.userID(ctx, f.UserID); err != nil {
 		return nil, "", err
 	}
 	sessions, users, err := s.db.SessionsMatching(ctx, f, after, limit+1)

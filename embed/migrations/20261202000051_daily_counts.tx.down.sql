@@ -1,0 +1,2 @@
+DELETE FROM meta WHERE name = 'events_counted';
+DROP TABLE daily_counts;

@@ -1,0 +1,115 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"authy/server/session"
+	"authy/server/words"
+)
+
+// ownedView is a session as administrators see it.
+type ownedView struct {
+	ID, Email, UserID string
+	Mark              string // tells it apart from others of the user
+	Browser, Address  string
+	State             stateView
+	Live, Current     bool
+	Began, LastActive time.Time
+	Reason            string
+}
+
+// sessionStates name the states of a session.
+var sessionStates = map[string]stateView{
+	session.Active: {msg("Open"), true, false}, session.Expired: {msg("Expired"), false, false},
+	session.Revoked: {msg("Ended"), false, false},
+}
+
+// adminSessionsPage is the data of page "admin_sessions".
+type adminSessionsPage struct {
+	User, Address string
+	Kind          []optionView
+	Filtered      bool
+	Sessions      []ownedView
+	Pager         pagerView
+	Command       string
+}
+
+func (wb *Web) registerAdminSessions(get, post func(string, handler)) {
+	get("/admin/sessions", wb.admin(wb.showAllSessions))
+	get("/admin/sessions/:id", wb.admin(wb.askSessionEnd))
+	post("/admin/sessions/:id", wb.admin(wb.endAnySession))
+}
+
+func ownedViews(l *words.Language, found []session.Owned, id *session.Identity) []ownedView {
+	out := make([]ownedView, len(found))
+	for i, o := range found {
+		out[i] = ownedViewOf(l, o, id)
+	}
+	return out
+}
+
+func ownedViewOf(l *words.Language, o session.Owned, id *session.Identity) ownedView {
+	s := o.Session
+	view := ownedView{
+		ID: s.ID, Email: o.User.Email, UserID: o.User.ID, Browser: browserName(l, s.UserAgent), Address: s.IPAddress,
+		State: sessionStates[o.State], Live: o.State == session.Active, Current: s.ID == id.Session.ID,
+		Began: s.CreatedAt.Time, LastActive: s.LastActivityAt.Time, Reason: s.RevokedReason,
+	}
+	view.Mark = s.ID[max(0, len(s.ID)-6):]
+	return view
+}
+
+// showAllSessions lists the sessions of everybody.
+func (wb *Web) showAllSessions(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+	q := r.URL.Query()
+	f := session.Filter{UserID: strings.TrimSpace(q.Get("user")), Kind: q.Get("kind"), IPAddress: strings.TrimSpace(q.Get("address"))}
+	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), f, q.Get("after"), adminListed)
+	if err != nil {
+		return err
+	}
+	page := adminSessionsPage{
+		User: f.UserID, Address: f.IPAddress, Filtered: f != session.Filter{},
+		Sessions: ownedViews(wb.language(r, id), found, id), Pager: adminPager(r, next), Command: "authy session list",
+		Kind: []optionView{
+			{Label: msg("Any kind")},
+			{Value: session.Web, Label: msg("Browsers"), Chosen: f.Kind == session.Web},
+			{Value: session.API, Label: msg("Programs"), Chosen: f.Kind == session.API},
+		},
+	}
+	for _, flag := range [][2]string{{"--user", f.UserID}, {"--kind", f.Kind}, {"--address", f.IPAddress}} {
+		if flag[1] != "" {
+			page.Command += " " + flag[0] + " " + flag[1]
+		}
+	}
+	wb.adminPage(w, r, http.StatusOK, "admin_sessions", "Sessions", page)
+	return nil
+}
+
+// askSessionEnd shows what ending a session does.
+func (wb *Web) askSessionEnd(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+	o, err := wb.Sessions.Show(r.Context(), id.Actor(actor(r)), param(r, "id"))
+	if err != nil {
+		return err
+	}
+	view := ownedViewOf(wb.language(r, id), *o, id)
+	text := []string{msg("Whoever uses it is signed out at once. Other sessions of the user go on.")}
+	if view.Current {
+		text = append(text, msg("It is your own: you will have to sign in again."))
+	}
+	wb.adminPage(w, r, http.StatusOK, "admin_act", "End a session", adminActPage{
+		Back: "/admin/users/" + view.UserID + "/sessions", BackText: view.Email, Title: msg("End a session"),
+		About: view.Email + " · " + view.Browser + " · " + view.Address, Text: text, Button: msg("End the session"), Danger: true,
+		Command: "authy session revoke " + view.ID,
+	})
+	return nil
+}
+
+// endAnySession ends a session of anybody.
+func (wb *Web) endAnySession(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+	if err := wb.Sessions.Revoke(r.Context(), id.Actor(actor(r)), param(r, "id")); err != nil {
+		return err
+	}
+	return wb.carry(w, r, "/admin/sessions", carried{Notice: wb.say(r, "The session has ended.")})
+}
