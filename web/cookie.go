@@ -20,6 +20,8 @@ const (
 	carriedCookie = "authy_carried"
 	// languageCookie names the language that was chosen in the browser.
 	languageCookie = "authy_language"
+	// knownCookie has the accounts that were to stay signed in here.
+	knownCookie = "authy_accounts"
 	// providerCookie names where somebody came from last, and no person.
 	providerCookie = "authy_provider"
 )

@@ -4,7 +4,13 @@ import (
 	"net/http"
 
 	"authy/server/fault"
+	"authy/server/org"
 )
+
+// roleWords name the roles of members, as in "as member".
+var roleWords = map[org.Role]string{
+	org.Owner: msg("owner"), org.Admin: msg("admin"), org.Member: msg("member"), org.Guest: msg("guest"),
+}
 
 // showInvitation shows who invites whom to what, and asks whom it is for.
 func (wb *Web) showInvitation(w http.ResponseWriter, r *http.Request) error {
@@ -14,7 +20,7 @@ func (wb *Web) showInvitation(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := invitationPage{
-		Token: token, Organization: i.Organization, Role: string(i.Role), Email: i.Email, InvitedBy: i.InvitedBy,
+		Token: token, Organization: i.Organization, Role: roleWords[i.Role], Email: i.Email, InvitedBy: i.InvitedBy,
 		Registration: wb.Login.Registration,
 	}
 	v := wb.view(r, "Invitation", nil)
@@ -49,7 +55,7 @@ func (wb *Web) answerInvitation(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return wb.done(w, r, "You belong to "+joined.Organization.Name+" now.")
+		return wb.done(w, r, wb.say(r, "You belong to %s now.", joined.Organization.Name))
 	case "decline":
 		if err := wb.Orgs.Decline(r.Context(), by, token); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"authy/server/login"
 	"authy/server/session"
 	"authy/server/words"
 )
@@ -26,6 +27,16 @@ func asksFor(r *http.Request, uiLocales string) *http.Request {
 		return r
 	}
 	return r.WithContext(context.WithValue(r.Context(), askedLanguages{}, uiLocales))
+}
+
+// question is what a flow asks of the browser, and r as one that is answered in
+// the languages that the application asks for.
+func (wb *Web) question(r *http.Request, flow string) (*login.Question, *http.Request, error) {
+	q, err := wb.Login.Question(r.Context(), wb.browser(r), flow)
+	if err != nil {
+		return nil, r, err
+	}
+	return q, asksFor(r, q.Request.UILocales), nil
 }
 
 // language is the one to answer r in, for id or, if nil, for who is not signed

@@ -164,17 +164,17 @@ func (wb *Web) askAgain(w http.ResponseWriter, r *http.Request, id *session.Iden
 func againProblem(f *fault.Error) string {
 	switch {
 	case f.Is(login.ErrPassword):
-		return "This is not your password."
+		return msg("This is not your password.")
 	case f.Is(account.ErrNoPassword):
-		return "You have no password. Sign in again instead."
+		return msg("You have no password. Sign in again instead.")
 	case f.Is(login.ErrStale):
-		return "Type your password, or sign in again."
+		return msg("Type your password, or sign in again.")
 	case f.Is(login.ErrCodeNeeded):
-		return "A code is needed, too: of your authenticator app, or a recovery code."
+		return msg("A code is needed, too: of your authenticator app, or a recovery code.")
 	case f.Is(account.ErrTOTPCode):
-		return "This code is wrong, or was used before. Wait for the next one and type that."
+		return msg("This code is wrong, or was used before. Wait for the next one and type that.")
 	case f.Is(account.ErrRecoveryCode):
-		return "This is none of your recovery codes, or it was used before."
+		return msg("This is none of your recovery codes, or it was used before.")
 	}
 	return f.Error()
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/leonelquinteros/gotext"
 
 	"authy/embed"
+	"authy/server/openid"
 	"authy/server/words"
 )
 
@@ -170,6 +171,12 @@ func allSaid(t *testing.T) said {
 	s := said{}
 	s.inTemplates(t)
 	s.inGo(t, ".")
+	for _, scope := range append(openid.Scopes(), openid.Describe("")) {
+		s[scope.Detail] = "server/openid"
+		if !scope.Own {
+			s[scope.Title] = "server/openid"
+		}
+	}
 	for m := time.January; m <= time.December; m++ {
 		s[m.String()] = "server/words"
 	}
