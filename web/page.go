@@ -42,6 +42,7 @@ func (v view) Languages() []*words.Language { return words.All() }
 type signedIn struct {
 	Name, Email string
 	Admin       bool
+	Setup       bool // the steps of a new server are not done
 }
 
 // clientView is the application that a page speaks of.

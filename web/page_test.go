@@ -28,6 +28,7 @@ func pageData() map[string]any {
 		"consent":       consentPage{},
 		"enroll":        enrollPage{},
 		"setup":         setupPage{},
+		"setup_next":    setupNextPage{},
 		"message":       messagePage{},
 		"sign_out":      signOutPage{},
 		"signed_out":    signedOutPage{},

@@ -98,8 +98,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get(openid.DevicePath+"/done", wb.showDeviceDone)
 	post("/sign-out", wb.signOut)
 	get("/signed-out", wb.showSignedOut)
-	get("/setup", wb.showSetup)
-	post("/setup", wb.setup)
+	wb.registerSetup(get, post)
 	wb.registerAccount(get, post)
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
@@ -245,6 +244,8 @@ func (wb *Web) view(r *http.Request, title string, data any) view {
 	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
 	if err == nil && id != nil {
 		v.Signed = &signedIn{Name: id.User.FullName, Email: id.User.Email, Admin: id.User.IsAdmin}
+		_, going := wb.setupSeen(r)
+		v.Signed.Setup = going && id.User.IsAdmin && r.URL.Path != setupNextPath
 	}
 	return v
 }

@@ -351,9 +351,9 @@ func TestTheFirstAdministratorComesByALink(t *testing.T) {
 				t.Errorf("%s: %d %s", name, page.Response.StatusCode, page.Body)
 			}
 		}
-		v.leads(v.post("/setup", good...), "/account")
+		v.leads(v.post("/setup", good...), "/setup/next")
 		v.signedIn(true)
-		if page := v.get("/account"); !strings.Contains(page.Body, `<span class="badge">Admin</span>`) {
+		if page := v.get("/account"); !strings.Contains(page.Body, `id="to-admin"`) {
 			t.Error("the header does not name an administrator")
 		}
 		late := newVisitor(t, s)
@@ -475,7 +475,7 @@ func TestWhatIsSentComesBackAsText(t *testing.T) {
 	// An administrator is shown what was sent and what is registered.
 	admin := newVisitor(t, s)
 	admin.leads(admin.post("/setup", "token", link, "email", "root@example.com", "full_name", "Root",
-		"password", passphrase, "password_confirm", passphrase), "/account")
+		"password", passphrase, "password_confirm", passphrase), "/setup/next")
 	page := admin.get("/oidc/authorize?client_id=acme-portal-001&redirect_uri=" + q)
 	harmless(t, page)
 	if !strings.Contains(page.Body, "&lt;script&gt;alert(1)") || !strings.Contains(page.Body, callback) {
