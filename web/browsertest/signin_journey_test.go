@@ -38,7 +38,8 @@ func TestARememberedAccountIsSwitchedToAndForgotten(t *testing.T) {
 	}
 	v.open("/sign-in")
 	v.says(bob)
-	v.look("sign-in with a remembered account")
+	v.look("sign-in with a remembered account") // which unfolds the list
+	v.open("/sign-in")
 	v.Click("#other-accounts", "#unknown-account")
 	v.Click("#unknown-account", "#email")
 	v.Click("a[href$='as=1']", "#chosen-account")
