@@ -1,7 +1,6 @@
 package browsertest_test
 
 import (
-	"encoding/base32"
 	"strings"
 	"testing"
 	"time"
@@ -12,16 +11,6 @@ import (
 	"authy/server/servertest"
 	"authy/web/browsertest"
 )
-
-// secretOf reads the secret of an authenticator off the page.
-func (v tour) secretOf() []byte {
-	v.t.Helper()
-	secret, err := base32.StdEncoding.DecodeString(strings.ReplaceAll(v.Text("#totp-secret"), " ", ""))
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return secret
-}
 
 func TestARememberedAccountIsSwitchedToAndForgotten(t *testing.T) {
 	t.Parallel()
@@ -67,46 +56,18 @@ func TestTheSignInPageStandsStill(t *testing.T) {
 	}
 }
 
-func TestACodeIsSentWhenItIsWhole(t *testing.T) {
-	t.Parallel()
-	s := servertest.New(t)
-	v := newTour(t, s)
-	v.open("/sign-in")
-	v.password(bob, bobPass, "#sign-out")
-	v.Do(chromedp.Click(chromedp.CSS("form[action='/account/authenticator/new'] button")))
-	secret := v.secretOf()
-	v.Fill("#code", servertest.TOTP(secret, time.Now().Add(-30*time.Second)))
-	v.Click("#confirm", "#notice, #done")
-	v.open("/account")
-	v.Click("#sign-out", "#signed-out")
-	v.open("/sign-in")
-	v.password(bob, bobPass, "#verify")
-	v.look("second factor")
-	code := servertest.TOTP(secret, time.Now())
-	v.Fill("#code", " "+code[:3]+" "+code[3:]) // sends itself
-	v.Do(chromedp.WaitVisible(chromedp.CSS("#sign-out")))
-	v.quiet()
-}
-
 // Without script everything works but passkeys: the password, a code, agreeing, making
 // an account, and a new password.
 func TestEveryWayInWithoutPasskeysNeedsNoScript(t *testing.T) {
 	t.Parallel()
 	s, box := servertest.WithMail(t, func(c *config.Config) { c.Registration.Enabled = true })
 	v, home := newTour(t, s), portal(t, s)
+	secret, _ := giveAuthenticator(t, s, bob)
 	v.WithoutScript()
 	v.open("/sign-in")
 	if text := v.Text("main"); strings.Contains(text, "passkey") {
 		t.Errorf("without script a passkey is offered: %q", text)
 	}
-	v.password(bob, bobPass, "#sign-out")
-	v.Do(chromedp.Click(chromedp.CSS("form[action='/account/authenticator/new'] button")))
-	secret := v.secretOf()
-	v.Fill("#code", servertest.TOTP(secret, time.Now().Add(-30*time.Second)))
-	v.Click("#confirm", "#notice, #done")
-	v.open("/account")
-	v.Click("#sign-out", "#signed-out")
-
 	v.Do(chromedp.Navigate(home + "/"))
 	v.Click("#sign-in", "#email")
 	v.password(bob, bobPass, "#code")
