@@ -28,6 +28,9 @@ func TestTheLanguageOfTheAppIsThatOfTheWholeSignIn(t *testing.T) {
 	if page.Response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a wrong password: %d", page.Response.StatusCode)
 	}
+	if !strings.Contains(page.Body, `name="to" value="/sign-in?flow=`+flow+`"`) {
+		t.Error("choosing a language would lead out of the sign-in")
+	}
 	v.leads(v.post("/sign-in", "flow", flow, "email", bob, "password", bobPass), "/consent?flow="+flow)
 	v.in(v.get("/consent?flow="+flow), "de", "möchte Ihr Konto verwenden")
 
@@ -36,4 +39,21 @@ func TestTheLanguageOfTheAppIsThatOfTheWholeSignIn(t *testing.T) {
 	_, flow = v.asks(acmePortal, "v", "ui_locales", "se xx-klingon", "prompt", "login")
 	v.in(v.get("/sign-in?flow="+flow), "en", "to continue to")
 	v.in(v.get("/account"), "en", bob)
+}
+
+func TestTheLanguageThatSomeoneChoosesComesBeforeThatOfTheApp(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	v := newVisitor(t, s)
+	_, flow := v.asks(acmePortal, "v", "ui_locales", "de")
+	page := "/sign-in?flow=" + flow
+	other := newVisitor(t, s)
+	other.leads(other.post("/language", "language", "es", "to", page), page)
+	v.in(v.get(page), "de", "weiter zu")
+	v.leads(v.post("/language", "language", "es", "to", page), page)
+	v.in(v.get(page), "es", "para continuar en")
+	v.leads(v.post("/language", "language", "en", "to", "/sign-in?flow=none"), "/sign-in?flow=none")
+	v.in(v.get("/sign-in"), "en", "Sign in")
+	_, flow = v.asks(acmePortal, "v", "ui_locales", "de")
+	v.in(v.get("/sign-in?flow="+flow), "de", "weiter zu")
 }
