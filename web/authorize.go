@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"authy/server/openid"
 )
@@ -46,7 +48,7 @@ func (wb *Web) authorizeByForm(w http.ResponseWriter, r *http.Request) error {
 // showConsent asks whether the client may have what it wants.
 func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
 	flow := r.Form.Get("flow")
-	q, err := wb.Login.Question(r.Context(), wb.browser(r), flow)
+	q, r, err := wb.question(r, flow)
 	if err != nil {
 		return err
 	}
@@ -58,27 +60,26 @@ func (wb *Web) showConsent(w http.ResponseWriter, r *http.Request) error {
 		wb.renderDeviceAllow(w, r, flow, q)
 		return nil
 	}
-	host, _ := target(q.Request.RedirectURI)
+	host, source := target(q.Request.RedirectURI)
 	page := consentPage{Flow: flow, Client: *clientOf(q), RedirectHost: host, Email: q.Identity.User.Email}
-	for _, name := range q.Request.Asked() {
-		s := openid.Describe(name)
-		page.Scopes = append(page.Scopes, scopeView{
-			Name: s.Name, Title: s.Title, Detail: s.Detail,
-			// What is new stands out only where something is known already.
-			New: contains(q.Missing, name) && len(q.Missing) < len(q.Request.Asked()),
-		})
+	if host == "" {
+		page.RedirectApp = strings.TrimSuffix(source, ":")
+	}
+	asked := q.Request.Asked()
+	for _, name := range asked {
+		scope := scopeOf(name)
+		// What is new stands out only where something is known already.
+		scope.New = slices.Contains(q.Missing, name) && len(q.Missing) < len(asked)
+		page.Scopes = append(page.Scopes, scope)
 	}
 	wb.pages.renderWith(w, r, http.StatusOK, "consent", wb.view(r, "Allow access", page), foreignOf(q))
 	return nil
 }
 
-func contains(list []string, one string) bool {
-	for _, s := range list {
-		if s == one {
-			return true
-		}
-	}
-	return false
+// scopeOf says a scope in words.
+func scopeOf(name string) scopeView {
+	s := openid.Describe(name)
+	return scopeView{Name: s.Name, Title: s.Title, Detail: s.Detail, Own: s.Own}
 }
 
 // consent takes the answer.

@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"authy/server/login"
 )
@@ -11,12 +13,13 @@ type choosePage struct {
 	Flow              string
 	Client            clientView
 	ID, Name, Account string // of who is signed in
+	Others            []knownView
 }
 
 // showChoice asks with which account someone goes on.
 func (wb *Web) showChoice(w http.ResponseWriter, r *http.Request) error {
 	flow := r.Form.Get("flow")
-	q, err := wb.Login.Question(r.Context(), wb.browser(r), flow)
+	q, r, err := wb.question(r, flow)
 	if err != nil {
 		return err
 	}
@@ -27,6 +30,9 @@ func (wb *Web) showChoice(w http.ResponseWriter, r *http.Request) error {
 	user := q.Identity.User
 	v := wb.view(r, "Choose an account", choosePage{
 		Flow: flow, Client: *clientOf(q), ID: user.ID, Name: user.FullName, Account: user.Email,
+		Others: slices.DeleteFunc(knownViews(flow, wb.known(r)), func(one knownView) bool {
+			return strings.EqualFold(one.Email, user.Email)
+		}),
 	})
 	v.Signed = nil
 	wb.pages.renderWith(w, r, http.StatusOK, "choose_account", v, foreignOf(q))

@@ -20,6 +20,10 @@ const (
 	carriedCookie = "authy_carried"
 	// languageCookie names the language that was chosen in the browser.
 	languageCookie = "authy_language"
+	// knownCookie has the accounts that were to stay signed in here.
+	knownCookie = "authy_accounts"
+	// setupCookie has the steps of a new server that were opened.
+	setupCookie = "authy_setup"
 	// providerCookie names where somebody came from last, and no person.
 	providerCookie = "authy_provider"
 )

@@ -63,8 +63,7 @@ func (wb *Web) renderDeviceAllow(w http.ResponseWriter, r *http.Request, flow st
 		Address: q.Request.Device.Address, Asked: q.Request.Device.Asked,
 	}
 	for _, name := range q.Request.Scopes {
-		s := openid.Describe(name)
-		page.Scopes = append(page.Scopes, scopeView{Name: s.Name, Title: s.Title, Detail: s.Detail})
+		page.Scopes = append(page.Scopes, scopeOf(name))
 	}
 	wb.pages.render(w, r, http.StatusOK, "device_allow", wb.view(r, "Connect a device", page))
 }
@@ -72,17 +71,17 @@ func (wb *Web) renderDeviceAllow(w http.ResponseWriter, r *http.Request, flow st
 // outcomes are the pages at the end, by what became of the device.
 var outcomes = map[string]messagePage{
 	"allowed": {
-		Heading: "The device is connected",
-		Text:    []string{"Go back to it: it goes on by itself in a few seconds. You can close this page."},
+		Heading: msg("The device is connected"),
+		Text:    []string{msg("Go back to it: it goes on by itself in a few seconds. You can close this page.")},
 	},
 	"denied": {
-		Heading: "The device was not connected",
-		Text:    []string{"It is told that you did not allow it, and gets nothing."},
+		Heading: msg("The device was not connected"),
+		Text:    []string{msg("It is told that you did not allow it, and gets nothing.")},
 	},
 	"refused": {
-		Heading: "The device was not connected", Problem: true,
-		Text: []string{"You may not use this application with your account. Ask whoever runs it, or use another account."},
-		Link: openid.DevicePath, LinkText: "Try again",
+		Heading: msg("The device was not connected"), Problem: true,
+		Text: []string{msg("You may not use this application with your account. Ask whoever runs it, or use another account.")},
+		Link: openid.DevicePath, LinkText: msg("Try again"),
 	},
 }
 

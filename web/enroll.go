@@ -26,8 +26,8 @@ type enrollPage struct {
 
 // factorWords names what the modes of a policy ask for.
 var factorWords = map[string]string{
-	org.RequireTOTP: "an authenticator app", org.RequireWebAuthn: "a passkey",
-	org.RequireEither: "an authenticator app or a passkey",
+	org.RequireTOTP: msg("an authenticator app"), org.RequireWebAuthn: msg("a passkey"),
+	org.RequireEither: msg("an authenticator app or a passkey"),
 }
 
 // demandsOf are the demands that the reader does not meet.
@@ -39,7 +39,7 @@ func demandsOf(s *org.Standing) []demandView {
 		}
 		what, known := factorWords[p.Mode]
 		if !known {
-			what = "both an authenticator app and a passkey"
+			what = msg("both an authenticator app and a passkey")
 		}
 		out = append(out, demandView{p.Organization.ID, p.Organization.Name, what, p.DeadlineAt, p.Status != org.InGrace})
 	}
@@ -58,7 +58,7 @@ func (wb *Web) showEnroll(w http.ResponseWriter, r *http.Request) error {
 		wb.follow(w, r, next)
 		return nil
 	}
-	q, err := wb.Login.Question(r.Context(), wb.browser(r), flow)
+	q, r, err := wb.question(r, flow)
 	if err != nil {
 		return err
 	}

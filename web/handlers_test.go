@@ -166,8 +166,8 @@ func TestWhereAnAnswerGoes(t *testing.T) {
 	for uri, want := range map[string][2]string{
 		"https://app.example/cb?x=1":   {"app.example", "https://app.example"},
 		"http://localhost:3000/cb":     {"localhost:3000", "http://localhost:3000"},
-		"com.example.app://callback":   {"an app on this device (com.example.app)", "com.example.app:"},
-		"com.example.app:/callback":    {"an app on this device (com.example.app)", "com.example.app:"},
+		"com.example.app://callback":   {"", "com.example.app:"},
+		"com.example.app:/callback":    {"", "com.example.app:"},
 		"https://user@evil.example@x/": {"x", "https://x"},
 		"http://[::1]:3000/cb":         {"[::1]:3000", "http://[::1]:3000"},
 		"://":                          {"", ""},

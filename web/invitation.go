@@ -4,7 +4,13 @@ import (
 	"net/http"
 
 	"authy/server/fault"
+	"authy/server/org"
 )
+
+// rolesInvited name the roles of members, as in "as member".
+var rolesInvited = map[org.Role]string{
+	org.Owner: msg("owner"), org.Admin: msg("admin"), org.Member: msg("member"), org.Guest: msg("guest"),
+}
 
 // showInvitation shows who invites whom to what, and asks whom it is for.
 func (wb *Web) showInvitation(w http.ResponseWriter, r *http.Request) error {
@@ -14,7 +20,7 @@ func (wb *Web) showInvitation(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := invitationPage{
-		Token: token, Organization: i.Organization, Role: string(i.Role), Email: i.Email, InvitedBy: i.InvitedBy,
+		Token: token, Organization: i.Organization, Role: rolesInvited[i.Role], Email: i.Email, InvitedBy: i.InvitedBy,
 		Registration: wb.Login.Registration,
 	}
 	v := wb.view(r, "Invitation", nil)

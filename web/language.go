@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"authy/server/fault"
+	"authy/server/login"
+	"authy/server/openid"
 	"authy/server/session"
 	"authy/server/words"
 )
@@ -27,6 +29,16 @@ func asksFor(r *http.Request, uiLocales string) *http.Request {
 		return r
 	}
 	return r.WithContext(context.WithValue(r.Context(), askedLanguages{}, uiLocales))
+}
+
+// question is what a flow asks of the browser, and r as one that is answered in
+// the languages that the application asks for.
+func (wb *Web) question(r *http.Request, flow string) (*login.Question, *http.Request, error) {
+	q, err := wb.Login.Question(r.Context(), wb.browser(r), flow)
+	if err != nil {
+		return nil, r, err
+	}
+	return q, asksFor(r, q.Request.UILocales), nil
 }
 
 // language is the one to answer r in, for id or, if nil, for who is not signed
@@ -50,12 +62,29 @@ func (wb *Web) chosenLanguage(r *http.Request) string {
 	return c.Value
 }
 
-// chooseLanguage keeps the language of this browser.
+// chooseLanguage keeps the language of this browser. In the midst of a sign-in it
+// comes before what the application asks for.
 func (wb *Web) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
-	until := time.Now().Add(languageFor)
-	wb.setCookie(w, languageCookie, words.Choose(r.PostForm.Get("language")).Tag(), &until)
-	redirect(w, r, local(r.PostForm.Get("to")))
+	until, tag := time.Now().Add(languageFor), words.Choose(r.PostForm.Get("language")).Tag()
+	to := local(r.PostForm.Get("to"))
+	if flow := flowOf(to); flow != "" {
+		err := wb.Login.Speak(r.Context(), wb.browser(r), flow, tag)
+		if _, ended := fault.As(err); err != nil && !ended { // the page tells of a sign-in that has ended
+			return err
+		}
+	}
+	wb.setCookie(w, languageCookie, tag, &until)
+	redirect(w, r, to)
 	return nil
+}
+
+// flowOf is the sign-in that a page here belongs to, "" for none.
+func flowOf(path string) string {
+	u, err := url.Parse(path)
+	if err != nil {
+		return ""
+	}
+	return u.Query().Get("flow")
 }
 
 // local is path if it leads to a page here, and the start page otherwise: a form
@@ -69,9 +98,18 @@ func local(path string) string {
 	return path
 }
 
+// againAt are the pages that forms of a sign-in come from, by where they are sent.
+var againAt = map[string]string{
+	"/sign-in": "/sign-in", "/sign-up": "/sign-up", "/second-factor": "/second-factor", "/passkey": "/sign-in",
+	openid.DevicePath: openid.DevicePath, "/forgot-password": "/forgot-password",
+}
+
 // here is where r asked for its page, for a form that leads back to it: a page
 // that answers a form cannot be asked for again.
 func here(r *http.Request) string {
+	if again := againAt[r.URL.Path]; again != "" && r.Method == http.MethodPost {
+		return login.PageOf(again, url.QueryEscape(r.PostForm.Get("flow")))
+	}
 	if r.Method != http.MethodGet {
 		return "/"
 	}

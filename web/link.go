@@ -14,13 +14,13 @@ func (wb *Web) registerLinks(get, post func(path string, h handler)) {
 	get("/reset-password", wb.showReset)
 	post("/reset-password", wb.reset)
 	get("/verify-email", wb.followLink(followLinkPage{
-		Heading: "Confirm your address", Text: "One click, and it is known that this address is yours.",
-		Action: "/verify-email", Button: "Confirm this address",
+		Heading: msg("Confirm your address"), Text: msg("One click, and it is known that this address is yours."),
+		Action: "/verify-email", Button: msg("Confirm this address"),
 	}))
 	post("/verify-email", wb.verifyEmail)
 	get("/confirm-email", wb.followLink(followLinkPage{
-		Heading: "Use your new address", Text: "From now on you sign in with the address that this link was sent to.",
-		Action: "/confirm-email", Button: "Use this address",
+		Heading: msg("Use your new address"), Text: msg("From now on you sign in with the address that this link was sent to."),
+		Action: "/confirm-email", Button: msg("Use this address"),
 	}))
 	post("/confirm-email", wb.confirmEmail)
 	get("/invitations", wb.showInvitation)
@@ -33,35 +33,35 @@ func (wb *Web) registerLinks(get, post func(path string, h handler)) {
 // afterLinks is what is said when a link has done what it was for, by path.
 var afterLinks = map[string]messagePage{
 	"/forgot-password/sent": {
-		Heading: "Look into your mail",
+		Heading: msg("Look into your mail"),
 		Text: []string{
-			"If the address has an account, a link to choose a new password is on its way to it. It works for an hour.",
-			"Nothing came? Look among the unwanted mail, and try the other addresses that are yours.",
+			msg("If the address has an account, a link to choose a new password is on its way to it. It works for an hour."),
+			msg("Nothing came? Look among the unwanted mail, and try the other addresses that are yours."),
 		},
-		Link: "/sign-in", LinkText: "Back to the sign-in page",
+		Link: "/sign-in", LinkText: msg("Back to the sign-in page"),
 	},
 	"/reset-password/done": {
-		Heading: "Your password is changed",
-		Text:    []string{"Everything that was signed in is signed out. Sign in with the new password."},
-		Link:    "/sign-in", LinkText: "Sign in",
+		Heading: msg("Your password is changed"),
+		Text:    []string{msg("Everything that was signed in is signed out. Sign in with the new password.")},
+		Link:    "/sign-in", LinkText: msg("Sign in"),
 	},
 	"/verify-email/done": {
-		Heading: "Your address is confirmed", Text: []string{"It is known now that it is yours."},
-		Link: "/account", LinkText: "Go to your account",
+		Heading: msg("Your address is confirmed"), Text: []string{msg("It is known now that it is yours.")},
+		Link: "/account", LinkText: msg("Go to your account"),
 	},
 	"/confirm-email/done": {
-		Heading: "Your address is changed", Text: []string{"From now on you sign in with it."},
-		Link: "/account", LinkText: "Go to your account",
+		Heading: msg("Your address is changed"), Text: []string{msg("From now on you sign in with it.")},
+		Link: "/account", LinkText: msg("Go to your account"),
 	},
 	"/account/deleted": {
-		Heading: "Your account is deleted",
+		Heading: msg("Your account is deleted"),
 		Text: []string{
-			"You are signed out everywhere. What was done with the account stays in the log of this server.",
+			msg("You are signed out everywhere. What was done with the account stays in the log of this server."),
 		},
 	},
 	"/invitations/declined": {
-		Heading: "Invitation declined", Text: []string{"You have not become a member."},
-		Link: "/account", LinkText: "Go to your account",
+		Heading: msg("Invitation declined"), Text: []string{msg("You have not become a member.")},
+		Link: "/account", LinkText: msg("Go to your account"),
 	},
 }
 

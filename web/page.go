@@ -43,6 +43,7 @@ type signedIn struct {
 	Name, Email string
 	Picture     string // its path, "" for none
 	Admin       bool
+	Setup       bool // the steps of a new server are not done
 }
 
 // clientView is the application that a page speaks of.
@@ -68,6 +69,7 @@ type signInPage struct {
 	Wants      string // what the application asks for, beside a password
 	SignUp     bool   // whether one can make an account for oneself
 	Doors      doorsPart
+	Known      knownPart
 }
 
 // secondFactorPage is the data of page "second_factor".
@@ -85,7 +87,8 @@ type secondFactorPage struct {
 type consentPage struct {
 	Flow         string
 	Client       clientView
-	RedirectHost string // where the answer goes
+	RedirectHost string // where the answer goes, "" for an app on the device
+	RedirectApp  string // the scheme of that app
 	Email        string
 	Scopes       []scopeView
 }
@@ -94,6 +97,7 @@ type consentPage struct {
 type scopeView struct {
 	Name, Title, Detail string
 	New                 bool // not among those granted before
+	Own                 bool // one of the app itself, which has no words here
 }
 
 // setupPage is the data of page "setup", which creates the first account.
@@ -107,7 +111,7 @@ func (p setupPage) Focus() string { return firstToFill(p.Fields, "email", "full_
 
 // NewPassword is the data of its part.
 func (p setupPage) NewPassword() newPassword {
-	return newPassword{"Password", p.Focus() == "password", p.Fields}
+	return newPassword{msg("Password"), p.Focus() == "password", p.Fields}
 }
 
 // forgotPage is the data of page "forgot_password".
@@ -123,7 +127,7 @@ type resetPage struct {
 }
 
 // NewPassword is the data of its part.
-func (p resetPage) NewPassword() newPassword { return newPassword{"New password", true, p.Fields} }
+func (p resetPage) NewPassword() newPassword { return newPassword{msg("New password"), true, p.Fields} }
 
 // followLinkPage is the data of page "follow_link": what a link that was mailed does, and the
 // button that does it. Looking at the page does nothing, as programs that check mail do.
@@ -285,14 +289,14 @@ func (p *pages) renderPart(w http.ResponseWriter, l *words.Language, page, part 
 // apology is the page that stands in for one that failed. It needs no template when that one
 // fails as well.
 func (p *pages) apology(failed view) []byte {
-	const sentence = "Something went wrong on our side."
+	sentence := msg("Something went wrong on our side.")
 	body, err := p.execute("message", view{
 		Title:     msg("Something went wrong"),
 		RequestID: failed.RequestID,
 		Lang:      failed.Lang,
 		Data: messagePage{
-			Heading: "Something went wrong",
-			Text:    []string{sentence, "Please try again in a moment."},
+			Heading: msg("Something went wrong"),
+			Text:    []string{sentence, msg("Please try again in a moment.")},
 			Problem: true,
 		},
 	})

@@ -30,6 +30,7 @@ func pageData() map[string]any {
 		"consent":       consentPage{},
 		"enroll":        enrollPage{},
 		"setup":         setupPage{},
+		"setup_next":    setupNextPage{},
 		"message":       messagePage{},
 		"sign_out":      signOutPage{},
 		"signed_out":    signedOutPage{},
@@ -353,9 +354,12 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 		hidden  []string
 	}{
 		"sign_in": {
-			"/sign-in /passkey /external/Ada/start /external/Ada/start",
-			[]string{"email", "password", "remember", "sign-in", "problem", "use-passkey", "organization"},
-			[]string{"flow", "flow", "credential", "remember", "flow", "again", "email", "flow", "again", "email"},
+			"/sign-in/forget /sign-in/forget /sign-in /passkey /external/Ada/start /external/Ada/start",
+			[]string{"email", "password", "remember", "sign-in", "problem", "use-passkey", "organization", "other-accounts"},
+			[]string{
+				"flow", "account", "flow", "account",
+				"flow", "flow", "credential", "remember", "flow", "again", "email", "flow", "again", "email",
+			},
 		},
 		"second_factor": {
 			"/second-factor",

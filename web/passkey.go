@@ -74,13 +74,13 @@ func (wb *Web) passkey(w http.ResponseWriter, r *http.Request) error {
 func passkeyProblem(f *fault.Error) string {
 	switch {
 	case f.Is(account.ErrChallenge), f.Is(login.ErrCeremony):
-		return "That took too long. Please use your passkey again."
+		return msg("That took too long. Please use your passkey again.")
 	case f.Is(account.ErrAssertion):
-		return "This passkey does not open an account here. It may have been removed."
+		return msg("This passkey does not open an account here. It may have been removed.")
 	case f.Is(account.ErrNotVerified):
-		return "Your device did not check that it is you. Use its PIN, fingerprint or face, or sign in by password."
+		return msg("Your device did not check that it is you. Use its PIN, fingerprint or face, or sign in by password.")
 	case f.Is(account.ErrCounter):
-		return "This passkey was refused, because there seems to be a copy of it. Sign in another way and delete it."
+		return msg("This passkey was refused, because there seems to be a copy of it. Sign in another way and delete it.")
 	}
 	return f.Error()
 }

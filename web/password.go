@@ -50,7 +50,7 @@ func firstToFill(problems map[string]string, fields ...string) string {
 
 // unlike is the problem of two passwords that are not the same.
 func unlike() map[string]string {
-	return map[string]string{"password_confirm": "Passwords do not match"}
+	return map[string]string{"password_confirm": msg("Passwords do not match")}
 }
 
 // problemsAt is what is wrong, by the names of the fields.

@@ -10,7 +10,7 @@ import (
 )
 
 // startOver is shown where a sign-in has ended before its second factor came.
-const startOver = "That took too long, or too many codes were wrong. Please sign in again."
+var startOver = msg("That took too long, or too many codes were wrong. Please sign in again.")
 
 // showSecondFactor asks for a code, of the authenticator or for recovery.
 func (wb *Web) showSecondFactor(w http.ResponseWriter, r *http.Request) error {
@@ -29,14 +29,13 @@ func (wb *Web) showSecondFactor(w http.ResponseWriter, r *http.Request) error {
 
 // renderSecondFactor fills the page with what the flow knows.
 func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status int, page secondFactorPage) error {
-	v := wb.view(r, "Second step", nil)
-	v.Signed = nil
 	var to foreign
 	if page.Flow != "" {
-		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
+		q, asked, err := wb.question(r, page.Flow)
 		if err != nil {
 			return err
 		}
+		r = asked
 		page.Client, page.Wants = clientOf(q), wanted[q.Wants]
 		to = foreignOf(q)
 	}
@@ -48,7 +47,8 @@ func (wb *Web) renderSecondFactor(w http.ResponseWriter, r *http.Request, status
 		return wb.startOver(w, r, page.Flow)
 	}
 	page.TOTP, page.Passkeys = owed.TOTP, owed.Passkeys
-	v.Data = page
+	v := wb.view(r, "Second step", page)
+	v.Signed = nil
 	wb.pages.renderWith(w, r, status, "second_factor", v, to)
 	return nil
 }

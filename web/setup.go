@@ -41,6 +41,7 @@ func (wb *Web) setup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wb.keep(w, result)
-	redirect(w, r, "/account")
+	wb.keepSetup(w, []string{"begun"})
+	redirect(w, r, setupNextPath)
 	return nil
 }

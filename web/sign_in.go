@@ -65,26 +65,31 @@ func (wb *Web) skipTo(r *http.Request, b login.Browser, signed bool) (*login.Nex
 
 // renderSignIn fills the page with what the flow knows.
 func (wb *Web) renderSignIn(w http.ResponseWriter, r *http.Request, status int, page signInPage) error {
-	v := wb.view(r, "Sign in", nil)
-	v.Signed = nil
 	page.SignUp = wb.Login.Registration
+	known := wb.known(r)
+	if picked := pick(r, known); picked != "" {
+		page.Email = picked
+	}
 	var to foreign
-	var asked *login.Question
+	var question *login.Question
 	if page.Flow != "" {
-		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
+		q, asked, err := wb.question(r, page.Flow)
 		if err != nil {
 			return err
 		}
+		r = asked
 		page.ask(q, r.Form.Get("switch") == "")
-		to, asked = foreignOf(q), q
+		to, question = foreignOf(q), q
 	} else if id, err := wb.identity(r); err == nil && id != nil {
 		page.SwitchFrom = id.User.Email
 	}
+	page.offer(r, known)
 	var err error
-	if page.Doors, err = wb.doors(r, page.Flow, page.Email, asked); err != nil {
+	if page.Doors, err = wb.doors(r, page.Flow, page.Email, question); err != nil {
 		return err
 	}
-	v.Data = page
+	v := wb.view(r, "Sign in", page)
+	v.Signed = nil
 	wb.pages.renderWith(w, r, status, "sign_in", v, to)
 	return nil
 }
@@ -113,8 +118,8 @@ func (page *signInPage) ask(q *login.Question, same bool) {
 
 // wanted says what an application asks for beside a password.
 var wanted = map[openid.Assurance]string{
-	openid.ByTwoFactors: "a second factor, too: your passkey, or a code after your password",
-	openid.ByPasskey:    "your passkey",
+	openid.ByTwoFactors: msg("The app asks for a second factor, too: your passkey, or a code after your password."),
+	openid.ByPasskey:    msg("The app asks for your passkey."),
 }
 
 // signIn checks what was typed.

@@ -36,6 +36,7 @@ func (wb *Web) endSessionAtClient(w http.ResponseWriter, r *http.Request) error 
 	case r.Method == http.MethodPost:
 		form = r.PostForm
 	}
+	r = asksFor(r, form.Get("ui_locales"))
 	// Only this server's own page can confirm.
 	confirmed := r.Method == http.MethodPost && form.Get("confirm") == "yes"
 	step, err := wb.Login.Logout(r.Context(), actor(r), wb.browser(r), form, confirmed)

@@ -22,7 +22,7 @@ func (p signUpPage) Focus() string { return firstToFill(p.Fields, "full_name", "
 
 // NewPassword is the data of its part.
 func (p signUpPage) NewPassword() newPassword {
-	return newPassword{"Password", p.Focus() == "password", p.Fields}
+	return newPassword{msg("Password"), p.Focus() == "password", p.Fields}
 }
 
 // showSignUp asks who wants an account, where anyone can have one.
@@ -40,14 +40,13 @@ func (wb *Web) showSignUp(w http.ResponseWriter, r *http.Request) error {
 
 // renderSignUp fills the page with what the flow knows.
 func (wb *Web) renderSignUp(w http.ResponseWriter, r *http.Request, status int, page signUpPage) error {
-	v := wb.view(r, "Create an account", nil)
-	v.Signed = nil
 	var to foreign
 	if page.Flow != "" {
-		q, err := wb.Login.Question(r.Context(), wb.browser(r), page.Flow)
+		q, asked, err := wb.question(r, page.Flow)
 		if err != nil {
 			return err
 		}
+		r = asked
 		page.Client = clientOf(q)
 		to = foreignOf(q)
 		if r.Method != http.MethodPost {
@@ -58,7 +57,8 @@ func (wb *Web) renderSignUp(w http.ResponseWriter, r *http.Request, status int, 
 	if page.Doors, err = wb.joinDoors(r, page.Flow); err != nil {
 		return err
 	}
-	v.Data = page
+	v := wb.view(r, "Create an account", page)
+	v.Signed = nil
 	wb.pages.renderWith(w, r, status, "sign_up", v, to)
 	return nil
 }
@@ -94,8 +94,8 @@ func (wb *Web) signUp(w http.ResponseWriter, r *http.Request) error {
 // signUpByMail says that the rest is in a mail, whoever has the address.
 func (wb *Web) signUpByMail(w http.ResponseWriter, r *http.Request, flow string) {
 	wb.pages.render(w, r, http.StatusAccepted, "message", wb.view(r, "Look into your mail", messagePage{
-		Heading: "Look into your mail",
-		Text:    []string{"What comes next is in a mail on its way to the address. Then come back here and sign in."},
-		Link:    login.PageOf("/sign-in", flow), LinkText: "Sign in",
+		Heading: msg("Look into your mail"),
+		Text:    []string{msg("What comes next is in a mail on its way to the address. Then come back here and sign in.")},
+		Link:    login.PageOf("/sign-in", flow), LinkText: msg("Sign in"),
 	}))
 }

@@ -2,13 +2,16 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"authy/embed"
@@ -23,7 +26,8 @@ const (
 
 // static serves the embedded style sheet, script and icons. Each file has two addresses: one that
 // contains its hash and may be kept for ever, and its plain name, which a browser asks about
-// again.
+// again. What is made smaller by gzip is sent so to who takes it. Pages never are: the length of
+// what was compressed tells of the secrets in it (the attack BREACH).
 type static struct {
 	byPath map[string]asset  // what is at an address; nothing else is served
 	hashed map[string]string // the lasting address by the plain name
@@ -35,11 +39,16 @@ type asset struct {
 	body  []byte
 	etag  string
 	cache string
+	// zipped is body by gzip, nil where that is hardly less.
+	zipped []byte
 }
 
-// newStatic reads and hashes every static file. The files are part of the program, so that it
-// cannot fail on a program that was built.
-func newStatic() *static {
+// newStatic returns what is served. The files are part of the program, so that it cannot fail on
+// a program that was built.
+var newStatic = sync.OnceValue(readStatic)
+
+// readStatic reads, hashes and compresses every static file.
+func readStatic() *static {
 	s := &static{byPath: map[string]asset{}, hashed: map[string]string{}}
 	entries, err := fs.ReadDir(embed.Static, "static")
 	if err != nil {
@@ -66,7 +75,7 @@ func (s *static) add(name string, body []byte) {
 	ext := path.Ext(name)
 	lasting := staticPrefix + strings.TrimSuffix(name, ext) + "." + hash + ext
 
-	file := asset{name: name, body: body, etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
+	file := asset{name: name, body: body, etag: hex.EncodeToString(sum[:16]), zipped: zip(body)}
 	file.cache = cacheAsk
 	s.byPath[staticPrefix+name] = file
 	file.cache = cacheForever
@@ -100,8 +109,51 @@ func (s *static) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", contentType(file.name))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", file.cache)
-	h.Set("ETag", file.etag)
-	http.ServeContent(w, r, file.name, time.Time{}, bytes.NewReader(file.body))
+	body := file.body
+	if file.zipped != nil {
+		h.Set("Vary", "Accept-Encoding")
+		if takesGzip(r.Header.Get("Accept-Encoding")) {
+			h.Set("Content-Encoding", "gzip")
+			body, file.etag = file.zipped, file.etag+"-gzip"
+		}
+	}
+	h.Set("ETag", `"`+file.etag+`"`)
+	http.ServeContent(w, r, file.name, time.Time{}, bytes.NewReader(body))
+}
+
+// zip is body by gzip, nil where that saves less than a tenth.
+func zip(body []byte) []byte {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		panic(fmt.Sprintf("impossible: the level of gzip: %v", err))
+	}
+	// A buffer takes everything.
+	_, _ = w.Write(body)
+	_ = w.Close()
+	if out.Len() > len(body)*9/10 {
+		return nil
+	}
+	return out.Bytes()
+}
+
+// takesGzip reports whether a header Accept-Encoding allows gzip
+// (RFC 9110, section 12.5.3).
+func takesGzip(accepts string) bool {
+	other := false
+	for coding := range strings.SplitSeq(accepts, ",") {
+		name, weight, _ := strings.Cut(coding, ";")
+		_, q, _ := strings.Cut(weight, "=")
+		value, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
+		takes := err != nil || value > 0
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "gzip", "x-gzip":
+			return takes
+		case "*":
+			other = takes
+		}
+	}
+	return other
 }
 
 // contentType names the type by the extension. The table is ours because the one of the system

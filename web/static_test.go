@@ -1,11 +1,15 @@
 package web
 
 import (
+	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+
+	"authy/server/words"
 )
 
 // fetch asks for a static file. The path goes in as it is, uncleaned.
@@ -121,5 +125,92 @@ func TestAFileThatIsNotThereHasNoLastingAddress(t *testing.T) {
 	url := newStatic().url("missing.css")
 	if w := fetch(t, http.MethodGet, url); w.Code != http.StatusNotFound {
 		t.Errorf("%s answers %d, want 404", url, w.Code)
+	}
+}
+
+func TestWhoTakesItGetsAFileByGzip(t *testing.T) {
+	t.Parallel()
+	for accepts, want := range map[string]string{
+		"": "", "identity": "", "br": "", "gzip;q=0": "", "gzip; q=0.000, br": "", "*;q=0": "", "gzipped": "",
+		"gzip": "gzip", "br, gzip, deflate": "gzip", "GZIP;q=0.5": "gzip", "*": "gzip", "gzip;q=0, *": "",
+	} {
+		w := fetch(t, http.MethodGet, newStatic().url("authy.css"), "Accept-Encoding", accepts)
+		if got := w.Header().Get("Content-Encoding"); got != want || w.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("to %q: %q with %v", accepts, got, w.Header())
+		}
+		body := io.Reader(w.Body)
+		if want != "" {
+			var err error
+			if body, err = gzip.NewReader(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := io.ReadAll(body)
+		if err != nil || string(text) != string(newStatic().byPath["/static/authy.css"].body) {
+			t.Errorf("to %q: %d bytes and %v", accepts, len(text), err)
+		}
+	}
+}
+
+func TestAFileByGzipIsKnownAgainAsThat(t *testing.T) {
+	t.Parallel()
+	plain := fetch(t, http.MethodGet, "/static/authy.js").Header().Get("ETag")
+	zipped := fetch(t, http.MethodGet, "/static/authy.js", "Accept-Encoding", "gzip").Header().Get("ETag")
+	if plain == zipped {
+		t.Errorf("both are %s", plain)
+	}
+	for etag, want := range map[string]int{zipped: http.StatusNotModified, plain: http.StatusOK} {
+		w := fetch(t, http.MethodGet, "/static/authy.js", "Accept-Encoding", "gzip", "If-None-Match", etag)
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", etag, w.Code, want)
+		}
+	}
+}
+
+func TestAnIconThatIsSmallAlreadyIsSentAsItIs(t *testing.T) {
+	t.Parallel()
+	s := &static{byPath: map[string]asset{}, hashed: map[string]string{}}
+	s.add("noise.ico", []byte("\x00\x01"))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/static/noise.ico", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Header().Get("Content-Encoding") != "" || w.Header().Get("Vary") != "" || w.Body.Len() != 2 {
+		t.Errorf("%v, %d bytes", w.Header(), w.Body.Len())
+	}
+}
+
+// window is what a server may send before the first acknowledgement, with some
+// room for headers (RFC 6928).
+const window = 13 << 10
+
+// The sign-in page weighs at most 30 kB with all that it loads, and each part of
+// it arrives in one flight.
+func TestTheSignInPageIsLight(t *testing.T) {
+	t.Parallel()
+	page := filled(signInPage{}, "Rather Long Name", true)
+	page.Signed = nil
+	for _, l := range words.All() {
+		page.Lang = l
+		body := get(t, "sign_in", page).Body
+		files := regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(body.String(), -1)
+		if len(files) != 3 {
+			t.Errorf("%s: the page loads %v, want a style sheet, a script and an icon", l.Tag(), files)
+		}
+		weights := map[string]int{"page": body.Len()}
+		for _, file := range files {
+			weights[file[1]] = fetch(t, http.MethodGet, file[1], "Accept-Encoding", "gzip").Body.Len()
+		}
+		sum := 0
+		for name, weight := range weights {
+			sum += weight + 1<<10 // headers, theirs and those of the request
+			if weight > window {
+				t.Errorf("%s: %s weighs %d bytes, want at most %d", l.Tag(), name, weight, window)
+			}
+		}
+		t.Logf("%s: %d bytes in all: %v", l.Tag(), sum, weights)
+		if sum > 30_000 {
+			t.Errorf("%s: %d bytes in all: %v", l.Tag(), sum, weights)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -97,6 +98,7 @@ func pageFuncs(l *words.Language, static *static) template.FuncMap {
 		"t":       l.Say,
 		"rich":    func(text string, args ...any) template.HTML { return rich(l, text, args...) },
 		"count":   l.Count,
+		"app":     func(c clientView) template.HTML { return app(l, c) },
 		"static":  static.url,
 		"initial": initial,
 		"moment":  func(t time.Time) template.HTML { return clock("moment", t, l.Moment(t)) },
@@ -122,6 +124,13 @@ func rich(l *words.Language, text string, args ...any) template.HTML {
 		}
 	}
 	return template.HTML(l.Say(text, safe...)) //nolint:gosec // of the program and its catalogues, escaped above
+}
+
+// app is the name of an application, or where it is at home if it has none. A
+// name that runs the other way turns nothing round it.
+func app(l *words.Language, c clientView) template.HTML {
+	name := cmp.Or(c.Name, c.Host, l.Say(msg("the application")))
+	return template.HTML("<strong><bdi>" + template.HTMLEscapeString(name) + "</bdi></strong>") //nolint:gosec // escaped
 }
 
 // clock is a time in UTC, which the script rewrites to the reader's own clock.

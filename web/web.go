@@ -97,6 +97,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get("/", wb.home)
 	get("/sign-in", wb.showSignIn)
 	post("/sign-in", wb.signIn)
+	post("/sign-in/forget", wb.forget)
 	get("/sign-up", wb.showSignUp)
 	post("/sign-up", wb.signUp)
 	get("/choose-account", wb.showChoice)
@@ -113,8 +114,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get(openid.DevicePath+"/done", wb.showDeviceDone)
 	post("/sign-out", wb.signOut)
 	get("/signed-out", wb.showSignedOut)
-	get("/setup", wb.showSetup)
-	post("/setup", wb.setup)
+	wb.registerSetup(get, post)
 	wb.registerAccount(get, post, handle)
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
@@ -217,14 +217,15 @@ func (wb *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	setRetryAfter(w, f)
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Something is not right", messagePage{
-		Heading: headings[f.Kind], Text: []string{wb.explain(r, f)}, Problem: true, Link: "/", LinkText: "Go to the start page",
+		Heading: headings[f.Kind], Text: []string{wb.explain(r, f)}, Problem: true, Link: "/", LinkText: msg("Go to the start page"),
 	}))
 }
 
 var headings = map[fault.Kind]string{
-	fault.Invalid: "That did not work", fault.Unauthenticated: "Please sign in", fault.Forbidden: "Not allowed",
-	fault.NotFound: "Not found", fault.Conflict: "That did not work", fault.RateLimited: "Too many attempts",
-	fault.Unavailable: "Please try again shortly", fault.Internal: "Something went wrong",
+	fault.Invalid: msg("That did not work"), fault.Unauthenticated: msg("Please sign in"),
+	fault.Forbidden: msg("Not allowed"), fault.NotFound: msg("Not found"),
+	fault.Conflict: msg("That did not work"), fault.RateLimited: msg("Too many attempts"),
+	fault.Unavailable: msg("Please try again shortly"), fault.Internal: msg("Something went wrong"),
 }
 
 // NotFound answers for paths that lead nowhere.
@@ -235,8 +236,9 @@ func (wb *Web) NotFound(w http.ResponseWriter, r *http.Request) {
 // MethodNotAllowed answers for methods that a page does not take.
 func (wb *Web) MethodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	wb.pages.render(w, r, http.StatusMethodNotAllowed, "message", wb.view(r, "Not possible", messagePage{
-		Heading: "That is not possible here", Text: []string{"This address does not take requests of that kind."},
-		Problem: true, Link: "/", LinkText: "Go to the start page",
+		Heading: msg("That is not possible here"),
+		Text:    []string{msg("This address does not take requests of that kind.")},
+		Problem: true, Link: "/", LinkText: msg("Go to the start page"),
 	}))
 }
 
@@ -254,10 +256,10 @@ func (wb *Web) refuse(w http.ResponseWriter, r *http.Request, refusal *openid.Re
 	}
 	wb.note(r, http.StatusBadRequest, refusal.Code, refusal.Description, cause)
 	page := messagePage{
-		Heading: "This app's request cannot be answered",
+		Heading: msg("This app's request cannot be answered"),
 		Text: []string{
-			"You have done nothing wrong: the app has asked for something in a way that is not allowed here.",
-			"Go back to the app and try again. If it keeps happening, tell whoever runs the app, with the reference below.",
+			msg("You have done nothing wrong: the app has asked for something in a way that is not allowed here."),
+			msg("Go back to the app and try again. If it keeps happening, tell whoever runs the app, with the reference below."),
 		},
 		Problem: true, Code: refusal.Code, Detail: refusal.Description, Parameter: refusal.Parameter,
 	}
@@ -278,8 +280,10 @@ func (wb *Web) view(r *http.Request, title string, data any) view {
 	id, err := wb.identity(r)
 	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
 	if err == nil && id != nil {
+		_, going := wb.setupSeen(r)
 		v.Signed = &signedIn{
 			Name: id.User.FullName, Email: id.User.Email, Picture: wb.smallPictureOf(id.User), Admin: id.User.IsAdmin,
+			Setup: going && id.User.IsAdmin && r.URL.Path != setupNextPath,
 		}
 	}
 	return v
@@ -301,6 +305,7 @@ func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) 
 		wb.setCookie(w, browserCookie, next.Secret, nil)
 	}
 	wb.keep(w, next.SignedIn)
+	wb.remember(w, r, next.SignedIn)
 	if next.Pending != nil {
 		wb.setCookie(w, pendingCookie, next.Pending.Token, &next.Pending.ExpiresAt)
 	}
@@ -311,8 +316,9 @@ func (wb *Web) follow(w http.ResponseWriter, r *http.Request, next *login.Next) 
 	wb.answer(w, r, wb.afterSignIn(w, r, next), next.Form)
 }
 
-// target returns where the answer to a request goes: the host to show, and
-// the source that a form's redirect needs in the content policy.
+// target returns where the answer to a request goes: the host to show, "" for
+// an app on the device, and the source that a form's redirect needs in the
+// content policy.
 func target(redirectURI string) (host, source string) {
 	u, err := url.Parse(redirectURI)
 	if err != nil || u.Scheme == "" {
@@ -321,5 +327,5 @@ func target(redirectURI string) (host, source string) {
 	if u.Scheme == "http" || u.Scheme == "https" {
 		return u.Host, u.Scheme + "://" + u.Host
 	}
-	return "an app on this device (" + u.Scheme + ")", u.Scheme + ":"
+	return "", u.Scheme + ":"
 }

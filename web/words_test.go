@@ -22,6 +22,7 @@ import (
 	"github.com/leonelquinteros/gotext"
 
 	"authy/embed"
+	"authy/server/openid"
 	"authy/server/words"
 )
 
@@ -223,6 +224,12 @@ func allSaid(t *testing.T) said {
 	s.inGo(t, ".", saidBy)
 	s.inRefusals(t)
 	s.inGo(t, "../server/mail", map[string]int{"Text": 0, "Say": 0})
+	for _, scope := range append(openid.Scopes(), openid.Describe("")) {
+		s[scope.Detail] = "server/openid"
+		if !scope.Own {
+			s[scope.Title] = "server/openid"
+		}
+	}
 	for m := time.January; m <= time.December; m++ {
 		s[m.String()] = "server/words"
 	}

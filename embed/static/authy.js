@@ -6,11 +6,13 @@
 for (const button of document.querySelectorAll("[data-reveal]")) {
   const input = document.getElementById(button.dataset.reveal);
   if (!input) continue;
-  const name = button.getAttribute("aria-label").replace(/^Show /, "");
+  const shown = [button.dataset.hide, button.dataset.hideLabel];
+  const hidden = [button.textContent, button.getAttribute("aria-label")];
   const show = (visible) => {
     input.type = visible ? "text" : "password";
-    button.textContent = visible ? "Hide" : "Show";
-    button.setAttribute("aria-label", (visible ? "Hide " : "Show ") + name);
+    const [text, label] = visible ? shown : hidden;
+    button.textContent = text;
+    button.setAttribute("aria-label", label);
   };
   button.hidden = false;
   button.addEventListener("click", () => {
@@ -18,6 +20,14 @@ for (const button of document.querySelectorAll("[data-reveal]")) {
     input.focus();
   });
   input.form.addEventListener("submit", () => show(false));
+}
+
+// A code is sent as soon as it is whole, however it was typed or pasted.
+for (const input of document.querySelectorAll("[data-digits]")) {
+  input.addEventListener("input", () => {
+    const code = input.value.replace(/[\s-]/g, "");
+    if (code.length === Number(input.dataset.digits) && /^\d+$/.test(code)) input.form.requestSubmit();
+  });
 }
 
 // The logo of an application that cannot be shown is its letter instead.
@@ -84,9 +94,10 @@ const able = named && "parseRequestOptionsFromJSON" in (window.PublicKeyCredenti
 
 const passkeyForm = (form) => {
   const note = form.querySelector("[role=alert]");
-  const tell = (text) => {
-    note.hidden = !text;
-    note.firstElementChild.textContent = text;
+  const text = note.querySelector("p");
+  const tell = (wrong) => {
+    note.hidden = !wrong;
+    text.textContent = wrong ? text.dataset.text : "";
   };
   const send = (credential) => {
     form.elements.credential.value = JSON.stringify(credential.toJSON());
@@ -111,16 +122,15 @@ const passkeyForm = (form) => {
   };
   let clicked = false;
   form.querySelector("button").addEventListener("click", async () => {
-    tell("");
+    tell(false);
     clicked = true;
     try {
       await (form.dataset.passkey === "create" ? create() : get("optional"));
     } catch {
-      tell("That did not work. Try again, or choose another way.");
+      tell(true);
     }
     clicked = false;
   });
-  form.hidden = false;
   return () => clicked || get("conditional").catch(() => {}); // who declines types a password
 };
 
@@ -132,13 +142,14 @@ const offer = async (ask) => {
   setInterval(() => document.visibilityState === "visible" && ask(), 240000);
 };
 
-if (able) {
-  for (const form of document.querySelectorAll("form[data-passkey]")) {
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  form.hidden = !able;
+  if (able) {
     const ask = passkeyForm(form);
     if (document.querySelector("[autocomplete~=webauthn]")) offer(ask);
   }
-  for (const text of document.querySelectorAll("[data-without-passkeys]")) text.hidden = true;
 }
+for (const text of document.querySelectorAll("[data-without-passkeys]")) text.hidden = able;
 
 // The page that signs out of applications goes on when their frames have loaded, or after a while.
 const onward = document.getElementById("onward");

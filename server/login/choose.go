@@ -25,19 +25,39 @@ func (s *Service) Choose(ctx context.Context, by audit.Actor, b Browser, flowID,
 		return s.advance(ctx, by, b, f, f.request)
 	}
 	f.request.Drop("select_account")
-	text, err := json.Marshal(f.request)
-	if err != nil {
-		return nil, fmt.Errorf("keep a choice: %w", err)
-	}
-	f.record.Request, f.record.SessionID = string(text), storage.Ref(id.Session.ID)
-	err = s.db.Update(ctx, func(tx *storage.Tx) error { return tx.SaveFlow(ctx, f.record) })
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, ErrFlow
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keep a choice: %w", err)
+	f.record.SessionID = storage.Ref(id.Session.ID)
+	if err := s.saveRequest(ctx, f); err != nil {
+		return nil, err
 	}
 	return s.advance(ctx, by, b, f, f.request)
+}
+
+// Speak has the rest of a sign-in be in the languages that the person has chosen, and
+// no more in those that the client asks for.
+func (s *Service) Speak(ctx context.Context, b Browser, flowID, locales string) error {
+	_, f, err := s.openFlow(ctx, b, flowID)
+	if err != nil || f.request.UILocales == "" {
+		return err
+	}
+	f.request.UILocales = locales
+	return s.saveRequest(ctx, f)
+}
+
+// saveRequest keeps what a person has chosen about a request.
+func (s *Service) saveRequest(ctx context.Context, f *flow) error {
+	text, err := json.Marshal(f.request)
+	if err != nil {
+		return fmt.Errorf("keep a choice: %w", err)
+	}
+	f.record.Request = string(text)
+	err = s.db.Update(ctx, func(tx *storage.Tx) error { return tx.SaveFlow(ctx, f.record) })
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrFlow
+	}
+	if err != nil {
+		return fmt.Errorf("keep a choice: %w", err)
+	}
+	return nil
 }
 
 // climb is how far a session is from the authentication context that a client

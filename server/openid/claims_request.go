@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"authy/server/keyring"
+	"authy/server/words"
 	"authy/storage"
 )
 
@@ -245,6 +246,6 @@ func newClaimsMetadata() claimsMetadata {
 	}
 	return claimsMetadata{
 		ClaimTypes: []string{"normal"}, Claims: names, ClaimsParameter: true,
-		SubjectTypes: []string{"public", pairwise}, UserinfoAlgs: keyring.Algorithms, UILocales: []string{"en"},
+		SubjectTypes: []string{"public", pairwise}, UserinfoAlgs: keyring.Algorithms, UILocales: words.Tags(),
 	}
 }

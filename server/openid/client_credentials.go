@@ -58,7 +58,7 @@ func (p *Provider) ownToken(r *http.Request, sent *credentials) (*oidc.AccessTok
 	if err != nil {
 		return nil, err
 	}
-	asked := words(strings.Split(r.PostForm.Get("scope"), " "))
+	asked := unempty(strings.Split(r.PostForm.Get("scope"), " "))
 	answer, err := p.clientToken(ctx, c, key, asked, r.PostForm["resource"])
 	if _, told := errors.AsType[*oidc.Error](err); err != nil && !told {
 		err = internal(ctx, err)

@@ -25,8 +25,8 @@ type Logout struct {
 	RedirectURL string
 }
 
-// logoutParameters are those of section 2. logout_hint and ui_locales are taken
-// and make no difference: one browser has one session, and the pages one language.
+// logoutParameters are those of section 2. logout_hint is taken and makes no
+// difference: one browser has one session. ui_locales is for the pages.
 var logoutParameters = []string{
 	"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "logout_hint", "ui_locales",
 }

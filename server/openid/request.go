@@ -25,6 +25,8 @@ type Request struct {
 	// seconds; nil for any.
 	MaxAge    *int64 `json:"max_age,omitempty"`
 	LoginHint string `json:"login_hint,omitempty"`
+	// UILocales are the languages that the pages are to be in, the best first.
+	UILocales string `json:"ui_locales,omitempty"`
 	// HintSubject is the user whom id_token_hint or claims names, as the client
 	// knows them ([Provider.Subject]): a hint, not a proof.
 	HintSubject string `json:"hint_subject,omitempty"`
@@ -194,7 +196,7 @@ func isUnreserved(s string) bool {
 // checkHints takes an ID token as a hint about the user's session with this
 // very client (OpenID Connect Core 1.0, section 3.1.2.1), not with another.
 func (p *Provider) checkHints(ctx context.Context, client *storage.Client, r *Request, form url.Values) *Refusal {
-	r.Nonce, r.LoginHint = form.Get("nonce"), form.Get("login_hint")
+	r.Nonce, r.LoginHint, r.UILocales = form.Get("nonce"), form.Get("login_hint"), form.Get("ui_locales")
 	hint := form.Get("id_token_hint")
 	if hint == "" {
 		return nil

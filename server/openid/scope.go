@@ -4,24 +4,33 @@ import "slices"
 
 // scopes are the scopes that speak of a user, in words.
 var scopes = []Scope{
-	{"openid", "Know who you are", "An identifier of your account, and nothing else."},
-	{"profile", "Your name and picture", "And what else your profile says, such as a nickname, birthday or language."},
-	{"email", "Your e-mail address", "And whether it has been verified."},
-	{"phone", "Your phone number", "If your profile has one."},
-	{"address", "Your postal address", "If your profile has one."},
-	{"offline_access", "Stay connected", "Also while you are not using the app, until you take it back."},
-	{"groups", "Your organizations", "The names of the organizations you belong to, and your role in each."},
-	{"roles", "Your organizations and roles", "Which organizations you belong to, and as what."},
+	{"openid", "Know who you are", "An identifier of your account, and nothing else.", false},
+	{"profile", "See your name and picture", "And what else your profile says, such as your birthday or language.", false},
+	{"email", "See your email address", "And whether it has been verified.", false},
+	{"phone", "See your phone number", "If your profile has one.", false},
+	{"address", "See your postal address", "If your profile has one.", false},
+	{"offline_access", "Stay connected", "Also while you are not using it, until you take that back.", false},
+	{"groups", "See your organizations", "The names of the organizations you belong to, and your role in each.", false},
+	{"roles", "See your organizations and roles", "Which organizations you belong to, and as what.", false},
 }
 
 // Scope is a scope in words for the person who is asked.
-type Scope struct{ Name, Title, Detail string }
+type Scope struct {
+	Name, Title, Detail string
+	Own                 bool // one of an application's own, of which nothing is known here
+}
+
+// Scopes are those that there are words for.
+func Scopes() []Scope { return slices.Clone(scopes) }
+
+// ownDetail is all that is known of a scope of an application's own.
+const ownDetail = "A permission of the app's own."
 
 // Describe returns a scope in words.
 func Describe(name string) Scope {
 	i := slices.IndexFunc(scopes, func(s Scope) bool { return s.Name == name })
 	if i < 0 {
-		return Scope{Name: name, Title: "Use " + name, Detail: "A permission of the app's own."}
+		return Scope{name, "Use " + name, ownDetail, true}
 	}
 	return scopes[i]
 }

@@ -121,12 +121,12 @@ func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Refr
 	if err != nil {
 		return nil, err
 	}
-	return respond(s.p.rotate(ctx, c, key, r.Data.RefreshToken, words(r.Data.Scopes), r.PostForm["resource"]))(ctx)
+	return respond(s.p.rotate(ctx, c, key, r.Data.RefreshToken, unempty(r.Data.Scopes), r.PostForm["resource"]))(ctx)
 }
 
-// words leaves the empty scopes out that the library makes of an empty
+// unempty leaves the empty scopes out that the library makes of an empty
 // parameter, which counts as not sent (RFC 6749, section 3.1), and of spaces.
-func words(scopes oidc.SpaceDelimitedArray) []string {
+func unempty(scopes oidc.SpaceDelimitedArray) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope == "" })
 }
 

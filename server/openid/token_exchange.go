@@ -78,7 +78,7 @@ func readExchange(r *oidc.TokenExchangeRequest) (*exchanging, error) {
 			return nil, invalidExchange(one.name + " does not fit: only access tokens are exchanged, for access tokens")
 		}
 	}
-	in := &exchanging{subject: r.SubjectToken, actor: r.ActorToken, scopes: words(r.Scopes)}
+	in := &exchanging{subject: r.SubjectToken, actor: r.ActorToken, scopes: unempty(r.Scopes)}
 	for _, target := range append(slices.Clone([]string(r.Audience)), r.Resource...) {
 		if target != "" && !has(in.targets, target) {
 			in.targets = append(in.targets, target)

@@ -61,7 +61,7 @@ func liveThrough(t *testing.T, s *servertest.Server) map[string]string {
 	secrets["setup link"] = link
 	root := newVisitor(t, s)
 	root.leads(root.post("/setup", "token", link, "email", "root@example.com", "full_name", "Root",
-		"password", passphrase, "password_confirm", passphrase), "/account")
+		"password", passphrase, "password_confirm", passphrase), "/setup/next")
 	secrets["administrator's cookie"] = root.cookie("authy_session")
 
 	v := newVisitor(t, s)

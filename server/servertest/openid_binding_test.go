@@ -153,7 +153,7 @@ func TestAgreementCannotBeForged(t *testing.T) {
 	servertest.Post(t, victim, s.URL+"/sign-in", credentials(flow))
 	page := servertest.Get(t, victim, s.URL+"/consent?flow="+flow)
 	for _, text := range []string{
-		"Acme Internal Portal", "localhost:3000", bob, "Your e-mail address", "Your name and picture", "Stay connected",
+		"Acme Internal Portal", "localhost:3000", bob, "See your email address", "See your name and picture", "Stay connected",
 	} {
 		if !strings.Contains(page.Body, text) {
 			t.Errorf("the question does not say %q", text)

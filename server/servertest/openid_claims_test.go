@@ -68,7 +68,7 @@ func TestThePersonIsToldOfClaims(t *testing.T) {
 	start := authorizeURL(s, a.request(oauth2.GenerateVerifier(), "scope", "openid", "claims", `{"userinfo":{"email":null}}`))
 	page := servertest.Get(t, browser, start)
 	page = servertest.Get(t, browser, s.URL+page.Location().RequestURI())
-	if !strings.Contains(page.Body, "Your e-mail address") || strings.Contains(page.Body, "Your name and picture") {
+	if !strings.Contains(page.Body, "See your email address") || strings.Contains(page.Body, "See your name and picture") {
 		t.Errorf("the consent page does not say that the address is asked for, and nothing else: %s", page.Body)
 	}
 	s.Visit(t, browser, start, bob, bobPass)

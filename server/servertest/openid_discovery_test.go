@@ -41,7 +41,7 @@ func TestDiscoveryListsExactlyWhatWorks(t *testing.T) {
 		"claim_types_supported":                         {"normal"},
 		"userinfo_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
 		"introspection_signing_alg_values_supported":    {"RS256", "ES256", "EdDSA", "PS256"},
-		"ui_locales_supported":                          {"en"},
+		"ui_locales_supported":                          {"en", "de", "es"},
 		"id_token_signing_alg_values_supported":         {"RS256", "ES256", "EdDSA", "PS256"},
 		"grant_types_supported":                         {"authorization_code", "refresh_token", "client_credentials", deviceGrant, exchangeGrant},
 		"dpop_signing_alg_values_supported":             {"ES256", "EdDSA", "Ed25519", "PS256", "RS256"},

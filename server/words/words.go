@@ -37,17 +37,32 @@ var (
 // cannot fail on a program that was built.
 func load() []*Language {
 	all := []*Language{{tag: language.English}}
-	dirs, err := fs.ReadDir(embed.Words, "words")
-	if err != nil {
-		panic(fmt.Sprintf("impossible: list the embedded catalogues: %v", err))
-	}
-	for _, dir := range dirs {
+	for _, dir := range dirs() {
 		po := read(dir.Name())
 		all = append(all, &Language{
 			tag: language.MustParse(dir.Name()), po: po, texts: po.GetDomain().GetTranslations(),
 		})
 	}
 	return all
+}
+
+// Tags are the BCP 47 tags of all languages, English first. No catalogue is read
+// for them.
+func Tags() []string {
+	out := []string{language.English.String()}
+	for _, dir := range dirs() {
+		out = append(out, dir.Name())
+	}
+	return out
+}
+
+// dirs are the directories of the catalogues, one for each language but English.
+func dirs() []fs.DirEntry {
+	dirs, err := fs.ReadDir(embed.Words, "words")
+	if err != nil {
+		panic(fmt.Sprintf("impossible: list the embedded catalogues: %v", err))
+	}
+	return dirs
 }
 
 // read returns all catalogues of a language as one.

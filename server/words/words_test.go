@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"authy/server/words"
 )
 
@@ -26,6 +28,17 @@ func TestTheBestLanguageIsChosen(t *testing.T) {
 		if got := words.Choose(c.wishes...).Tag(); got != c.want {
 			t.Errorf("Choose(%q) = %s, want %s", c.wishes, got, c.want)
 		}
+	}
+}
+
+func TestEveryLanguageIsNamedByItsTag(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for _, l := range words.All() {
+		want = append(want, l.Tag())
+	}
+	if diff := cmp.Diff(want, words.Tags()); diff != "" {
+		t.Errorf("Tags (-want +got):\n%s", diff)
 	}
 }
 

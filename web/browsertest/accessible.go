@@ -26,14 +26,15 @@ func (b *Browser) Show(width int64, scheme string) {
 }
 
 // Barriers returns what on the page keeps someone out who cannot see it, or not
-// well, has a small screen, or no mouse.
+// well, has a small screen, or no mouse; also what axe-core finds, where
+// AUTHY_TEST_AXE names its script.
 func (b *Browser) Barriers() []string {
 	b.t.Helper()
 	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](barriers))
 	if err != nil {
 		b.t.Fatalf("look for barriers: %v", err)
 	}
-	return found
+	return append(found, b.axe()...)
 }
 
 // barriers looks at the page as it is, with all that can be unfolded. Contrast

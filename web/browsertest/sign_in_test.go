@@ -108,7 +108,15 @@ func TestTheSetupLinkMakesTheFirstAdministrator(t *testing.T) {
 	b.Click("#create", "[aria-invalid=true]")
 	b.Fill("#password", "four quiet words here")
 	b.Fill("#password_confirm", "four quiet words here")
-	b.Click("#create", "#sign-out")
+	b.Click("#create", "#setup-next")
+	tour{Browser: b, t: t, s: s}.look("setup steps")
+	b.Click("#step-totp", "#totp-secret, #prove")
+	b.Click("#to-setup", "#setup-progress")
+	b.Click("#finish", "main:not(.medium)")
+	b.Do(chromedp.Navigate(s.URL + "/account"))
+	if b.Has("#to-setup") {
+		t.Error("the steps go on after their end")
+	}
 	admin, err := s.Accounts.Find(t.Context(), "alice@example.com")
 	if err != nil || !admin.IsAdmin {
 		t.Errorf("after the setup page: %+v, %v", admin, err)
