@@ -58,6 +58,11 @@ func TestAProviderIsAddedTestedChangedAndRemovedByPages(t *testing.T) {
 	guest.leads(guest.join(guest.via("lab"), "full_name", "Pat"), "/account")
 	v.page(v.get(providerPages+"/lab"), 200, `<dd id="identities">1</dd>`)
 
+	got := in(t, s, root).call("GET", providersPath+"/lab", nil).succeeded(200, "Provider retrieved successfully")
+	if got.at("provider", "identities") != 1.0 || got.at("provider", "last_used_at") == nil {
+		t.Errorf("the API says %s", got.Raw)
+	}
+
 	edit := v.page(v.get(providerPages+"/lab/edit"), 200, `name="auth_method"`)
 	if strings.Contains(edit.Body, stub.Secret) {
 		t.Error("the form shows the secret")
