@@ -100,7 +100,8 @@ func fill(v reflect.Value, text string, yes bool) {
 		for i := range v.NumField() {
 			fill(v.Field(i), text, yes)
 		}
-		if field, ok := v.Addr().Interface().(*inputView); ok { // no two of a form have one name
+		if v.Type() == reflect.TypeFor[inputView]() { // no two of a form have one name
+			field := v.Addr().Interface().(*inputView)
 			field.Name += strconv.FormatInt(fieldsFilled.Add(1), 10)
 		}
 	default:

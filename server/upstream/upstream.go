@@ -57,7 +57,7 @@ func (s *Service) Begin(ctx context.Context, p *storage.Provider, ask provider.A
 	if ask.Again && !provider.ProvesAgain(p.Kind) {
 		return nil, &provider.Refusal{
 			Kind: provider.Misconfigured, Reason: "cannot_ask_again",
-			Text: p.Name + " cannot confirm that it is you right now. Use your password or a passkey, or sign in another way.",
+			Text: "This provider cannot confirm that it is you right now. Use your password or a passkey, or sign in another way.",
 		}
 	}
 	return d.begin(ctx, time.Now(), ask)
