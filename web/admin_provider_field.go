@@ -170,7 +170,7 @@ var providerManners = []providerInput{
 	},
 	{
 		inputView: inputView{Name: "attributes", Label: msg("Attributes"), Kind: textArea, Mono: true, Hint: msg("One in each line, as claim=attribute, where the usual names are not used.")},
-		kinds:     samlKind, read: readAttributes, write: func(*provider.Description, string) {}, // it can be wrong
+		kinds:     samlKind, read: readAttributes, write: func(*provider.Description, string) {},
 	},
 }
 

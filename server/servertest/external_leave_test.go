@@ -228,7 +228,8 @@ func TestAnotherAuthyKnowsThisOneByItsKeys(t *testing.T) {
 	})
 	d := provider.Description{
 		Slug: "there", Kind: provider.OIDC, Name: "There", Issuer: there.URL, ClientID: client.id,
-		Options: provider.Options{AuthMethod: provider.AuthKey, Groups: "zoneinfo"}, // which only userinfo has
+		// Only userinfo has it.
+		Options: provider.Options{AuthMethod: provider.AuthKey, Groups: "zoneinfo"},
 	}
 	if _, err := s.Providers.Create(t.Context(), audit.Shell(), d); err != nil {
 		t.Fatal(err)

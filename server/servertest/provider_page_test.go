@@ -33,7 +33,7 @@ func TestAProviderIsAddedTestedChangedAndRemovedByPages(t *testing.T) {
 	v, stub := adminVisitor(t, s), servertest.NewStubOIDC(t)
 	v.page(v.get(providerPages), 200, "There are none yet")
 	v.page(v.get(providerPages+"/new"), 200, `href="/admin/providers/new?kind=saml"`)
-	page := v.page(v.get(providerPages+"/new?kind=oidc"), 200, s.URL+"/external/oidc/callback") // before anything is typed
+	page := v.page(v.get(providerPages+"/new?kind=oidc"), 200, s.URL+"/external/oidc/callback")
 	if got := page.Hidden().Get("slug"); got != "oidc" {
 		t.Errorf("the slug is %q, want oidc", got)
 	}

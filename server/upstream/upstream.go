@@ -80,7 +80,8 @@ func (s *Service) Finish(
 
 // Logout returns where a browser is sent to end its session at the provider too,
 // and comes back to returnURL from; nil if the provider has no such place. The
-// state, that of returnURL if it has one, is the request id of the trip. An error is a [provider.Refusal].
+// state, that of returnURL if it has one, is the request id of the trip. An error is a
+// [provider.Refusal].
 func (s *Service) Logout(
 	ctx context.Context, p *storage.Provider, u *storage.UpstreamSession, returnURL string,
 ) (*provider.Request, error) {
