@@ -170,7 +170,7 @@ var providerManners = []providerInput{
 	},
 	{
 		inputView: inputView{Name: "attributes", Label: msg("Attributes"), Kind: textArea, Mono: true, Hint: msg("One in each line, as claim=attribute, where the usual names are not used.")},
-		kinds:     samlKind, read: readAttributes, write: func(*provider.Description, string) {}, // it can be wrong
+		kinds:     samlKind, read: readAttributes, write: func(*provider.Description, string) {},
 	},
 }
 
@@ -234,24 +234,24 @@ func providerFields(kind string, d providerDesk, adding bool, p *provider.Provid
 }
 
 // fit makes a field fit who looks at it, and what there is.
-func (in *inputView) fit(kind string, d providerDesk, adding bool, p *provider.Provider, roles []string) {
+func (i *inputView) fit(kind string, d providerDesk, adding bool, p *provider.Provider, roles []string) {
 	switch {
-	case in.Name == "roles":
-		in.Value = strings.Join(roles, "\n")
+	case i.Name == "roles":
+		i.Value = strings.Join(roles, "\n")
 		if d.home != nil {
-			in.Hint = msg("One in each line, as group=role. The group * is everyone who comes. Roles are admin, member and guest.")
+			i.Hint = msg("One in each line, as group=role. The group * is everyone who comes. Roles are admin, member and guest.")
 		}
-	case in.Name == "client_secret" && adding:
-		in.Required = kind != provider.OIDC
-	case in.Name == "client_secret" && p.Secret != "":
-		in.Hint = msg("It is kept unless you enter another. Another issuer needs it again.")
-	case in.Name == "metadata" && !adding:
-		in.Hint = msg("What is known is kept unless you enter another.")
-	case in.Name == "domains" && d.home != nil:
-		in.Hint = msg("One in each line, of those that your organization was granted.")
-	case in.Name == "registration" && d.home != nil && in.Value != provider.RegistrationOpen:
-		in.Options = slices.DeleteFunc(in.Options, func(o optionView) bool { return o.Value == provider.RegistrationOpen })
-	case d.home != nil && slices.Contains(aloneAdmin, in.Name):
-		in.ReadOnly, in.Hint = true, msg("Only an administrator of the server can set this.")
+	case i.Name == "client_secret" && adding:
+		i.Required = kind != provider.OIDC
+	case i.Name == "client_secret" && p.Secret != "":
+		i.Hint = msg("It is kept unless you enter another. Another issuer needs it again.")
+	case i.Name == "metadata" && !adding:
+		i.Hint = msg("What is known is kept unless you enter another.")
+	case i.Name == "domains" && d.home != nil:
+		i.Hint = msg("One in each line, of those that your organization was granted.")
+	case i.Name == "registration" && d.home != nil && i.Value != provider.RegistrationOpen:
+		i.Options = slices.DeleteFunc(i.Options, func(o optionView) bool { return o.Value == provider.RegistrationOpen })
+	case d.home != nil && slices.Contains(aloneAdmin, i.Name):
+		i.ReadOnly, i.Hint = true, msg("Only an administrator of the server can set this.")
 	}
 }

@@ -93,7 +93,7 @@ func (wb *Web) join(w http.ResponseWriter, r *http.Request) error {
 		return wb.renderNewcomer(w, r, http.StatusBadRequest, page)
 	case told && (f.Kind == fault.Conflict || f.Kind == fault.RateLimited || f.Kind == fault.Unavailable):
 		setRetryAfter(w, f)
-		page.Problem = f.Error()
+		page.Problem = wb.explain(r, f)
 		return wb.renderNewcomer(w, r, statuses[f.Kind], page)
 	case err != nil:
 		return err

@@ -176,7 +176,7 @@ func (wb *Web) turn(w http.ResponseWriter, r *http.Request, err error) error {
 		back = wb.say(r, "Back to your account")
 	}
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Not signed in", messagePage{
-		Heading: wb.say(r, "That did not work"), Text: []string{f.Error()}, Problem: true, Link: turned.Back, LinkText: back,
+		Heading: wb.say(r, "That did not work"), Text: []string{wb.explain(r, f)}, Problem: true, Link: turned.Back, LinkText: back,
 	}))
 	return nil
 }
@@ -284,7 +284,7 @@ func (wb *Web) organization(w http.ResponseWriter, r *http.Request) error {
 	page := organizationPage{Email: r.PostForm.Get("email"), Flow: r.PostForm.Get("flow")}
 	found, err := wb.Login.DoorFor(r.Context(), actor(r), page.Email)
 	if f, told := fault.As(err); told && f.Fields != nil {
-		page.Problem = strings.Join(f.Fields["email"], " ")
+		page.Problem = wb.say(r, strings.Join(f.Fields["email"], " "))
 		wb.renderOrganization(w, r, http.StatusBadRequest, page)
 		return nil
 	}

@@ -136,6 +136,7 @@ func fill(v reflect.Value, text string, yes bool) {
 	}
 }
 
+
 // filled is a full view of the page: every string is text and every boolean yes.
 func filled(data any, text string, yes bool) view {
 	page := reflect.New(reflect.TypeOf(data)).Elem()

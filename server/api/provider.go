@@ -44,6 +44,9 @@ type providerView struct {
 	RedirectURI    string    `json:"redirect_uri" doc:"What to register at the provider"`
 	CreatedAt      time.Time `json:"created_at"`
 	UpdatedAt      time.Time `json:"updated_at"`
+	// Only of one that is asked for by its slug.
+	Identities *int64     `json:"identities,omitempty" doc:"How many accounts are linked by it; only of one provider that is asked for"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty" doc:"When somebody came in by it last; only of one provider that is asked for"`
 	ProviderSettings
 }
 
@@ -65,6 +68,19 @@ func (a *API) providerOutOf(p *provider.Provider, err error) (*providerOut, erro
 		return nil, err
 	}
 	return &providerOut{a.providerViewOf(p)}, nil
+}
+
+// usedOutOf is [API.providerOutOf] with how the provider is used.
+func (a *API) usedOutOf(u *provider.Used, err error) (*providerOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	view := a.providerViewOf(&u.Provider)
+	view.Identities = &u.Use.Identities
+	if at := u.Use.LastUsedAt.Time; !at.IsZero() {
+		view.LastUsedAt = &at
+	}
+	return &providerOut{view}, nil
 }
 
 type providersOut struct {
@@ -113,11 +129,11 @@ type OrgProviderIn struct {
 }
 
 func (a *API) provider(ctx context.Context, _ *session.Identity, by audit.Actor, in *OrgProviderIn) (*providerOut, error) {
-	return a.providerOutOf(a.Providers.Show(ctx, by, in.ID, in.Provider))
+	return a.usedOutOf(a.Providers.Inspect(ctx, by, in.ID, in.Provider))
 }
 
 func (a *API) anyProvider(ctx context.Context, _ *session.Identity, by audit.Actor, in *ProviderIn) (*providerOut, error) {
-	return a.providerOutOf(a.Providers.Show(ctx, by, "", in.Provider))
+	return a.usedOutOf(a.Providers.Inspect(ctx, by, "", in.Provider))
 }
 
 func (a *API) deleteProvider(ctx context.Context, _ *session.Identity, by audit.Actor, in *OrgProviderIn) (*nothing, error) {

@@ -200,7 +200,7 @@ func TestWhoCannotProveAnewByAProviderIsToldOtherWays(t *testing.T) {
 	if strings.Contains(page.Body, "/external/google/start") {
 		t.Error("there is a button that cannot work")
 	}
-	v.page(v.post("/external/google/start", "flow", flow), 503, "Google cannot confirm that it is you right now. Use your password or a passkey")
+	v.page(v.post("/external/google/start", "flow", flow), 503, "This provider cannot confirm that it is you right now. Use your password or a passkey")
 	if stub.Asked("/o/oauth2/v2/auth") != 1 {
 		t.Error("somebody was sent to Google, which shows an error of its own")
 	}
@@ -228,7 +228,8 @@ func TestAnotherAuthyKnowsThisOneByItsKeys(t *testing.T) {
 	})
 	d := provider.Description{
 		Slug: "there", Kind: provider.OIDC, Name: "There", Issuer: there.URL, ClientID: client.id,
-		Options: provider.Options{AuthMethod: provider.AuthKey, Groups: "zoneinfo"}, // which only userinfo has
+		// Only userinfo has it.
+		Options: provider.Options{AuthMethod: provider.AuthKey, Groups: "zoneinfo"},
 	}
 	if _, err := s.Providers.Create(t.Context(), audit.Shell(), d); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func TestAProviderIsAddedTestedChangedAndRemovedByPages(t *testing.T) {
 	v, stub := adminVisitor(t, s), servertest.NewStubOIDC(t)
 	v.page(v.get(providerPages), 200, "There are none yet")
 	v.page(v.get(providerPages+"/new"), 200, `href="/admin/providers/new?kind=saml"`)
-	page := v.page(v.get(providerPages+"/new?kind=oidc"), 200, s.URL+"/external/oidc/callback") // before anything is typed
+	page := v.page(v.get(providerPages+"/new?kind=oidc"), 200, s.URL+"/external/oidc/callback")
 	if got := page.Hidden().Get("slug"); got != "oidc" {
 		t.Errorf("the slug is %q, want oidc", got)
 	}
@@ -57,6 +57,11 @@ func TestAProviderIsAddedTestedChangedAndRemovedByPages(t *testing.T) {
 	guest := newVisitor(t, s)
 	guest.leads(guest.join(guest.via("lab"), "full_name", "Pat"), "/account")
 	v.page(v.get(providerPages+"/lab"), 200, `<dd id="identities">1</dd>`)
+
+	got := in(t, s, root).call("GET", providersPath+"/lab", nil).succeeded(200, "Provider retrieved successfully")
+	if got.at("provider", "identities") != 1.0 || got.at("provider", "last_used_at") == nil {
+		t.Errorf("the API says %s", got.Raw)
+	}
 
 	edit := v.page(v.get(providerPages+"/lab/edit"), 200, `name="auth_method"`)
 	if strings.Contains(edit.Body, stub.Secret) {

@@ -57,7 +57,7 @@ func (s *Service) Begin(ctx context.Context, p *storage.Provider, ask provider.A
 	if ask.Again && !provider.ProvesAgain(p.Kind) {
 		return nil, &provider.Refusal{
 			Kind: provider.Misconfigured, Reason: "cannot_ask_again",
-			Text: p.Name + " cannot confirm that it is you right now. Use your password or a passkey, or sign in another way.",
+			Text: "This provider cannot confirm that it is you right now. Use your password or a passkey, or sign in another way.",
 		}
 	}
 	return d.begin(ctx, time.Now(), ask)
@@ -80,7 +80,8 @@ func (s *Service) Finish(
 
 // Logout returns where a browser is sent to end its session at the provider too,
 // and comes back to returnURL from; nil if the provider has no such place. The
-// state, that of returnURL if it has one, is the request id of the trip. An error is a [provider.Refusal].
+// state, that of returnURL if it has one, is the request id of the trip. An error is a
+// [provider.Refusal].
 func (s *Service) Logout(
 	ctx context.Context, p *storage.Provider, u *storage.UpstreamSession, returnURL string,
 ) (*provider.Request, error) {
