@@ -66,7 +66,7 @@ func (r Reader) VisitsOf(ctx context.Context, userID string) ([]Visit, error) {
 // to services, that are to be looked at at now, the longest due first.
 func (r Reader) SessionsToCheck(ctx context.Context, now time.Time, limit int) ([]Session, error) {
 	const due = "SELECT session_id FROM (SELECT session_id FROM %s WHERE check_at <= ? ORDER BY check_at, session_id LIMIT ?) AS %s"
-	where := fmt.Sprintf("id IN ("+due+" UNION "+due+")", "visits", "a", "service_visits", "b")
+	where := fmt.Sprintf("id IN ("+due+" UNION ALL "+due+")", "visits", "due_visits", "service_visits", "due_service_visits")
 	return list[Session](ctx, r, "id", where, At(now), limit, At(now), limit)
 }
 

@@ -160,7 +160,7 @@ func statements(t testing.TB, db *storage.DB) map[string][]storage.Statement {
 // small are the tables that stay so, by the names that bun gives them, too; linked
 // is the slice of events that SaveEventLinks is given.
 var small = []string{
-	"meta", "keys", "key", "event_heads", "event_head", "linked", "providers", "provider", "certificates", "certificate", "services", "service",
+	"meta", "keys", "key", "event_heads", "event_head", "linked", "providers", "provider", "certificates", "certificate", "services", "service", "due_visits", "due_service_visits",
 }
 
 // partial are the indexes that hold few rows.

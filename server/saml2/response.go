@@ -59,6 +59,9 @@ func (s *SP) FinishUnsolicited(ctx context.Context, answer url.Values) (*storage
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(candidates) == 0 {
+		return nil, nil, untrue("wrong_issuer")
+	}
 	err = untrue("unsolicited")
 	for i := range candidates {
 		p := &candidates[i]

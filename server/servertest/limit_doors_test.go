@@ -94,7 +94,7 @@ func TestEveryDoorIsCounted(t *testing.T) {
 		}},
 		{"saml-logout-address", 300, []door{
 			{method: post, path: "/saml/sp/slo", body: "SAMLRequest=x"},
-			{method: http.MethodGet, path: "/saml/sp/slo?SAMLRequest=x"},
+			{method: post, path: "/saml/sp/slo", body: "SAMLResponse=x"},
 		}},
 		{"challenge-address", 1500, []door{
 			{method: post, path: api + "webauthn/login/begin", body: `{}`},

@@ -130,7 +130,8 @@ func TestWhoDoesNotManageSAMLServicesDoesNotSeeTheirPages(t *testing.T) {
 	ours := "/organizations/" + home.ID + "/saml"
 	paths := []string{"", "/new", "/services/cloud", "/services/cloud/edit", "/services/cloud/remove"}
 	keys := []string{"/keys", "/keys/turn", "/keys/retire/x"}
-	for who, want := range map[string][2]int{bob: {403, 403}, frank: {403, 404}} { // in the administration, in the organization
+	// What they get in the administration, and in the organization.
+	for who, want := range map[string][2]int{bob: {403, 403}, frank: {403, 404}} {
 		p := samlPages{t, s, servertest.Browser(t), ""}
 		s.SignIn(t, p.browser, who, seedPassword(who))
 		for _, path := range append(paths, keys...) {

@@ -42,6 +42,18 @@ type stubService struct {
 // newStubService starts a service that authy knows by a name, and returns it and its address.
 func newStubService(t *testing.T, s *servertest.Server, name string) (service *stubService, home string) {
 	t.Helper()
+	service, home = startStubService(t)
+	d := saml2.Description{Name: name, Metadata: service.document(t)}
+	if _, err := s.SAMLServices.Create(t.Context(), audit.Shell(), d); err != nil {
+		t.Fatal(err)
+	}
+	service.know(t, s)
+	return service, home
+}
+
+// startStubService starts a service that authy does not know yet.
+func startStubService(t *testing.T) (service *stubService, home string) {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -72,21 +84,22 @@ func newStubService(t *testing.T, s *servertest.Server, name string) (service *s
 		MetadataURL: page("/metadata"), AcsURL: page("/acs"), SloURL: page("/slo"),
 		SignatureMethod: dsig.RSASHA256SignatureMethod, LogoutBindings: []string{saml.HTTPRedirectBinding},
 	}
-	v.know(t, s, name)
 	return v, server.URL
 }
 
-// know has the service and authy read each other's metadata.
-func (v *stubService) know(t *testing.T, s *servertest.Server, name string) {
+// document is the metadata of the service.
+func (v *stubService) document(t *testing.T) string {
 	t.Helper()
 	raw, err := xml.Marshal(v.Metadata())
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := saml2.Description{Name: name, Metadata: string(raw)}
-	if _, err := s.SAMLServices.Create(t.Context(), audit.Shell(), d); err != nil {
-		t.Fatal(err)
-	}
+	return string(raw)
+}
+
+// know has the service read authy's metadata.
+func (v *stubService) know(t *testing.T, s *servertest.Server) {
+	t.Helper()
 	v.IDPMetadata = new(saml.EntityDescriptor)
 	document := servertest.Get(t, servertest.Browser(t), s.URL+saml2.MetadataPath)
 	if err := xml.Unmarshal([]byte(document.Body), v.IDPMetadata); err != nil {
