@@ -121,6 +121,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Activity = activity.New(db)
 	s.Overview = overview.New(db, c)
 	s.Tokens = token.New(db, s.Orgs)
+	s.Tokens.Mail = s.Mail
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
 	s.Sessions.Within(c.Session.Idle.Duration)
 	s.Outbound = outbound.New(c.Outbound.Allow)

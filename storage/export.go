@@ -21,12 +21,6 @@ func (r Reader) InvitationsBy(ctx context.Context, userID string) ([]Invitation,
 	return list[Invitation](ctx, r, "created_at, id", "invited_by_id = ?", userID)
 }
 
-// InvitationsTo returns every invitation to an address that is still kept, the
-// oldest first.
-func (r Reader) InvitationsTo(ctx context.Context, email string) ([]Invitation, error) {
-	return list[Invitation](ctx, r, "created_at, id", "email = ?", email)
-}
-
 // MailsTo returns every mail to an address that waits to be sent, without its
 // body, the oldest first.
 func (r Reader) MailsTo(ctx context.Context, email string) ([]Mail, error) {

@@ -50,6 +50,12 @@ func (r Reader) LiveInvitations(
 	return found, translate(err)
 }
 
+// InvitationsTo returns every invitation to an address that is still kept, the
+// oldest first.
+func (r Reader) InvitationsTo(ctx context.Context, email string) ([]Invitation, error) {
+	return list[Invitation](ctx, r, "created_at, id", "email = ?", email)
+}
+
 // InsertInvitation adds an invitation; [ErrTaken] says that the address has one.
 func (tx *Tx) InsertInvitation(ctx context.Context, i *Invitation) error {
 	return insert(ctx, tx, i)

@@ -29,10 +29,10 @@ func (wb *Web) showApps(w http.ResponseWriter, r *http.Request, id *session.Iden
 	var page accountAppsPage
 	for _, one := range all {
 		if one.Since.IsZero() {
-			page.Given = append(page.Given, appOf(one))
+			page.Given = append(page.Given, wb.appOf(one))
 			continue
 		}
-		page.Apps = append(page.Apps, appOf(one))
+		page.Apps = append(page.Apps, wb.appOf(one))
 	}
 	if page.Left, err = wb.left(r, id.User.ID); err != nil {
 		return err
@@ -53,8 +53,8 @@ func logosOf(apps []appView) []string {
 	return out
 }
 
-func appOf(c openid.Connection) appView {
-	view := appView{ID: c.Client.ClientID, Name: c.Client.Name, Since: c.Since, Home: homeOf(c.Client)}
+func (wb *Web) appOf(c openid.Connection) appView {
+	view := appView{ID: c.Client.ClientID, Name: c.Client.Name, Since: c.Since, Home: homeOf(c.Client, wb.Accounts.PublicURL)}
 	if logoSource(c.Client.LogoURI) != "" {
 		view.Logo = c.Client.LogoURI
 	}
@@ -67,15 +67,25 @@ func appOf(c openid.Connection) appView {
 	return view
 }
 
-// homeOf is where an application is opened: where it begins a sign-in
+// homeOf is where an application is opened: where it begins a sign-in by this issuer
 // (OpenID Connect Core 1.0, section 4), or else its home page.
-func homeOf(c *registry.Client) string {
-	for _, address := range []string{c.Options.InitiateLoginURI, c.ClientURI} {
-		if u, err := url.Parse(address); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-			return address
-		}
+func homeOf(c *registry.Client, issuer string) string {
+	if u, ok := webPage(c.Options.InitiateLoginURI); ok {
+		query := u.Query()
+		query.Set("iss", issuer)
+		u.RawQuery = query.Encode()
+		return u.String()
+	}
+	if u, ok := webPage(c.ClientURI); ok {
+		return u.String()
 	}
 	return ""
+}
+
+// webPage reads the address of a page on the web.
+func webPage(address string) (*url.URL, bool) {
+	u, err := url.Parse(address)
+	return u, err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
 // showRemoveApp asks whether someone really wants to shut an application out.
@@ -92,7 +102,7 @@ func (wb *Web) showRemoveApp(w http.ResponseWriter, r *http.Request) error {
 	if i < 0 {
 		return openid.ErrNoConsent
 	}
-	wb.pages.render(w, r, http.StatusOK, "remove_app", wb.view(r, "Remove an app", removeAppPage{appOf(apps[i])}))
+	wb.pages.render(w, r, http.StatusOK, "remove_app", wb.view(r, "Remove an app", removeAppPage{wb.appOf(apps[i])}))
 	return nil
 }
 

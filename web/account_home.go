@@ -51,7 +51,7 @@ func (wb *Web) showHome(w http.ResponseWriter, r *http.Request, id *session.Iden
 	}
 	for _, one := range apps {
 		if one.Client.IsActive {
-			page.Apps = append(page.Apps, appOf(one))
+			page.Apps = append(page.Apps, wb.appOf(one))
 		}
 	}
 	wb.ownPageWith(w, r, http.StatusOK, "account_home", "Your account", page, foreign{logos: logosOf(page.Apps)})

@@ -30,6 +30,7 @@ const (
 	FactorRemoved        Kind = "factor_removed" // about says which
 	RecoveryCodesRenewed Kind = "recovery_codes_renewed"
 	RecoveryCodeUsed     Kind = "recovery_code_used"
+	TokenMade            Kind = "token_made" // about is its name
 	NewDevice            Kind = "new_device"
 	FailuresBefore       Kind = "failures_before"   // a sign-in that succeeded
 	HalfSignIn           Kind = "half_sign_in"      // the password, and not the second factor
@@ -58,7 +59,7 @@ func Kinds() []Kind {
 	return []Kind{
 		ResetPassword, VerifyEmail, ChangeEmail, EmailInUse, Register, AccountExists, Invitation,
 		PasswordChanged, PasswordReset, EmailChangeRequested, EmailChanged, FactorAdded, FactorRemoved,
-		RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FailuresBefore, HalfSignIn, FactorNeeded,
+		TokenMade, RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FailuresBefore, HalfSignIn, FactorNeeded,
 		IdentityLinked, IdentityUnlinked, AccountCleared, test,
 	}
 }

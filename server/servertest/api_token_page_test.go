@@ -76,3 +76,16 @@ func TestAFormForATokenKeepsWhatWasTyped(t *testing.T) {
 		}
 	}
 }
+
+func TestSomebodyIsToldOfATokenInTheirName(t *testing.T) {
+	t.Parallel()
+	mailed(t, func(t *testing.T, s *servertest.Server, box *servertest.Outbox) {
+		v := newVisitor(t, s)
+		s.SignIn(t, v.browser, bob, bobPass)
+		v.leads(v.post("/account/tokens", "name", "Backup", "scope", "audit:read", "days", "7"), "/account/tokens")
+		letter := box.Next(t, bob, "An API token was made")
+		if !strings.Contains(letter.Text, "the new token “Backup”") || strings.Contains(letter.Text, "authy_pat_") {
+			t.Errorf("the mail says %q", letter.Text)
+		}
+	})
+}

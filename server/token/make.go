@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/storage"
 )
 
@@ -107,6 +108,9 @@ func (s *Service) Make(ctx context.Context, by audit.Actor, o Owner, in NewToken
 		if err := tx.InsertAPIToken(ctx, t); err != nil {
 			return fmt.Errorf("make API token %s: %w", t.ID, err)
 		}
+		if err := s.tell(ctx, tx, by, now, t); err != nil {
+			return err
+		}
 		return audit.Record(ctx, tx, by, now, event("token.create", t))
 	})
 	if err != nil {
@@ -117,6 +121,18 @@ func (s *Service) Make(ctx context.Context, by audit.Actor, o Owner, in NewToken
 			"user_id", o.UserID, "org_id", o.OrgID)
 	}
 	return t, text, nil
+}
+
+// tell tells the user in whose name a token was made.
+func (s *Service) tell(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, t *Token) error {
+	if t.UserID == "" {
+		return nil
+	}
+	user, err := tx.User(ctx, string(t.UserID))
+	if err != nil {
+		return fmt.Errorf("look user %s up: %w", t.UserID, err)
+	}
+	return s.Mail.Notice(ctx, tx, by, now, user, mail.TokenMade, t.Name)
 }
 
 func (n NewToken) token(by audit.Actor, o Owner, text string, now time.Time) *Token {

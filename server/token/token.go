@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"authy/server/fault"
+	"authy/server/mail"
 	"authy/server/org"
 	"authy/server/seen"
 	"authy/server/session"
@@ -39,6 +40,9 @@ type Token = storage.APIToken
 
 // Service decides about tokens.
 type Service struct {
+	// Mail tells people of tokens that are made in their name; nil tells nobody.
+	Mail *mail.Queue
+
 	db   *storage.DB
 	orgs *org.Service
 	seen *seen.Uses
