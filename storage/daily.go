@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -25,9 +26,12 @@ func (r Reader) DailyCounts(ctx context.Context, from string) ([]DailyCount, err
 	return list[DailyCount](ctx, r, "day, name, part", "day >= ?", from)
 }
 
-// CountedEvents returns the seq of the event up to which is counted.
+// CountedEvents returns the seq of the event up to which is counted, 0 before any.
 func (r Reader) CountedEvents(ctx context.Context) (int64, error) {
 	mark, err := find[meta](ctx, r, "name = ?", countedMark)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -41,8 +45,9 @@ func (r Reader) CountedEvents(ctx context.Context) (int64, error) {
 // SaveDailyCounts adds what was counted of the events after one seq up to
 // another. It says false, and adds nothing, if another has counted them meanwhile.
 func (tx *Tx) SaveDailyCounts(ctx context.Context, after, upTo int64, counts []DailyCount) (bool, error) {
-	res, err := tx.conn.hot(ctx, "UPDATE meta SET value = ? WHERE name = ? AND value = ?",
-		strconv.FormatInt(upTo, 10), countedMark, strconv.FormatInt(after, 10))
+	res, err := tx.conn.hot(ctx, `INSERT INTO meta (name, value) VALUES (?, ?)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE meta.value = ?`,
+		countedMark, strconv.FormatInt(upTo, 10), strconv.FormatInt(after, 10))
 	if err != nil {
 		return false, translate(err)
 	}

@@ -58,7 +58,7 @@ var matters = map[string]struct{ text, link, linkText string }{
 	overview.CertificateEnds: {msg("The SAML certificate ends on %s. Rotate it while services can still fetch the new one."), "/admin/saml", msg("SAML services")},
 	overview.KeyOld:          {msg("Signing keys are older than a year and are not rotated by themselves: %d."), "/admin/keys", msg("Keys")},
 	overview.KeyTurns:        {msg("A new signing key takes over on %s. There is nothing to do."), "/admin/keys", msg("Keys")},
-	overview.AdminsPlain:     {msg("Administrators without a second factor: %d."), "/admin/users?admin=true&factor=false", msg("Show them")},
+	overview.AdminsPlain:     {msg("Administrators without a second factor: %d."), "/admin/users?kind=plain-admin", msg("Show them")},
 	overview.OneAdmin:        {msg("There is only one administrator. If they lose access, somebody needs a shell on the server."), "/admin/users", msg("Users")},
 	overview.LimitsOff:       {msg("Attempts to sign in are not limited: passwords can be guessed without end."), "/admin/settings", msg("Settings")},
 	overview.PlainHTTP:       {msg("The server is reached without TLS: passwords can be read on the way."), "/admin/settings", msg("Settings")},

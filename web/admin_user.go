@@ -49,6 +49,7 @@ var userStates = map[string]stateView{
 var userKinds = []struct{ value, label string }{
 	{"", msg("Everyone")},
 	{"admin", msg("Administrators")},
+	{"plain-admin", msg("Administrators without a second factor")},
 	{"no-factor", msg("Without a second factor")},
 	{"factor", msg("With a second factor")},
 }
@@ -87,15 +88,13 @@ func userRowOf(u *account.User) userRow {
 func (wb *Web) showUsers(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	q := r.URL.Query()
 	filter, kind := account.Filter{Status: account.Status(q.Get("status"))}, q.Get("kind")
-	yes, no := true, false
-	switch {
-	case kind == "admin", q.Get("admin") == "true":
-		filter.Admin = &yes
-	case kind == "factor":
-		filter.HasFactor = &yes
-	}
-	if kind == "no-factor" || q.Get("factor") == "false" {
-		filter.HasFactor = &no
+	switch kind {
+	case "admin":
+		filter.Admin = new(true)
+	case "plain-admin":
+		filter.Admin, filter.HasFactor = new(true), new(false)
+	case "factor", "no-factor":
+		filter.HasFactor = new(kind == "factor")
 	}
 	users, next, err := wb.Accounts.Search(r.Context(), id.Actor(actor(r)), filter, q.Get("search"), q.Get("after"), adminListed)
 	if err != nil {

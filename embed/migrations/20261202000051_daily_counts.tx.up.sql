@@ -1,6 +1,6 @@
 -- How often something happened on a day, by the audit log: a day in UTC as
--- YYYY-MM-DD, what, and which part of it. The row of meta says up to which event
--- of the chain it is counted.
+-- YYYY-MM-DD, what, and which part of it. A row of meta, events_counted, says up to
+-- which event of the chain it is counted.
 
 CREATE TABLE daily_counts (
 	day TEXT NOT NULL,
@@ -9,4 +9,3 @@ CREATE TABLE daily_counts (
 	count BIGINT NOT NULL,
 	PRIMARY KEY (day, name, part)
 );
-INSERT INTO meta (name, value) VALUES ('events_counted', '0');

@@ -75,9 +75,8 @@ func middleOf(bucket int) time.Duration {
 		return time.Duration(bucket) * time.Microsecond
 	}
 	e := bucket/4 + 1
-	step := uint64(1) << (e - 2)
-	low := uint64(4+bucket%4) * step
-	return time.Duration(low+step/2) * time.Microsecond
+	step := time.Microsecond << (e - 2)
+	return time.Duration(4+bucket%4)*step + step/2
 }
 
 // Speed is how long requests of a class have taken within an hour: so long or

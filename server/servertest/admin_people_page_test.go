@@ -179,6 +179,7 @@ func TestAnAdministratorTakesAwayWhatAUserHasLost(t *testing.T) {
 	takeable(t, s, userID(t, s, bob))
 	path := "/admin/users/" + userID(t, s, bob)
 	v.page(v.get("/admin/users?kind=factor"), 200, path)
+	v.page(v.get("/admin/users?kind=plain-admin"), 200, userID(t, s, root))
 	v.page(v.get(path+"/sign-in"), 200, "recovery codes left")
 	v.after(v.post(path+"/do/remove-authenticator"), path+"/sign-in", "is removed")
 	if page := v.get("/admin/users?kind=factor"); strings.Contains(page.Body, path) {
