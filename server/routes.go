@@ -10,6 +10,7 @@ import (
 	"authy/server/api"
 	"authy/server/openid"
 	"authy/server/saml2"
+	"authy/server/self"
 	"authy/web"
 )
 
@@ -34,12 +35,14 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 
 	handle(http.MethodGet, "/api/health", http.HandlerFunc(serveHealth))
 	handle(http.MethodGet, "/api/ready", ready)
+	handle(http.MethodGet, self.AnswerPath, http.HandlerFunc(s.serveSelf))
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
 		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts, OpenID: s.OpenID,
 		SAMLServices: s.SAMLServices,
 		Version:      version, Issuer: s.Config.PublicURL,
 		Providers: s.Providers,
+		Brand:     s.Brand, Self: s.Self,
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))

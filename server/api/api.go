@@ -22,6 +22,7 @@ import (
 	"authy/server/account"
 	"authy/server/activity"
 	"authy/server/audit"
+	"authy/server/brand"
 	"authy/server/fault"
 	"authy/server/keyring"
 	"authy/server/login"
@@ -31,6 +32,7 @@ import (
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/saml2"
+	"authy/server/self"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -54,6 +56,10 @@ type Config struct {
 	Providers *provider.Service
 	// SAMLServices sign people in here by SAML.
 	SAMLServices *saml2.Services
+	// Brand is what the server is called and how it looks.
+	Brand *brand.Service
+	// Self is what the server tells its administrators of itself.
+	Self *self.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -105,6 +111,8 @@ func (a *API) routes() {
 	a.adminSessionRoutes()
 	a.logoutRoutes()
 	a.adminKeyRoutes()
+	a.adminBrandingRoutes()
+	a.adminSelfRoutes()
 	a.userRoutes()
 	a.orgRoutes()
 	a.mfaRoutes()

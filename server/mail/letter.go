@@ -17,7 +17,8 @@ type letter struct {
 	Paragraphs []string
 	Action     string // what the link does; "" where there is none
 	Link       string
-	Server     string // whose mail it is
+	Name       string // of the server
+	Server     string // its address
 }
 
 // words puts messages into words.
@@ -44,9 +45,9 @@ func newWords() (*words, error) {
 	return &words{said, text, html}, nil
 }
 
-// letter puts a message from server into words.
-func (w *words) letter(kind Kind, b body, server string) (*letter, error) {
-	l := &letter{Link: b.Link, Server: server}
+// letter puts a message from the server with a name into words.
+func (w *words) letter(kind Kind, b body, name, server string) (*letter, error) {
+	l := &letter{Link: b.Link, Name: oneLine(name), Server: server}
 	subject, err := w.say(kind, ".subject", b.Facts)
 	if err != nil {
 		return nil, err

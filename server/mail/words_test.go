@@ -21,7 +21,7 @@ func TestEveryKindHasItsWords(t *testing.T) {
 		if w.said.Lookup(string(kind)+".action") != nil {
 			b.Link = "https://id.example.com/page?token=secret"
 		}
-		l, err := w.letter(kind, b, "https://id.example.com")
+		l, err := w.letter(kind, b, "authy", "https://id.example.com")
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
 			continue
@@ -56,7 +56,7 @@ func TestWhatPeopleCallThingsChangesNothingElseInAMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	hostile := "Acme\r\nBcc: eve@example.com\r\n\r\n<script>alert(1)</script>\u2028{{.Role}}"
-	l, err := w.letter(Invitation, body{Link: "https://id.example.com/", Facts: Facts{Organization: hostile, Role: "member"}}, "")
+	l, err := w.letter(Invitation, body{Link: "https://id.example.com/", Facts: Facts{Organization: hostile, Role: "member"}}, "authy", "")
 	if err != nil {
 		t.Fatal(err)
 	}
