@@ -1,10 +1,10 @@
 // Package embed carries the files that authy needs while it runs, inside the program itself:
-// the templates of the pages, the static files those pages ask for, and the migrations of the
-// database.
+// the templates of the pages, the static files those pages ask for, the words of other languages,
+// and the migrations of the database.
 //
 // It knows nothing of what is in them and does nothing with them. Whoever needs a tree parses,
-// serves or applies it: package web the templates and the static files, package storage the
-// migrations.
+// serves or applies it: package web the templates and the static files, package words the
+// catalogues, package storage the migrations.
 //
 // To read it, look at the directories beside this file; a new file in one of them is embedded
 // without another line here.
@@ -27,3 +27,8 @@ var Static stdembed.FS
 //
 //go:embed migrations/*.sql
 var Migrations stdembed.FS
+
+// Words holds the catalogues of the languages, under words/<language>/<area>.po.
+//
+//go:embed words
+var Words stdembed.FS
