@@ -68,6 +68,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
+		Keys: s.Keys, Brand: s.Brand, Self: s.Self,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -51,6 +51,10 @@ func pageData() map[string]any {
 		"form_post":       formPostPage{},
 		"remove_app":      removeAppPage{},
 
+		"admin_branding": adminBrandingPage{}, "admin_branding_reset": adminBrandingResetPage{},
+		"admin_settings": adminSettingsPage{}, "admin_address": adminAddressPage{}, "admin_mail": adminMailPage{},
+		"admin_keys": adminKeysPage{}, "admin_keys_rotate": adminKeysRotatePage{}, "admin_keys_retire": adminKeysRetirePage{},
+
 		"departure":            departurePage{},
 		"organization_sign_in": organizationPage{},
 		"arrival_new":          newcomerPage{},

@@ -11,12 +11,15 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/brand"
 	"authy/server/fault"
+	"authy/server/keyring"
 	"authy/server/login"
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/saml2"
+	"authy/server/self"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -32,6 +35,9 @@ type Config struct {
 	Logouts  *logout.Service
 	SAMLSP   *saml2.SP
 	SAMLIDP  *saml2.IDP
+	Keys     *keyring.Ring
+	Brand    *brand.Service
+	Self     *self.Service
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -105,6 +111,11 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
 
+	wb.registerAdminBranding(get, post, handle)
+	wb.registerAdminSettings(get)
+	wb.registerAdminMail(get, post)
+	wb.registerAdminKeys(get, post)
+
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
 
@@ -114,7 +125,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get(openid.EndSessionPath, wb.endSessionAtClient)
 	handle(http.MethodPost, openid.EndSessionPath, wb.page(wb.endSessionAtClient))
 
-	handle(http.MethodGet, "/static/*file", wb.static)
+	handle(http.MethodGet, "/static/*file", wb.branded(wb.static))
 	handle(http.MethodGet, "/favicon.ico", wb.static)
 }
 
@@ -240,6 +251,7 @@ func (wb *Web) identity(r *http.Request) (*session.Identity, error) {
 func (wb *Web) view(r *http.Request, title string, data any) view {
 	id, err := wb.identity(r)
 	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
+	v.Brand = wb.brandView(r)
 	if err == nil && id != nil {
 		v.Signed = &signedIn{Name: id.User.FullName, Email: id.User.Email, Admin: id.User.IsAdmin}
 	}

@@ -33,7 +33,7 @@ type Brand struct {
 	UpdatedAt        time.Time // zero if nobody has chosen anything
 }
 
-// Service keeps the brand.
+// Service keeps the brand. A nil one has authy's own.
 type Service struct {
 	db    *storage.DB
 	known atomic.Pointer[known]
@@ -50,6 +50,9 @@ func New(db *storage.DB) *Service { return &Service{db: db} }
 
 // Now returns the brand as it is now.
 func (s *Service) Now(ctx context.Context) (*Brand, error) {
+	if s == nil {
+		return brandOf(&storage.Branding{Name: Name}), nil
+	}
 	stored, err := s.db.Branding(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the branding: %w", err)

@@ -173,6 +173,9 @@ func (c Change) apply(b *storage.Branding) map[string]string {
 		own := Name
 		c.Name = &own
 	}
+	if c.AccentLight != nil && *c.AccentLight == light.own.Accent.String() {
+		c.AccentLight = new(string)
+	}
 	set("name", c.Name, &b.Name)
 	set("accent_light", c.AccentLight, &b.AccentLight)
 	set("accent_dark", c.AccentDark, &b.AccentDark)

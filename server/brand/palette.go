@@ -108,6 +108,16 @@ func styleSheet(l, d Palette) string {
 		"@media (prefers-color-scheme: dark) { :root { " + d.declarations() + " } }\n"
 }
 
+// PreviewOf is [Preview] of two accents, written #rrggbb; false for those that cannot be.
+func PreviewOf(inLight, inDark string) (string, bool) {
+	l, first := ParseColor(inLight)
+	d, second := ParseColor(inDark)
+	if !first || !second || light.problem(l) != "" || dark.problem(d) != "" {
+		return "", false
+	}
+	return Preview(light.palette(l), dark.palette(d)), true
+}
+
 // Preview is a style sheet for two parts of a page that show both schemes beside each
 // other, whichever the reader has: those of the classes light and dark in brand-preview.
 func Preview(l, d Palette) string {
