@@ -121,7 +121,7 @@ func (wb *Web) rotateKeys(w http.ResponseWriter, r *http.Request, id *session.Id
 	}
 	notice := wb.say(r, "The next key for %s is published, and signs when its time has come.", alg)
 	if now {
-		notice = wb.say(r, "A new key signs for %s. If the old one has leaked, take it out now.", alg)
+		notice = wb.say(r, "A new key signs for %s. If the old one has leaked, remove it now.", alg)
 	}
 	return wb.carry(w, r, keysPath, carried{Notice: notice})
 }
@@ -138,7 +138,7 @@ func (wb *Web) showRetireKey(w http.ResponseWriter, r *http.Request, id *session
 	if at < 0 {
 		return keyring.ErrNoKey
 	}
-	wb.adminPage(w, r, http.StatusOK, "admin_keys_retire", "Take a key out",
+	wb.adminPage(w, r, http.StatusOK, "admin_keys_retire", "Remove a key",
 		adminKeysRetirePage{keys[at].ID, keys[at].Algorithm})
 	return nil
 }

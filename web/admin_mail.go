@@ -77,7 +77,7 @@ func mailTitle(kind string) string {
 
 // givenUpTitles say why a mail was given up.
 var givenUpTitles = map[string]string{
-	"expired": msg("Of no use any more"), "refused": msg("Refused by the relay"),
+	"expired": msg("Expired"), "refused": msg("Refused by the relay"),
 }
 
 func (wb *Web) showMail(w http.ResponseWriter, r *http.Request, id *session.Identity) error {

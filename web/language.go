@@ -33,14 +33,20 @@ func asksFor(r *http.Request, uiLocales string) *http.Request {
 // set to, then what the browser prefers.
 func (wb *Web) language(r *http.Request, id *session.Identity) *words.Language {
 	asked, _ := r.Context().Value(askedLanguages{}).(string)
-	account, chosen := "", ""
+	account := ""
 	if id != nil {
 		account = id.User.Locale
 	}
-	if c, err := r.Cookie(wb.cookieName(languageCookie)); err == nil {
-		chosen = c.Value
+	return words.Choose(asked, account, wb.chosenLanguage(r), r.Header.Get("Accept-Language"))
+}
+
+// chosenLanguage is the one that was chosen in the browser, "" if none was.
+func (wb *Web) chosenLanguage(r *http.Request) string {
+	c, err := r.Cookie(wb.cookieName(languageCookie))
+	if err != nil {
+		return ""
 	}
-	return words.Choose(asked, account, chosen, r.Header.Get("Accept-Language"))
+	return c.Value
 }
 
 // chooseLanguage keeps the language of this browser.

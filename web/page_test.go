@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,10 +95,16 @@ func fill(v reflect.Value, text string, yes bool) {
 		for i := range v.NumField() {
 			fill(v.Field(i), text, yes)
 		}
+		if field, ok := v.Addr().Interface().(*inputView); ok { // no two of a form have one name
+			field.Name += strconv.FormatInt(fieldsFilled.Add(1), 10)
+		}
 	default:
 		panic("no filling for a " + v.Kind().String())
 	}
 }
+
+// fieldsFilled is how many fields of forms were filled.
+var fieldsFilled atomic.Int64
 
 // filled is a full view of the page: every string is text and every boolean yes.
 func filled(data any, text string, yes bool) view {

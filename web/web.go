@@ -140,6 +140,9 @@ func (wb *Web) page(h handler) http.Handler {
 // serve answers a request of at most most bytes.
 func (wb *Web) serve(w http.ResponseWriter, r *http.Request, most int64, h handler) {
 	r.Body = http.MaxBytesReader(w, r.Body, most)
+	if chosen := wb.chosenLanguage(r); chosen != "" {
+		audit.Speaks(r.Context(), chosen)
+	}
 	if err := readForm(r); err != nil {
 		err = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
 		wb.fail(w, r, err)

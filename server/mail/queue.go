@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/words"
 	"authy/storage"
 )
 
@@ -142,11 +143,11 @@ func (q *Queue) deliver(ctx context.Context, m *storage.Mail) (reply string, err
 	if err != nil {
 		return "", fmt.Errorf("read what the server is called: %w", err)
 	}
-	l, err := q.words.letter(Kind(m.Kind), b, server.Name, q.publicURL)
+	l, err := q.wording.letter(Kind(m.Kind), b, server, q.publicURL)
 	if err != nil {
 		return "", err
 	}
-	return q.relay.send(ctx, q.words, m.ID, m.Recipient, l)
+	return q.relay.send(ctx, q.wording, m.ID, m.Recipient, l)
 }
 
 func (q *Queue) sent(ctx context.Context, m *storage.Mail) error {
@@ -216,5 +217,9 @@ func (q *Queue) Test(ctx context.Context, address string) (reply string, err err
 	if !q.Enabled() {
 		return "", ErrOff
 	}
-	return q.deliver(ctx, &storage.Mail{ID: storage.NewID(), Recipient: address, Kind: string(test), Body: []byte("{}")})
+	text, err := json.Marshal(body{Language: words.Choose(audit.FromContext(ctx).Languages).Tag()})
+	if err != nil {
+		return "", fmt.Errorf("write a test: %w", err)
+	}
+	return q.deliver(ctx, &storage.Mail{ID: storage.NewID(), Recipient: address, Kind: string(test), Body: text})
 }
