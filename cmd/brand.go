@@ -53,7 +53,10 @@ func (a *app) printBrand(b *brand.Brand, asJSON bool) error {
 		logo = fmt.Sprintf("PNG, %d bytes", len(b.Logo))
 	}
 	return a.printTable(nil, [][]string{
-		{"Name", b.Name}, {"Accent", b.Light.Accent.String()}, {"Accent in the dark", inDark}, {"Logo", logo},
+		{"Name", b.Name},
+		{"Accent", b.Light.Accent.String()},
+		{"Accent in the dark", inDark},
+		{"Logo", logo},
 		{"Changed", instant(b.UpdatedAt)},
 	})
 }

@@ -86,12 +86,18 @@ func brandingFields(b *brand.Brand) []inputView {
 		inDark = ""
 	}
 	return []inputView{
-		{Name: "name", Label: msg("Name of the server"), Value: b.Name, Required: true,
-			Hint: msg("On every page, in mails, and in authenticator apps that are set up from now on. At most 40 characters.")},
-		{Name: "accent_light", Label: msg("Accent colour"), Value: b.Light.Accent.String(), Required: true, Mono: true,
-			Hint: msg("For links and buttons, written like #0b6b61. Text must be readable in it: its contrast is checked.")},
-		{Name: "accent_dark", Label: msg("Accent colour on dark pages"), Value: inDark, Mono: true,
-			Hint: msg("Left empty, it follows from the other one.")},
+		{
+			Name: "name", Label: msg("Name of the server"), Value: b.Name, Required: true,
+			Hint: msg("On every page, in mails, and in authenticator apps that are set up from now on. At most 40 characters."),
+		},
+		{
+			Name: "accent_light", Label: msg("Accent colour"), Value: b.Light.Accent.String(), Required: true, Mono: true,
+			Hint: msg("For links and buttons, written like #0b6b61. Text must be readable in it: its contrast is checked."),
+		},
+		{
+			Name: "accent_dark", Label: msg("Accent colour on dark pages"), Value: inDark, Mono: true,
+			Hint: msg("Left empty, it follows from the other one."),
+		},
 	}
 }
 

@@ -93,7 +93,7 @@ var scopes = map[string]string{
 	"GET /api/v1/admin/settings":                       token.AdminRead,
 	"GET /api/v1/admin/mail":                           token.AdminRead,
 	"POST /api/v1/admin/mail/test":                     token.AdminWrite,
-	"POST /api/v1/admin/public-url/check":              token.AdminRead,
+	"POST /api/v1/admin/public-url/check":              token.AdminWrite,
 	"GET /api/v1/admin/audit":                          token.AdminRead,
 	"GET /api/v1/admin/audit/export":                   token.AdminRead,
 }

@@ -241,7 +241,8 @@ func TestWhatCannotBeIsRefusedByField(t *testing.T) {
 		field, want string
 	}{
 		"a pale colour": {
-			brand.Change{AccentLight: pointer("#8ab4f8")}, "accent_light",
+			brand.Change{AccentLight: pointer("#8ab4f8")},
+			"accent_light",
 			"On the light ground #f3f5f5 its contrast is 1.93:1, and text needs 4.5:1. Choose a darker colour.",
 		},
 		"a dark colour in the dark": {brand.Change{AccentDark: pointer("#0b6b61")}, "accent_dark", "Choose a brighter colour."},

@@ -31,7 +31,7 @@ type letter struct {
 
 // wording puts messages into words.
 type wording struct {
-	said map[string]*template.Template // by language, then by kind: its subject, its paragraphs, its action
+	said map[string]*template.Template // by language, then by kind
 	text *template.Template
 	html *htmltemplate.Template
 }

@@ -57,7 +57,8 @@ func (s *Service) ShowMail(ctx context.Context, by audit.Actor, after string, li
 		m.Relay = net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
 	}
 	var err error
-	if m.Waiting, err = s.Mail.List(ctx, after, limit+1); err != nil { // one more tells whether there are more
+	// One more tells whether there are more.
+	if m.Waiting, err = s.Mail.List(ctx, after, limit+1); err != nil {
 		return nil, fmt.Errorf("list the mails that wait: %w", err)
 	}
 	if len(m.Waiting) > limit {

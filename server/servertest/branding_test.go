@@ -46,9 +46,12 @@ func TestAdministratorsChooseWhatTheServerIsCalledAndHowItLooks(t *testing.T) {
 			body  object
 			field string
 		}{
-			{object{"accent_light": "#8ab4f8"}, "accent_light"}, {object{"name": strings.Repeat("x", 41)}, "name"},
-			{object{"logo": "?"}, "logo"}, {object{"logo": base64.StdEncoding.EncodeToString([]byte("<svg/>"))}, "logo"},
-			{object{"color": "#000000"}, "color"}, {object{"name": 5}, "name"},
+			{object{"accent_light": "#8ab4f8"}, "accent_light"},
+			{object{"name": strings.Repeat("x", 41)}, "name"},
+			{object{"logo": "?"}, "logo"},
+			{object{"logo": base64.StdEncoding.EncodeToString([]byte("<svg/>"))}, "logo"},
+			{object{"color": "#000000"}, "color"},
+			{object{"name": 5}, "name"},
 		} {
 			if o := p.call("PATCH", path, c.body).failed(400, "VALIDATION_ERROR", ""); !strings.Contains(o.Raw, `"`+c.field) {
 				t.Errorf("%v is refused as %s", c.body, o.Raw)
