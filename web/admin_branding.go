@@ -172,11 +172,30 @@ func (wb *Web) brandingProblem(w http.ResponseWriter, r *http.Request, id *sessi
 	for i := range fields {
 		fields[i].Value = r.PostFormValue(fields[i].Name)
 	}
+	wb.sayContrast(r, fields)
 	last := len(fields) - 1
 	wb.renderBranding(w, r, statuses[f.Kind], b, adminBrandingPage{
 		Fields: fields[:last], Logo: inputView{Problem: fields[last].Problem}, Problem: rest,
 	})
 	return nil
+}
+
+// sayContrast says of the colours that are refused, in the reader's language, what their
+// contrast is.
+func (wb *Web) sayContrast(r *http.Request, fields []inputView) {
+	for i := range fields {
+		f := &fields[i]
+		switch f.Name {
+		case "accent_light":
+			if ratio, bad := brand.Unreadable(f.Value, false); bad {
+				f.Problem = wb.say(r, "On light pages its contrast is %s:1, and text needs 4.5:1. Choose a darker colour.", ratio)
+			}
+		case "accent_dark":
+			if ratio, bad := brand.Unreadable(f.Value, true); bad {
+				f.Problem = wb.say(r, "On dark pages its contrast is %s:1, and text needs 4.5:1. Choose a brighter colour.", ratio)
+			}
+		}
+	}
 }
 
 // brandingChange reads the form.

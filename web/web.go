@@ -199,7 +199,7 @@ func (wb *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	setRetryAfter(w, f)
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Something is not right", messagePage{
-		Heading: headings[f.Kind], Text: []string{f.Error()}, Problem: true, Link: "/", LinkText: "Go to the start page",
+		Heading: headings[f.Kind], Text: []string{wb.explain(r, f)}, Problem: true, Link: "/", LinkText: "Go to the start page",
 	}))
 }
 

@@ -50,6 +50,18 @@ func (s scheme) least(c Color) (ratio float64, ground Color) {
 	return ratio, ground
 }
 
+// Unreadable says whether text in a colour, written #rrggbb, could not be read on the pages
+// of a scheme, and the least contrast that it has there.
+func Unreadable(text string, inDark bool) (ratio string, unreadable bool) {
+	s := light
+	if inDark {
+		s = dark
+	}
+	c, ok := ParseColor(text)
+	least, _ := s.least(c)
+	return fmt.Sprintf("%.2f", least), ok && least < Enough
+}
+
 // problem says why a colour cannot be the accent of the scheme, "" if it can.
 func (s scheme) problem(c Color) string {
 	ratio, ground := s.least(c)

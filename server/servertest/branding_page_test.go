@@ -122,7 +122,7 @@ func TestWhatABrandCannotBeIsSaidAtItsField(t *testing.T) {
 	v := rootVisitor(t, s)
 	page := v.upload("/admin/branding", "a.svg", []byte("<svg/>"), "do", "save", "name", strings.Repeat("x", 41),
 		"accent_light", "#8ab4f8", "accent_dark", "blue")
-	v.shows(page, 400, "At most 40", "its contrast is 1.93:1", "Not a colour: write it like #62cdbb.", "send PNG, JPEG or WebP",
+	v.shows(page, 400, "At most 40", "On light pages its contrast is 1.93:1", "Not a colour: write it like #62cdbb.", "send PNG, JPEG or WebP",
 		`id="field-accent_light-problem"`, `id="field-logo-problem"`, `value="#8ab4f8"`, `value="blue"`)
 	v.shows(v.post("/admin/branding", "do", "save", "name", "Acme", "accent_light", "#fff"), 400, "Choose a darker colour.")
 	v.shows(v.upload("/admin/branding", "a.png", make([]byte, 2<<20), "do", "save"), 400, "could not be read")
