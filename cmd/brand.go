@@ -148,7 +148,7 @@ func (a *app) setBrand(ctx context.Context, change brand.Change, logo string, as
 
 // readLogo reads a file, and no more of it than a logo may have.
 func readLogo(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names it
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the logo: %w", err)
 	}

@@ -55,7 +55,7 @@ type previewView struct {
 func (wb *Web) withFile(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBranding)
-		err := r.ParseMultipartForm(maxBranding)
+		err := r.ParseMultipartForm(maxBranding) //nolint:gosec // no more than that is read
 		if errors.Is(err, http.ErrNotMultipart) {
 			err = readForm(r)
 		}

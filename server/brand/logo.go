@@ -3,10 +3,8 @@ package brand
 import (
 	"bytes"
 	"image"
+	_ "image/jpeg" // read, as WebP is
 	"image/png"
-
-	// The kinds of pictures that are read.
-	_ "image/jpeg"
 
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp"
