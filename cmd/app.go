@@ -41,7 +41,7 @@ func (a *app) configure(ctx context.Context, least slog.Level) (*config.Config, 
 // levelOf returns the level of the log that was asked for, or least.
 func levelOf(c *config.Config, report *config.Report, least slog.Level) slog.Level {
 	for _, s := range report.Settings() {
-		if s.Key == "log.level" && s.Origin == "default" {
+		if s.Key == "log.level" && !s.Given() {
 			return least
 		}
 	}

@@ -75,8 +75,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 		a.sessionCommand(), a.inviteCommand(), a.keyCommand(),
 		a.migrateCommand(), a.configCommand(),
 		a.healthCommand(), a.demoCommand(), a.versionCommand())
-	root.AddCommand(a.mailCommand())
-	root.AddCommand(a.overviewCommand())
+	root.AddCommand(a.mailCommand(), a.brandCommand(), a.overviewCommand())
 	root.AddCommand(a.explainCommand())
 	root.AddCommand(a.providerCommand(), a.samlCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -35,6 +35,7 @@ type keyOut struct {
 	Thumbprint string     `json:"thumbprint"`
 	SignsAt    time.Time  `json:"signs_at"`
 	EndsAt     *time.Time `json:"ends_at"`
+	NextAt     *time.Time `json:"next_at"`
 	CreatedAt  time.Time  `json:"created_at"`
 	UpdatedAt  time.Time  `json:"updated_at"`
 }
@@ -71,7 +72,8 @@ func (a *app) printKeys(keys []keyring.Info, asJSON bool) error {
 	for i, k := range keys {
 		out[i] = keyOut{
 			ID: k.ID, Algorithm: k.Algorithm, State: k.State, Thumbprint: k.Thumbprint,
-			SignsAt: k.SignsAt.UTC(), EndsAt: instantOrNull(k.EndsAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
+			SignsAt: k.SignsAt.UTC(), EndsAt: instantOrNull(k.EndsAt), NextAt: instantOrNull(k.NextAt),
+			CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
 		}
 		rows[i] = []string{k.ID, k.Algorithm, k.State, instant(k.CreatedAt), instant(k.SignsAt), instant(k.EndsAt)}
 	}

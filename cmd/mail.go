@@ -10,6 +10,7 @@ import (
 
 	"authy/server"
 	"authy/server/account"
+	"authy/server/audit"
 	"authy/server/mail"
 )
 
@@ -31,7 +32,7 @@ func (a *app) testMailCommand() *cobra.Command {
 		Use:   "test ADDRESS",
 		Short: "Send a mail now, and print what the relay says",
 		Long: `Send a mail now, by the configuration in force, and print what the relay says.
-It does not go through the queue.`,
+It does not go through the queue. The audit log records it as mail.test.`,
 		Example: `  authy mail test me@example.com`,
 		Args:    takes("ADDRESS"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -50,12 +51,15 @@ func (a *app) testMail(ctx context.Context, s *server.Services, address string) 
 	if !s.Mail.Enabled() {
 		return fmt.Errorf("mail is not set up; set mail.host and mail.from")
 	}
-	reply, err := s.Mail.Test(ctx, address)
+	sent, err := s.Self.SendTest(ctx, audit.Shell(), address)
 	if err != nil {
-		return fmt.Errorf("%s:%d did not take it: %w", s.Config.Mail.Host, s.Config.Mail.Port, err)
+		return err
+	}
+	if !sent.OK {
+		return fmt.Errorf("%s:%d did not take it: %s", s.Config.Mail.Host, s.Config.Mail.Port, sent.Said)
 	}
 	a.note("%s:%d took it for %s, and said:", s.Config.Mail.Host, s.Config.Mail.Port, address)
-	return a.printLine(printable(reply))
+	return a.printLine(printable(sent.Said))
 }
 
 // mailOut is a mail that waits, as programs see it.
@@ -73,7 +77,7 @@ type mailOut struct {
 func (a *app) listMailsCommand() *cobra.Command {
 	var l listing
 	c := &cobra.Command{
-		Use:   "list",
+		Use: "list", Aliases: []string{"queue"},
 		Short: "List the mails that wait to be sent",
 		Long: `List the mails that wait to be sent, the oldest first, and why they do. What they
 say is sealed. A mail is tried again, more and more rarely, until it is of no use

@@ -34,7 +34,7 @@ If there is no administrator, a link is printed that makes the first one.`,
 }
 
 func (a *app) serve(ctx context.Context) (err error) {
-	c, _, err := a.configure(ctx, slog.LevelInfo)
+	c, report, err := a.configure(ctx, slog.LevelInfo)
 	if err != nil {
 		return err
 	}
@@ -45,6 +45,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return explain(err)
 	}
+	s.Self.Report = report
 	defer func() { err = errors.Join(err, s.Close()) }()
 	unlock, err := s.DB.Lock()
 	if err != nil {

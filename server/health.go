@@ -46,3 +46,13 @@ func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	api.WriteData(w, r, status, message, parts)
 }
+
+// serveSelf answers the question that the server asks itself at its public URL.
+func (s *Services) serveSelf(w http.ResponseWriter, r *http.Request) {
+	answer, err := s.Self.Answer(r, time.Now())
+	if err != nil {
+		api.WriteFault(w, r, err)
+		return
+	}
+	api.WriteData(w, r, http.StatusOK, "It is me", answer)
+}

@@ -10,6 +10,7 @@ import (
 	"authy/server/api"
 	"authy/server/openid"
 	"authy/server/saml2"
+	"authy/server/self"
 	"authy/web"
 )
 
@@ -35,6 +36,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 
 	handle(http.MethodGet, "/api/health", http.HandlerFunc(serveHealth))
 	handle(http.MethodGet, "/api/ready", ready)
+	handle(http.MethodGet, self.AnswerPath, http.HandlerFunc(s.serveSelf))
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,
 		Activity: s.Activity, Tokens: s.Tokens, Logouts: s.Logouts, OpenID: s.OpenID,
@@ -42,6 +44,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Version:      version, Issuer: s.Config.PublicURL,
 		Providers: s.Providers,
 		Overview:  s.Overview,
+		Brand:     s.Brand, Self: s.Self,
 	})
 
 	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
@@ -70,6 +73,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
 		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys,
 		Overview: s.Overview, PublicURL: s.Config.PublicURL,
+		Keys: s.Keys, Brand: s.Brand, Self: s.Self,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"authy/embed"
 	"authy/server/account"
 	"authy/server/activity"
+	"authy/server/brand"
 	"authy/server/config"
 	"authy/server/keyring"
 	"authy/server/limit"
@@ -24,6 +25,7 @@ import (
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/saml2"
+	"authy/server/self"
 	"authy/server/session"
 	"authy/server/token"
 	"authy/server/upstream"
@@ -59,6 +61,10 @@ type Services struct {
 	SAMLIDP      *saml2.IDP
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
+	// Brand is what the server is called and how it looks.
+	Brand *brand.Service
+	// Self is what the server tells its administrators of itself.
+	Self *self.Service
 
 	local kv.Store
 }
@@ -143,6 +149,8 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.buildPeers()
+	s.Brand = brand.New(db)
+	s.Self = self.New(self.Config{DB: db, Config: c, Mail: s.Mail, Limits: s.limits(s.Store)})
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Logouts.TellService = s.SAMLIDP.TellLogout
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{

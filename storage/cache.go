@@ -32,6 +32,7 @@ const (
 	orgKey          = "org:"
 	keysKey         = "keys:"
 	certificatesKey = "certificates:"
+	brandingKey     = "branding:"
 	revokedKey      = "revoked:"
 	accessKey       = "access:"
 	apiTokenKey     = "api-token:"

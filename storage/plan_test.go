@@ -161,6 +161,7 @@ func statements(t testing.TB, db *storage.DB) map[string][]storage.Statement {
 // is the slice of events that SaveEventLinks is given.
 var small = []string{
 	"meta", "keys", "key", "event_heads", "event_head", "linked", "providers", "provider", "certificates", "certificate", "services", "service", "due_visits", "due_service_visits",
+	"brandings", "branding",
 }
 
 // partial are the indexes that hold few rows.

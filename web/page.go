@@ -32,7 +32,8 @@ type view struct {
 	Here      string          // where the page was asked for, "" if it cannot be asked for again
 	Signed    *signedIn       // nil when nobody is signed in
 	Console   *consoleView    // nil on pages that stand alone
-	Data      any             // one of the …Page structs
+	Brand     brandView
+	Data      any // one of the …Page structs
 }
 
 // Languages are those that the reader can choose from.

@@ -66,6 +66,9 @@ func pageData() map[string]any {
 		"admin_organizations": adminOrgsPage{}, "admin_new_organization": adminNewOrgPage{},
 		"admin_organization": adminOrgPage{}, "admin_audit": adminAuditPage{}, "admin_event": adminEventPage{},
 		"admin_audit_verify": adminVerifyPage{},
+		"admin_branding":     adminBrandingPage{}, "admin_branding_reset": adminBrandingResetPage{},
+		"admin_settings": adminSettingsPage{}, "admin_address": adminAddressPage{}, "admin_mail": adminMailPage{},
+		"admin_keys": adminKeysPage{}, "admin_keys_rotate": adminKeysRotatePage{}, "admin_keys_retire": adminKeysRetirePage{},
 
 		"departure":            departurePage{},
 		"organization_sign_in": organizationPage{},
@@ -135,7 +138,6 @@ func fill(v reflect.Value, text string, yes bool) {
 		panic("no filling for a " + v.Kind().String())
 	}
 }
-
 
 // filled is a full view of the page: every string is text and every boolean yes.
 func filled(data any, text string, yes bool) view {

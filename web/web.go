@@ -12,7 +12,9 @@ import (
 	"authy/server/account"
 	"authy/server/activity"
 	"authy/server/audit"
+	"authy/server/brand"
 	"authy/server/fault"
+	"authy/server/keyring"
 	"authy/server/login"
 	"authy/server/logout"
 	"authy/server/openid"
@@ -21,6 +23,7 @@ import (
 	"authy/server/place"
 	"authy/server/provider"
 	"authy/server/saml2"
+	"authy/server/self"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -46,6 +49,9 @@ type Config struct {
 	Activity *activity.Service
 	// Places tells where addresses are; nil knows nothing.
 	Places *place.Map
+	Keys   *keyring.Ring
+	Brand  *brand.Service
+	Self   *self.Service
 	// PublicURL is how browsers reach the server.
 	PublicURL string
 	// Secure says that browsers come by https: cookies are Secure and named so.
@@ -131,6 +137,11 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerAdminSessions(get, post)
 	wb.registerAdminAudit(get, post)
 
+	wb.registerAdminBranding(get, post, handle)
+	wb.registerAdminSettings(get)
+	wb.registerAdminMail(get, post)
+	wb.registerAdminKeys(get, post)
+
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
 
@@ -140,7 +151,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	get(openid.EndSessionPath, wb.endSessionAtClient)
 	handle(http.MethodPost, openid.EndSessionPath, wb.page(wb.endSessionAtClient))
 
-	handle(http.MethodGet, "/static/*file", wb.static)
+	handle(http.MethodGet, "/static/*file", wb.branded(wb.static))
 	handle(http.MethodGet, "/favicon.ico", wb.static)
 }
 
@@ -279,6 +290,7 @@ func (wb *Web) identity(r *http.Request) (*session.Identity, error) {
 func (wb *Web) view(r *http.Request, title string, data any) view {
 	id, err := wb.identity(r)
 	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
+	v.Brand = wb.brandView(r)
 	if err == nil && id != nil {
 		_, going := wb.setupSeen(r)
 		v.Signed = &signedIn{

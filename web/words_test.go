@@ -160,7 +160,7 @@ func (s said) inCall(file string, call *ast.CallExpr, by map[string]int) {
 // refusing are the packages whose refusals people read. Those of the protocol are for who writes an
 // application, and stay in English (RFC 6749, section 4.1.2.1).
 var refusing = []string{
-	"account", "activity", "fault", "keyring", "limit", "login", "logout", "org", "provider", "registry", "saml2", "session",
+	"account", "activity", "brand", "fault", "keyring", "limit", "login", "logout", "org", "provider", "registry", "saml2", "session",
 	"token", "upstream",
 }
 
@@ -222,6 +222,7 @@ func allSaid(t *testing.T) said {
 	s := said{}
 	s.inTemplates(t)
 	s.inGo(t, ".", saidBy)
+	s.inGo(t, "../server/self", map[string]int{"good": 1, "bad": 1})
 	s.inRefusals(t)
 	s.inGo(t, "../server/mail", map[string]int{"Text": 0, "Say": 0})
 	for _, scope := range append(openid.Scopes(), openid.Describe("")) {

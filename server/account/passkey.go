@@ -106,7 +106,11 @@ func (s *Service) BeginPasskey(
 	if err != nil {
 		return nil, err
 	}
-	return creationOptions(party, user, challenge, have), audit.Record(ctx, tx, by, now, audit.Event{
+	server, err := tx.Branding(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read what the server is called: %w", err)
+	}
+	return creationOptions(party, server.Name, user, challenge, have), audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "webauthn.register.initiated", TargetKind: "user", TargetID: user.ID,
 	})
 }

@@ -88,9 +88,11 @@ type RequestOptions struct {
 	UserVerification string              `json:"userVerification" enum:"required,preferred"`
 }
 
-func creationOptions(party RelyingParty, user *User, challenge string, have []storage.Passkey) *CreationOptions {
+func creationOptions(
+	party RelyingParty, name string, user *User, challenge string, have []storage.Passkey,
+) *CreationOptions {
 	o := &CreationOptions{
-		RP: PasskeyParty{Name: totpIssuer, ID: party.ID}, Challenge: challenge, Timeout: passkeyTimeout,
+		RP: PasskeyParty{Name: name, ID: party.ID}, Challenge: challenge, Timeout: passkeyTimeout,
 		User:                   PasskeyUser{ID: userHandle(user.ID), Name: user.Email, DisplayName: user.FullName},
 		ExcludeCredentials:     descriptors(have),
 		AuthenticatorSelection: PasskeySelection{ResidentKey: preferred, UserVerification: preferred},

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"authy/server/audit"
@@ -28,7 +29,6 @@ var (
 )
 
 const (
-	totpIssuer = "authy"
 	totpSecret = 20 // bytes, RFC 4226, section 4, requirement 6
 	totpPeriod = 30 // seconds
 	totpDigits = 6
@@ -88,16 +88,24 @@ func (s *Service) EnrollTOTP(
 	if err := s.keepRecoveryCodes(ctx, tx, now, user.ID, true, codes); err != nil {
 		return nil, err
 	}
+	server, err := tx.Branding(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read what the server is called: %w", err)
+	}
 	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
-	e := &Enrollment{Secret: text, URI: provisioningURI(user.Email, text), RecoveryCodes: codes}
+	e := &Enrollment{Secret: text, URI: provisioningURI(server.Name, user.Email, text), RecoveryCodes: codes}
 	return e, audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "totp.enroll.initiated", TargetKind: "user", TargetID: user.ID,
 	})
 }
 
-func provisioningURI(email, secret string) string {
-	query := url.Values{"secret": {secret}, "issuer": {totpIssuer}}
-	return "otpauth://totp/" + totpIssuer + ":" + url.PathEscape(email) + "?" + query.Encode()
+// provisioningURI is what the QR code says. A colon separates issuer and account there, so
+// that neither has one.
+func provisioningURI(issuer, email, secret string) string {
+	issuer = strings.ReplaceAll(issuer, ":", "")
+	query := url.Values{"secret": {secret}, "issuer": {issuer}}
+	return "otpauth://totp/" + url.PathEscape(issuer) + ":" + url.PathEscape(email) + "?" +
+		strings.ReplaceAll(query.Encode(), "+", "%20") // apps show a plus as one
 }
 
 // ConfirmTOTP makes the authenticator count that was enrolled last, by a code

@@ -75,7 +75,7 @@ func TestWhichCodesMatch(t *testing.T) {
 
 func TestTheURIOfAnAuthenticator(t *testing.T) {
 	t.Parallel()
-	got := provisioningURI("a+b/c?d@example.com", "ABC")
+	got := provisioningURI("authy", "a+b/c?d@example.com", "ABC")
 	u, err := url.Parse(got)
 	if err != nil || u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/authy:a+b/c?d@example.com" ||
 		u.Query().Get("secret") != "ABC" || u.Query().Get("issuer") != "authy" {

@@ -25,6 +25,7 @@ type keyView struct {
 	Thumbprint string     `json:"thumbprint" doc:"Of the public key: RFC 7638, SHA-256"`
 	SignsAt    time.Time  `json:"signs_at" doc:"When it began to sign, or will"`
 	EndsAt     *time.Time `json:"ends_at" nullable:"true" doc:"When a retired one is deleted"`
+	NextAt     *time.Time `json:"next_at" nullable:"true" doc:"When another signs in the place of one that does"`
 	CreatedAt  time.Time  `json:"created_at"`
 	UpdatedAt  time.Time  `json:"updated_at"`
 }
@@ -39,7 +40,8 @@ func keysOutOf(keys []keyring.Info) *keysOut {
 	for i, k := range keys {
 		out.Keys[i] = keyView{
 			ID: k.ID, Algorithm: k.Algorithm, State: k.State, Thumbprint: k.Thumbprint,
-			SignsAt: k.SignsAt, EndsAt: timeOrNull(k.EndsAt), CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
+			SignsAt: k.SignsAt, EndsAt: timeOrNull(k.EndsAt), NextAt: timeOrNull(k.NextAt),
+			CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
 		}
 	}
 	return out

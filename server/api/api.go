@@ -22,6 +22,7 @@ import (
 	"authy/server/account"
 	"authy/server/activity"
 	"authy/server/audit"
+	"authy/server/brand"
 	"authy/server/fault"
 	"authy/server/keyring"
 	"authy/server/login"
@@ -32,6 +33,7 @@ import (
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/saml2"
+	"authy/server/self"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -57,6 +59,10 @@ type Config struct {
 	Overview *overview.Service
 	// SAMLServices sign people in here by SAML.
 	SAMLServices *saml2.Services
+	// Brand is what the server is called and how it looks.
+	Brand *brand.Service
+	// Self is what the server tells its administrators of itself.
+	Self *self.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -109,6 +115,8 @@ func (a *API) routes() {
 	a.adminSessionRoutes()
 	a.logoutRoutes()
 	a.adminKeyRoutes()
+	a.adminBrandingRoutes()
+	a.adminSelfRoutes()
 	a.userRoutes()
 	a.pictureRoutes()
 	a.orgRoutes()

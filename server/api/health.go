@@ -17,6 +17,14 @@ func (a *API) describeHealth() {
 				"503": {Description: "They cannot: data says which of database, store and keys is failing."},
 			},
 		},
+		{
+			OperationID: "self", Path: "/api/health/self", Summary: "Whether the server reaches itself, asked by itself alone",
+			Responses: map[string]*huma.Response{
+				"200": {Description: "It does. Nobody else has a challenge that is answered."},
+				"400": {Description: "There is no challenge."},
+				"404": {Description: "The challenge was made by another server."},
+			},
+		},
 	} {
 		op.Method, op.Tags = "GET", []string{"health"}
 		a.huma.OpenAPI().AddOperation(op)

@@ -91,6 +91,13 @@ var scopes = map[string]string{
 	"GET /api/v1/admin/keys":                           token.AdminRead,
 	"POST /api/v1/admin/keys/rotate":                   token.AdminWrite,
 	"DELETE /api/v1/admin/keys/{kid}":                  token.AdminWrite,
+	"GET /api/v1/admin/branding":                       token.AdminRead,
+	"PATCH /api/v1/admin/branding":                     token.AdminWrite,
+	"DELETE /api/v1/admin/branding":                    token.AdminWrite,
+	"GET /api/v1/admin/settings":                       token.AdminRead,
+	"GET /api/v1/admin/mail":                           token.AdminRead,
+	"POST /api/v1/admin/mail/test":                     token.AdminWrite,
+	"POST /api/v1/admin/public-url/check":              token.AdminWrite,
 	"GET /api/v1/admin/audit":                          token.AdminRead,
 	"GET /api/v1/admin/audit/export":                   token.AdminRead,
 }

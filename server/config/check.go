@@ -146,29 +146,33 @@ func checkSecret(text string) error {
 // linkLocal holds the addresses at which clouds tell a machine its secrets.
 var linkLocal = netip.MustParsePrefix("169.254.0.0/16")
 
+// risk is why a value that works had better be another.
+type risk struct{ key, text string }
+
 // risks returns a sentence for each choice in c that weakens the server.
-func risks(c *Config) []string {
-	var list []string
+func risks(c *Config) []risk {
+	var list []risk
 	if !c.Secure() && !c.Localhost() {
-		list = append(list, "public_url is not https: passwords and cookies cross the network in the clear.")
+		list = append(list, risk{"public_url", "public_url is not https: passwords and cookies cross the network in the clear."})
 	}
 	if !c.RateLimit.Enabled && !c.Localhost() {
-		list = append(list, "rate_limit.enabled is false: passwords can be guessed without limit.")
+		list = append(list, risk{"rate_limit.enabled", "rate_limit.enabled is false: passwords can be guessed without limit."})
 	}
 	for _, p := range c.TrustedProxies {
 		if p.Bits() == 0 {
-			list = append(list, "trusted_proxies holds "+p.String()+
-				": anyone can pretend to come from any address.")
+			list = append(list, risk{"trusted_proxies", "trusted_proxies holds " + p.String() +
+				": anyone can pretend to come from any address."})
 		}
 	}
 	for _, p := range c.Outbound.Allow {
 		if p.Bits() == 0 || p.Overlaps(linkLocal) {
-			list = append(list, "outbound.allow holds "+p.String()+
-				": a client can have authy ask the metadata service of the machine's provider.")
+			list = append(list, risk{"outbound.allow", "outbound.allow holds " + p.String() +
+				": a client can have authy ask the metadata service of the machine's provider."})
 		}
 	}
 	if c.OpenID.Implicit {
-		list = append(list, "openid.implicit is true: clients of the profile legacy can have tokens sent through the browser's address.")
+		list = append(list, risk{"openid.implicit", "openid.implicit is true: clients of the profile legacy can have tokens " +
+			"sent through the browser's address."})
 	}
 	list = append(list, registrationRisks(c.OpenID)...)
 	return append(list, mailRisks(c.Mail)...)
@@ -176,12 +180,14 @@ func risks(c *Config) []string {
 
 // registrationRisks returns a sentence for each choice about clients that register
 // themselves that weakens the server.
-func registrationRisks(c OpenID) (list []string) {
+func registrationRisks(c OpenID) (list []risk) {
 	if c.Registration == "open" {
-		list = append(list, "openid.registration is open: anyone can register an application that asks people to sign in.")
+		list = append(list, risk{"openid.registration", "openid.registration is open: anyone can register an application that " +
+			"asks people to sign in."})
 	}
 	if c.Registration != "off" && c.RegistrationProfile == "legacy" {
-		list = append(list, "openid.registration_profile is legacy: clients that register themselves need no PKCE.")
+		list = append(list, risk{"openid.registration_profile", "openid.registration_profile is legacy: clients that register " +
+			"themselves need no PKCE."})
 	}
 	return list
 }

@@ -60,7 +60,7 @@ func (l *loader) origin(key string) string {
 	if origin, ok := l.origins[key]; ok {
 		return origin
 	}
-	return "default"
+	return byDefault
 }
 
 func (l *loader) readFlags(flags Flags) {
@@ -82,5 +82,7 @@ func (l *loader) check() {
 	for _, p := range problems(l.config) {
 		l.fail("%s: %s: %w", l.origin(p.key), p.key, p.err)
 	}
-	l.warnings = append(l.warnings, risks(l.config)...)
+	for _, r := range risks(l.config) {
+		l.warnings = append(l.warnings, r.text)
+	}
 }

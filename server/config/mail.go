@@ -91,9 +91,9 @@ func checkMailUser(m Mail) error {
 }
 
 // mailRisks returns a sentence for what weakens mail.
-func mailRisks(m Mail) []string {
+func mailRisks(m Mail) []risk {
 	if !m.Enabled() || m.TLS != NoTLS {
 		return nil
 	}
-	return []string{"mail.tls is none: mail, with the links in it, crosses the network in the clear."}
+	return []risk{{"mail.tls", "mail.tls is none: mail, with the links in it, crosses the network in the clear."}}
 }

@@ -57,3 +57,52 @@ func TestTheExampleFileExplainsEveryKeyInTheOrderOfTheReport(t *testing.T) {
 		last = n
 	}
 }
+
+func TestEverySettingIsExplainedInTheWordsOfTheExampleFile(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(data), "\n")
+	_, r, err := config.Load(reference, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Settings() {
+		n, err := strconv.Atoi(strings.TrimPrefix(s.Origin, reference+":"))
+		if err != nil {
+			t.Fatalf("%s has the origin %q", s.Key, s.Origin)
+		}
+		var words []string
+		for i := n - 2; i >= 0 && strings.HasPrefix(lines[i], "# "); i-- {
+			words = append([]string{strings.TrimPrefix(lines[i], "# ")}, words...)
+		}
+		if diff := cmp.Diff(strings.Join(words, " "), config.Meaning(s.Key)); diff != "" {
+			t.Errorf("meaning.go does not say of %s what the example says (-example +meaning.go):\n%s", s.Key, diff)
+		}
+	}
+}
+
+func TestASettingSaysHowToChangeItAndWhatIsWeakAboutIt(t *testing.T) {
+	t.Parallel()
+	c, _, err := config.Load("", config.Flags{"mail.tls": "none", "mail.host": "relay.example", "mail.from": "a@relay.example"},
+		[]string{"AUTHY_PROVIDER_MY_IDP_CLIENT_SECRET=very secret", "AUTHY_PROVIDER_MY_IDP_KIND=oidc"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]config.Setting{}
+	for _, s := range config.ReportOf(c).Settings() {
+		found[s.Key] = s
+	}
+	if s := found["mail.tls"]; s.Variable() != "AUTHY_MAIL_TLS" || !strings.HasPrefix(s.Risk, "mail.tls is none") || s.Hidden() {
+		t.Errorf("mail.tls is told of as %+v", s)
+	}
+	if s := found["provider.my-idp.client_secret"]; s.Variable() != "AUTHY_PROVIDER_MY_IDP_CLIENT_SECRET" || !s.Hidden() ||
+		s.Value != "[set]" || s.Origin != "" {
+		t.Errorf("the secret of a provider is told of as %+v", s)
+	}
+	if s := found["database.url"]; s.Hidden() || s.Risk != "" || s.Value != "" {
+		t.Errorf("database.url is told of as %+v", s)
+	}
+}

@@ -21,6 +21,7 @@ type Info struct {
 	Thumbprint string // of the public key: RFC 7638, SHA-256
 	SignsAt    time.Time
 	EndsAt     time.Time // when a retired one goes; zero for others
+	NextAt     time.Time // when another signs in the place of one that does; zero for never
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 }
@@ -53,8 +54,23 @@ func (r *Ring) List(ctx context.Context, by audit.Actor) ([]Info, error) {
 			return nil, fmt.Errorf("thumbprint of key %s: %w", stored[i].ID, err)
 		}
 		out[i] = infoOf(&stored[i], print)
+		if stored[i].State == storage.SigningKey {
+			out[i].NextAt = r.nextAt(stored, &stored[i])
+		}
 	}
 	return out, nil
+}
+
+// nextAt is when another key signs in the place of k, which does; zero for never.
+func (r *Ring) nextAt(keys []storage.Key, k *storage.Key) time.Time {
+	next := phasesOf(keys, k.Algorithm).published
+	switch {
+	case next != nil:
+		return next.SignsAt.Time
+	case r.every == 0:
+		return time.Time{}
+	}
+	return k.SignsAt.Add(r.every)
 }
 
 func mayAdminister(ctx context.Context, r storage.Reader, by audit.Actor) error {

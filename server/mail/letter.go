@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"cmp"
 	"fmt"
 	htmltemplate "html/template"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"authy/embed"
 	"authy/server/words"
+	"authy/storage"
 )
 
 // letter is a message in words.
@@ -20,15 +22,16 @@ type letter struct {
 	Paragraphs []string
 	Action     string // what the link does; "" where there is none
 	Link       string
-	Server     string // whose mail it is
+	Name       string // of the server
+	Server     string // its address
 	Signature  string // says so
+	Accent     string // the colour of its button
 	Language   string // its tag
 }
 
 // wording puts messages into words.
 type wording struct {
-	// said is by language, then by kind: its subject, its paragraphs, its action.
-	said map[string]*template.Template
+	said map[string]*template.Template // by language, then by kind
 	text *template.Template
 	html *htmltemplate.Template
 }
@@ -54,10 +57,12 @@ func newWording() (*wording, error) {
 	return w, nil
 }
 
-// letter puts a message from server into words.
-func (w *wording) letter(kind Kind, b body, server string) (*letter, error) {
+// letter puts a message from the server, of which a brand says what it is called, into words.
+func (w *wording) letter(kind Kind, b body, brand *storage.Branding, server string) (*letter, error) {
 	lang := words.Choose(b.Language)
-	l := &letter{Link: b.Link, Server: server, Language: lang.Tag(), Signature: lang.Say("%s at %s", "authy", server)}
+	l := &letter{Link: b.Link, Name: oneLine(brand.Name), Server: server, Language: lang.Tag()}
+	l.Accent = cmp.Or(brand.AccentLight, "#0b6b61")
+	l.Signature = lang.Say("%s at %s", l.Name, server)
 	facts := speak(lang, b.Facts)
 	subject, err := w.say(lang, kind, ".subject", facts)
 	if err != nil {

@@ -35,6 +35,9 @@ const (
 	maxWhy = 300
 )
 
+// Failed is the action of the event that a mail was given up.
+const Failed = "mail.failed"
+
 // ErrOff is answered where mail is needed and not set up.
 var ErrOff = fault.New(fault.Forbidden, "mail_off",
 	"This server sends no mail. Ask its administrator.")
@@ -136,7 +139,11 @@ func (q *Queue) deliver(ctx context.Context, m *storage.Mail) (reply string, err
 	if err := json.Unmarshal(m.Body, &b); err != nil {
 		return "", fmt.Errorf("read mail %s: %w", m.ID, err)
 	}
-	l, err := q.wording.letter(Kind(m.Kind), b, q.publicURL)
+	server, err := q.db.Branding(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read what the server is called: %w", err)
+	}
+	l, err := q.wording.letter(Kind(m.Kind), b, server, q.publicURL)
 	if err != nil {
 		return "", err
 	}
@@ -187,7 +194,7 @@ func (q *Queue) giveUp(ctx context.Context, now time.Time, m storage.Mail, reaso
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Server(), now, audit.Event{
-			Action: "mail.failed", Failed: true, Reason: reason, TargetKind: "mail", TargetID: m.ID,
+			Action: Failed, Failed: true, Reason: reason, TargetKind: "mail", TargetID: m.ID,
 			Details: map[string]string{
 				"kind": m.Kind, "to": m.Recipient, "attempts": strconv.FormatInt(m.Attempts, 10), "error": m.LastError,
 			},

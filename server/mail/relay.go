@@ -72,7 +72,11 @@ func (r *relay) client() (*gomail.Client, error) {
 // message that arrives twice from another.
 func (r *relay) send(ctx context.Context, w *wording, id, to string, l *letter) (reply string, err error) {
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	m.FromMailAddress(r.from)
+	from := *r.from
+	if from.Name == "" {
+		from.Name = l.Name
+	}
+	m.FromMailAddress(&from)
 	m.ToMailAddress(&netmail.Address{Address: to})
 	m.Subject(l.Subject)
 	m.SetDateWithValue(time.Now())

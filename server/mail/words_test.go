@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"authy/server/words"
+	"authy/storage"
 )
 
 func TestEveryKindHasItsWordsInEveryLanguage(t *testing.T) {
@@ -27,6 +28,9 @@ func TestEveryKindHasItsWordsInEveryLanguage(t *testing.T) {
 		})
 	}
 }
+
+// authy is a server that nobody has named.
+var authy = &storage.Branding{Name: "authy"}
 
 func mustWording(t *testing.T) *wording {
 	t.Helper()
@@ -48,7 +52,7 @@ func readable(t *testing.T, w *wording, l *words.Language, kind Kind) *letter {
 	if w.said["en"].Lookup(string(kind)+".action") != nil {
 		b.Link = "https://id.example.com/page?token=secret"
 	}
-	letter, err := w.letter(kind, b, "https://id.example.com")
+	letter, err := w.letter(kind, b, authy, "https://id.example.com")
 	if err != nil {
 		t.Fatalf("%s: %v", kind, err)
 	}
@@ -111,7 +115,7 @@ func TestWhatPeopleCallThingsChangesNothingElseInAMail(t *testing.T) {
 	t.Parallel()
 	w := mustWording(t)
 	hostile := "Acme\r\nBcc: eve@example.com\r\n\r\n<script>alert(1)</script>\u2028{{.Role}}"
-	l, err := w.letter(Invitation, body{Link: "https://id.example.com/", Facts: Facts{Organization: hostile, Role: "member"}}, "")
+	l, err := w.letter(Invitation, body{Link: "https://id.example.com/", Facts: Facts{Organization: hostile, Role: "member"}}, authy, "")
 	if err != nil {
 		t.Fatal(err)
 	}

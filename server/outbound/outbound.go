@@ -48,6 +48,7 @@ var reserved = []netip.Prefix{
 // Client asks other servers.
 type Client struct {
 	allowed []netip.Prefix
+	own     string // an origin that may be asked wherever it is, "" for none
 	http    *http.Client
 }
 
@@ -67,6 +68,17 @@ func New(allowed []netip.Prefix) *Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c
+}
+
+// everywhere is every address.
+var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
+// Own returns a client that asks one origin alone, https://id.example.com say, and
+// that one wherever it is: it is the server's own, by its configuration.
+func Own(origin string) *Client {
+	own := New(everywhere)
+	own.own = origin
+	return own
 }
 
 // control sees the address that a name has led to, when a connection to it is
@@ -101,6 +113,11 @@ func (c *Client) Check(address string) error {
 		return fmt.Errorf("%w: it is not absolute", ErrURL)
 	case u.User != nil:
 		return fmt.Errorf("%w: it names a user", ErrURL)
+	case c.own != "":
+		if u.Scheme+"://"+u.Host != c.own {
+			return fmt.Errorf("%w: it is not below %s", ErrURL, c.own)
+		}
+		return nil
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme != "http":

@@ -317,7 +317,7 @@ func TestKeysAreListedWithoutWhatIsPrivate(t *testing.T) {
 	}
 	for _, k := range keys {
 		key, _ := k.(map[string]any)
-		if len(key) != 8 || key["state"] != "signing" || key["thumbprint"] != key["id"] {
+		if len(key) != 9 || key["state"] != "signing" || key["thumbprint"] != key["id"] {
 			t.Errorf("key %v", key)
 		}
 	}
