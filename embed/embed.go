@@ -1,10 +1,10 @@
 // Package embed carries the files that authy needs while it runs, inside the program itself:
-// the templates of the pages, the static files those pages ask for, the migrations of the
-// database, and the recipes of applications.
+// the templates of the pages, the static files those pages ask for, the words of other languages,
+// the migrations of the database, and the recipes of applications.
 //
 // It knows nothing of what is in them and does nothing with them. Whoever needs a tree parses,
-// serves or applies it: package web the templates and the static files, package storage the
-// migrations, package recipe the recipes.
+// serves or applies it: package web the templates and the static files, package words the
+// catalogues, package storage the migrations, package recipe the recipes.
 //
 // To read it, look at the directories beside this file; a new file in one of them is embedded
 // without another line here.
@@ -27,6 +27,11 @@ var Static stdembed.FS
 //
 //go:embed migrations/*.sql
 var Migrations stdembed.FS
+
+// Words holds the catalogues of the languages, under words/<language>/<area>.po.
+//
+//go:embed words
+var Words stdembed.FS
 
 // Recipes holds how well-known applications are set up, one file each, under recipes/.
 //

@@ -36,7 +36,7 @@ var picture = [][]string{
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/seen"},
-	{"server/fault"},
+	{"server/fault", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv"},
 }

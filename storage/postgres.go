@@ -96,7 +96,12 @@ func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 		}
 		// Those that have met part again: pauses of one length would lead them
 		// to the next conflict together.
-		time.Sleep(mathrand.N(pause) + time.Millisecond)
+		wait := time.NewTimer(mathrand.N(pause) + time.Millisecond) //nolint:gosec // no secret
+		select {
+		case <-ctx.Done():
+			return translate(ctx.Err())
+		case <-wait.C:
+		}
 	}
 }
 

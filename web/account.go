@@ -92,7 +92,7 @@ func (wb *Web) renderAccount(
 		FullName: id.User.FullName, Email: id.User.Email, Tokens: tokens,
 	}
 	left := wb.carried(w, r)
-	page.Notice, page.Tokens.Made = left.Notice, left.Token
+	page.Notice, page.Tokens.Made = left.Notice, left.Secret
 	if err := wb.fillAccount(r, id, &page); err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (wb *Web) makeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, text, err := wb.Tokens.Make(r.Context(), id.Actor(actor(r)), token.Owner{UserID: id.User.ID}, in)
 	if err == nil {
-		return wb.carry(w, r, carried{Token: text})
+		return wb.carry(w, r, "/account", carried{Secret: text})
 	}
 	f, refused := fault.As(err)
 	if !refused || f.Fields == nil && f.Kind != fault.Conflict {

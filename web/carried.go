@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// carried is what the answer to a form leaves for the account page that follows
-// it, so that loading that page again does nothing again. It travels in a
+// carried is what the answer to a form leaves for the page that follows it, so
+// that loading that page again does nothing again. It travels in a
 // cookie, sealed for the session: no other browser can read it, and nobody can
 // put words on the page.
 type carried struct {
 	Notice string    // what has been done
-	Token  string    // an API token that was made
+	Secret string    // what was made and is shown once: a token, a client's secret, a link
 	Until  time.Time // it is shown before, and once
 }
 
@@ -38,26 +38,26 @@ func carrier(sessionToken string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// carry goes to the account page, which shows c, once.
-func (wb *Web) carry(w http.ResponseWriter, r *http.Request, c carried) error {
+// carry goes to a page, which shows c, once.
+func (wb *Web) carry(w http.ResponseWriter, r *http.Request, to string, c carried) error {
 	aead, err := carrier(wb.browser(r).Token)
 	if err != nil {
 		return err
 	}
 	c.Until = time.Now().Add(carriedFor)
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(c) //nolint:gosec // it is sealed below
 	if err != nil {
 		return fmt.Errorf("carry to the next page: %w", err)
 	}
 	box := aead.Seal(nil, nil, text, nil) //nolint:gosec // it makes a random nonce of its own
 	wb.setCookie(w, carriedCookie, base64.RawURLEncoding.EncodeToString(box), &c.Until)
-	redirect(w, r, "/account")
+	redirect(w, r, to)
 	return nil
 }
 
-// done is [Web.carry] for what has been done.
+// done goes to the account page, which says what has been done.
 func (wb *Web) done(w http.ResponseWriter, r *http.Request, notice string) error {
-	return wb.carry(w, r, carried{Notice: notice})
+	return wb.carry(w, r, "/account", carried{Notice: notice})
 }
 
 // carried returns what the last answer left, and forgets it. What was not

@@ -18,6 +18,8 @@ const (
 	pendingCookie = "authy_pending"
 	onwardCookie  = "authy_onward"
 	carriedCookie = "authy_carried"
+	// languageCookie names the language that was chosen in the browser.
+	languageCookie = "authy_language"
 	// providerCookie names where somebody came from last, and no person.
 	providerCookie = "authy_provider"
 )

@@ -13,26 +13,30 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
-	"path"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 
-	"authy/embed"
 	"authy/server/login"
+	"authy/server/words"
 )
 
 // view is what every page has: what the layout shows, and the page's own part in Data.
 type view struct {
-	Title     string    // "Sign in"
-	RequestID string    // shown as the reference on pages that report a problem
-	Signed    *signedIn // nil when nobody is signed in
-	Data      any       // one of the …Page structs
+	Title     string          // "Sign in"
+	RequestID string          // shown as the reference on pages that report a problem
+	Lang      *words.Language // nil is English
+	Here      string          // where the page was asked for, "" if it cannot be asked for again
+	Signed    *signedIn       // nil when nobody is signed in
+	Console   *consoleView    // nil on pages that stand alone
+	Data      any             // one of the …Page structs
 }
+
+// Languages are those that the reader can choose from.
+func (v view) Languages() []*words.Language { return words.All() }
 
 // signedIn is who the header names, beside the button that signs them out.
 type signedIn struct {
@@ -204,52 +208,6 @@ type appView struct {
 	Since          time.Time
 }
 
-// pages are the templates by the name of their page, parsed once.
-type pages struct {
-	byName map[string]*template.Template
-	// referrer is the Referrer-Policy. With no-referrer browsers send "Origin:
-	// null"; over plain http to another host they say nothing else of where a
-	// form comes from, so that there it must be same-origin.
-	referrer string
-}
-
-// newPages parses every page that is embedded. An error is a mistake in a template.
-func newPages() (*pages, error) {
-	base, err := template.New("layout.html").Funcs(pageFuncs()).
-		ParseFS(embed.Templates, "templates/layout.html", "templates/parts/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse the layout: %w", err)
-	}
-	files, err := fs.Glob(embed.Templates, "templates/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("list the pages: %w", err)
-	}
-	p := &pages{byName: make(map[string]*template.Template, len(files)), referrer: "no-referrer"}
-	for _, file := range files {
-		if path.Base(file) == base.Name() {
-			continue
-		}
-		page, err := parsePage(base, file)
-		if err != nil {
-			return nil, err
-		}
-		p.byName[strings.TrimSuffix(path.Base(file), ".html")] = page
-	}
-	return p, nil
-}
-
-// parsePage gives a page its own copy of the layout, because every page fills the same blocks.
-func parsePage(base *template.Template, file string) (*template.Template, error) {
-	page, err := base.Clone()
-	if err != nil {
-		return nil, fmt.Errorf("copy the layout for %s: %w", file, err)
-	}
-	if _, err := page.ParseFS(embed.Templates, file); err != nil {
-		return nil, fmt.Errorf("parse page %s: %w", file, err)
-	}
-	return page, nil
-}
-
 // render answers with the page of that name. The page is complete before its first byte is sent:
 // when the template fails, the reader gets a page of status 500 with the reference instead.
 //
@@ -291,14 +249,17 @@ func (p *pages) renderWith(
 	h.Set("Referrer-Policy", p.referrer)
 	h.Set("Content-Security-Policy", f.policy())
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a reader who left needs no page
+	_, _ = w.Write(body) //nolint:gosec // escaped by its template; a reader who left needs no page
 }
 
 // execute returns the whole page, or the error that stopped it.
 func (p *pages) execute(name string, v view) ([]byte, error) {
-	page, ok := p.byName[name]
-	if !ok {
-		return nil, fmt.Errorf("there is no page %q", name)
+	if v.Lang == nil {
+		v.Lang = words.English()
+	}
+	page, err := p.find(v.Lang, name)
+	if err != nil {
+		return nil, err
 	}
 	var buf bytes.Buffer
 	if err := page.Execute(&buf, v); err != nil {
@@ -312,8 +273,9 @@ func (p *pages) execute(name string, v view) ([]byte, error) {
 func (p *pages) apology(failed view) []byte {
 	const sentence = "Something went wrong on our side."
 	body, err := p.execute("message", view{
-		Title:     "Something went wrong",
+		Title:     msg("Something went wrong"),
 		RequestID: failed.RequestID,
+		Lang:      failed.Lang,
 		Data: messagePage{
 			Heading: "Something went wrong",
 			Text:    []string{sentence, "Please try again in a moment."},
@@ -359,28 +321,4 @@ func sources(from []string) string {
 // endsSource reports whether c cannot be part of a source in a Content-Security-Policy.
 func endsSource(c rune) bool {
 	return c <= ' ' || c >= unicode.MaxASCII || strings.ContainsRune(`;,'"`, c)
-}
-
-// pageFuncs are what the templates can call.
-func pageFuncs() template.FuncMap {
-	return template.FuncMap{
-		"static":  newStatic().url,
-		"initial": initial,
-		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"moment":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
-		"day":     func(t time.Time) string { return t.UTC().Format("2 January 2006") },
-		"docsTable": func(caption string, fields []docsField) docsTable {
-			return docsTable{caption, fields}
-		},
-	}
-}
-
-// initial is the first letter or digit of a name, for the avatar beside it.
-func initial(name string) string {
-	for _, c := range name {
-		if unicode.IsLetter(c) || unicode.IsDigit(c) {
-			return string(unicode.ToUpper(c))
-		}
-	}
-	return "•"
 }

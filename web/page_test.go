@@ -104,6 +104,20 @@ func filled(data any, text string, yes bool) view {
 	}
 }
 
+// consoleOf is what is around a page of the console, which its name tells; nil for others.
+func consoleOf(name string) *consoleView {
+	area, _, below := strings.Cut(name, "_")
+	nav, ok := map[string]navigation{
+		"admin": adminNavigation, "org": orgNavigation, "account": accountNavigation,
+	}[area]
+	if !below || !ok {
+		return nil
+	}
+	return &consoleView{
+		Area: hostile, Named: true, Groups: nav.at("/"+area, "/"+area), Notice: hostile, Secret: hostile,
+	}
+}
+
 // everyView is each page with nothing and with everything, in order of their names.
 func everyView(t *testing.T, check func(t *testing.T, name string, v view)) {
 	t.Helper()
@@ -114,6 +128,7 @@ func everyView(t *testing.T, check func(t *testing.T, name string, v view)) {
 			"off":     filled(data, "Ada", false),
 			"hostile": filled(data, hostile, true),
 		} {
+			v.Console = consoleOf(name)
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				check(t, name, v)
@@ -196,7 +211,7 @@ func byID(t *testing.T, all []element, id string) element {
 
 func TestEveryTemplateHasItsDataHere(t *testing.T) {
 	t.Parallel()
-	for name := range mustPages(t).byName {
+	for name := range mustPages(t).byLanguage["en"] {
 		if _, ok := pageData()[name]; !ok {
 			t.Errorf("page %q is embedded but not tested", name)
 		}
@@ -261,7 +276,9 @@ func TestWhatThePageShowsIsEscaped(t *testing.T) {
 	for name, data := range pageData() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body := get(t, name, filled(data, hostile, true)).Body.String()
+			v := filled(data, hostile, true)
+			v.Console = consoleOf(name)
+			body := get(t, name, v).Body.String()
 			if strings.Contains(body, "<script>") {
 				t.Errorf("the page contains a script of its data:\n%s", body)
 			}
@@ -529,9 +546,10 @@ func TestFormTargetsAreAddedToThePolicyUnlessTheyCouldBreakIt(t *testing.T) {
 
 func TestAFailedPageIsReplacedByAWholeOne(t *testing.T) {
 	t.Parallel()
-	broken := template.Must(template.New("").Parse(`<p>the first half {{.Data.Missing}}`))
-	working := mustPages(t).byName["message"]
-	for name, byName := range map[string]map[string]*template.Template{
+	wrong := template.Must(template.New("").Parse(`<p>the first half {{.Data.Missing}}`))
+	broken := func() (*template.Template, error) { return wrong, nil }
+	working := mustPages(t).byLanguage["en"]["message"]
+	for name, byName := range map[string]map[string]parsed{
 		"a broken page":            {"page": broken, "message": working},
 		"an unknown page":          {"message": working},
 		"nothing works any longer": {"page": broken, "message": broken},
@@ -540,7 +558,7 @@ func TestAFailedPageIsReplacedByAWholeOne(t *testing.T) {
 			t.Parallel()
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-			p := &pages{byName: byName}
+			p := &pages{byLanguage: map[string]map[string]parsed{"en": byName}}
 			p.render(w, r, http.StatusOK, "page", view{RequestID: "<r-1>", Data: consentPage{}},
 				"https://app.example")
 			body := w.Body.String()

@@ -106,6 +106,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerSAML(get, handle)
 
 	get("/api/docs", wb.showDocs)
+	post("/language", wb.chooseLanguage)
 
 	// Clients send browsers here from their own origins.
 	get(openid.AuthorizePath, wb.authorize)
@@ -237,8 +238,9 @@ func (wb *Web) identity(r *http.Request) (*session.Identity, error) {
 
 // view is what a page shows around its own part.
 func (wb *Web) view(r *http.Request, title string, data any) view {
-	v := view{Title: title, RequestID: actor(r).RequestID, Data: data}
-	if id, err := wb.identity(r); err == nil && id != nil {
+	id, err := wb.identity(r)
+	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
+	if err == nil && id != nil {
 		v.Signed = &signedIn{Name: id.User.FullName, Email: id.User.Email, Admin: id.User.IsAdmin}
 	}
 	return v

@@ -57,16 +57,24 @@ addEventListener("pageshow", () => {
   for (const form of document.forms) form.removeAttribute("aria-busy");
 });
 
+// A choice that needs no button is sent as it is made.
+for (const choice of document.querySelectorAll("[data-send]")) {
+  choice.form.querySelector("button").hidden = true;
+  choice.addEventListener("change", () => choice.form.requestSubmit());
+}
+
 // Times are written in UTC by the server and shown in the reader's own zone and manner.
 const manners = {
   moment: { dateStyle: "medium", timeStyle: "short" },
   day: { dateStyle: "medium" },
 };
+const lang = document.documentElement.lang;
+const locale = navigator.languages.find((l) => l.split("-")[0] === lang) ?? lang;
 for (const time of document.querySelectorAll("time[data-show]")) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime())) continue;
   time.title = time.textContent;
-  time.textContent = new Intl.DateTimeFormat(undefined, manners[time.dataset.show]).format(at);
+  time.textContent = new Intl.DateTimeFormat(locale, manners[time.dataset.show]).format(at);
 }
 
 // Passkeys. Their forms are hidden where the browser has none to offer: they belong to a name,

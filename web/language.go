@@ -1,0 +1,81 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"authy/server/session"
+	"authy/server/words"
+)
+
+// languageFor is how long a browser remembers the language that was chosen in it.
+const languageFor = 365 * 24 * time.Hour
+
+// askedLanguages is the key of the languages that an application asks for, in
+// the context of a request.
+type askedLanguages struct{}
+
+// asksFor returns r as one that an application asks to be answered in these
+// languages, its parameter ui_locales
+// (OpenID Connect Core 1.0, section 3.1.2.1).
+func asksFor(r *http.Request, uiLocales string) *http.Request {
+	if uiLocales == "" {
+		return r
+	}
+	return r.WithContext(context.WithValue(r.Context(), askedLanguages{}, uiLocales))
+}
+
+// language is the one to answer r in, for id or, if nil, for who is not signed
+// in: what the application asks for, then what the account or the browser was
+// set to, then what the browser prefers.
+func (wb *Web) language(r *http.Request, id *session.Identity) *words.Language {
+	asked, _ := r.Context().Value(askedLanguages{}).(string)
+	account, chosen := "", ""
+	if id != nil {
+		account = id.User.Locale
+	}
+	if c, err := r.Cookie(wb.cookieName(languageCookie)); err == nil {
+		chosen = c.Value
+	}
+	return words.Choose(asked, account, chosen, r.Header.Get("Accept-Language"))
+}
+
+// chooseLanguage keeps the language of this browser.
+func (wb *Web) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
+	until := time.Now().Add(languageFor)
+	wb.setCookie(w, languageCookie, words.Choose(r.PostForm.Get("language")).Tag(), &until)
+	redirect(w, r, local(r.PostForm.Get("to")))
+	return nil
+}
+
+// local is path if it leads to a page here, and the start page otherwise: a form
+// of another site must not lead a browser on.
+func local(path string) string {
+	u, err := url.Parse(path)
+	if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") ||
+		strings.ContainsAny(path, "\\\t\r\n") || u.Host != "" || u.Scheme != "" {
+		return "/"
+	}
+	return path
+}
+
+// here is where r asked for its page, for a form that leads back to it: a page
+// that answers a form cannot be asked for again.
+func here(r *http.Request) string {
+	if r.Method != http.MethodGet {
+		return "/"
+	}
+	return r.URL.RequestURI()
+}
+
+// say says a text to whoever sent r.
+func (wb *Web) say(r *http.Request, text string, args ...any) string {
+	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
+	return wb.language(r, id).Say(text, args...)
+}
+
+// msg marks a text that is said where it is shown, by function t of the templates.
+func msg(text string) string { return text }
