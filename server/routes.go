@@ -65,6 +65,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
+		Clients: s.Clients, Issuer: s.Config.PublicURL,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +57,12 @@ func pageData() map[string]any {
 		"organization_sign_in": organizationPage{},
 		"arrival_new":          newcomerPage{},
 		"arrival_link":         claimantPage{},
+
+		"admin_clients": clientsPage{}, "admin_client_choose": chooseRecipePage{}, "admin_client_new": newClientPage{},
+		"admin_client": clientPage{}, "admin_client_settings": clientSettingsPage{}, "admin_client_secret": clientSecretPage{},
+		"admin_client_preview": clientPreviewPage{}, "admin_client_problems": clientProblemsPage{},
+		"admin_client_logouts": clientLogoutsPage{}, "admin_client_act": clientActPage{},
+		"admin_registration": adminRegistrationPage{}, "admin_registration_delete": initialTokenPage{},
 	}
 }
 
@@ -89,10 +97,16 @@ func fill(v reflect.Value, text string, yes bool) {
 		for i := range v.NumField() {
 			fill(v.Field(i), text, yes)
 		}
+		if field, ok := v.Addr().Interface().(*inputView); ok { // no two of a form have one name
+			field.Name += strconv.FormatInt(fieldsFilled.Add(1), 10)
+		}
 	default:
 		panic("no filling for a " + v.Kind().String())
 	}
 }
+
+// fieldsFilled is how many fields of forms were filled.
+var fieldsFilled atomic.Int64
 
 // filled is a full view of the page: every string is text and every boolean yes.
 func filled(data any, text string, yes bool) view {

@@ -16,6 +16,7 @@ import (
 	"authy/server/logout"
 	"authy/server/openid"
 	"authy/server/org"
+	"authy/server/registry"
 	"authy/server/saml2"
 	"authy/server/session"
 	"authy/server/token"
@@ -32,6 +33,9 @@ type Config struct {
 	Logouts  *logout.Service
 	SAMLSP   *saml2.SP
 	SAMLIDP  *saml2.IDP
+	Clients  *registry.Service
+	// Issuer is the server's public URL.
+	Issuer string
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -104,6 +108,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerExternal(get, post, handle)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
+
+	wb.registerAdminClients(get, post)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
