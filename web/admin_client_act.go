@@ -150,8 +150,8 @@ type clientProblemsPage struct {
 	CLI      string
 }
 
-// clientRefusalView is a request that was refused: what was sent beside what is registered. The part of
-// Sent that is right, and the rest.
+// clientRefusalView is a request that was refused: what was sent, in the part that is right and
+// the rest, beside what is registered.
 type clientRefusalView struct {
 	At                           time.Time
 	Count                        int

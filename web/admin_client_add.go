@@ -104,7 +104,11 @@ func (wb *Web) renderNewClient(w http.ResponseWriter, r *http.Request, a *appsAr
 		page.Fields = append(page.Fields, otherClientFields(r)...)
 	}
 	if a.orgID != "" {
-		page.Fields = append(page.Fields, clientAllowField(r.PostForm[newClientAllow]))
+		allowed := []string{registry.AllowOrganization}
+		if r.Method == http.MethodPost {
+			allowed = r.PostForm[newClientAllow]
+		}
+		page.Fields = append(page.Fields, clientAllowField(allowed))
 	}
 	if refused != nil {
 		rest, told := problemsOf(refused, page.Fields)
@@ -137,9 +141,6 @@ func otherClientFields(r *http.Request) []inputView {
 
 // clientAllowField is who may use an application of an organization.
 func clientAllowField(allowed []string) inputView {
-	if len(allowed) == 0 {
-		allowed = []string{registry.AllowOrganization}
-	}
 	field := inputView{
 		Name: newClientAllow, Label: msg("Who may use it"), Kind: choices,
 		Hint: msg("Choose everyone, everyone in the organization, or some roles."),
@@ -161,6 +162,9 @@ func (wb *Web) addClient(w http.ResponseWriter, r *http.Request, a *appsArea) er
 	in.OrganizationID = a.orgID
 	if a.orgID != "" {
 		in.Allowed = r.PostForm[newClientAllow]
+		if problem := registry.AllowedProblem(in.Allowed, a.orgID); problem != "" {
+			return wb.refuseNewClient(w, r, a, fault.Field(newClientAllow, problem))
+		}
 	}
 	c, secret, err := wb.Clients.Register(r.Context(), a.by, in, public)
 	if err != nil {

@@ -237,8 +237,8 @@ func clientSignInFields() []clientField {
 	}
 }
 
-// clientMethodField is how a client authenticates, which changes only between the two ways of sending
-// its secret.
+// clientMethodField is how a client authenticates, which changes only between the two ways of
+// sending its secret.
 func clientMethodField() clientField {
 	f := settingChoice("token_endpoint_auth_method", msg("How the app authenticates"),
 		msg("Only the two ways of sending the secret can be changed for one another."),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"authy/server/fault"
 	"authy/server/openid"
 	"authy/server/recipe"
 	"authy/server/registry"
@@ -195,10 +196,16 @@ type clientPreviewResult struct {
 	IDToken, Userinfo, AccessToken string
 }
 
+// errNobody says that there are no people to look at a client through.
+var errNobody = fault.New(fault.NotFound, "nobody_signs_in", "Nobody signs in to this app: it acts for itself.")
+
 func (wb *Web) previewClient(w http.ResponseWriter, r *http.Request, a *appsArea) error {
 	c, err := wb.found(r, a)
 	if err != nil {
 		return err
+	}
+	if !clientSignsIn(c) {
+		return errNobody
 	}
 	who := askedText(r.URL.Query().Get("user"))
 	page := clientPreviewPage{
@@ -210,16 +217,23 @@ func (wb *Web) previewClient(w http.ResponseWriter, r *http.Request, a *appsArea
 	if err == nil {
 		page.Result = previewResultOf(seen)
 	} else {
-		rest, told := problemsOf(err, []inputView{page.User})
+		fields := []inputView{page.User}
+		rest, told := problemsOf(err, fields)
 		if !told {
 			return err
 		}
-		fields := []inputView{page.User}
-		problemsOf(err, fields)
-		page.User, page.Problem, status = fields[0], rest, http.StatusBadRequest
+		page.User, page.Problem, status = fields[0], rest, statusOf(err)
 	}
 	a.page(w, r, status, "admin_client_preview", c.Name, page)
 	return nil
+}
+
+// statusOf is the status of a page that says why something was refused.
+func statusOf(err error) int {
+	if f, is := fault.As(err); is {
+		return statuses[f.Kind]
+	}
+	return http.StatusInternalServerError
 }
 
 func previewResultOf(p *openid.Preview) *clientPreviewResult {

@@ -11,8 +11,8 @@ import (
 	"authy/server/session"
 )
 
-// adminRegistrationPage is the data of page "admin_registration": the tokens with which clients register
-// themselves.
+// adminRegistrationPage is the data of page "admin_registration": the tokens with which clients
+// register themselves.
 type adminRegistrationPage struct {
 	Open    bool // whoever asks may register
 	Tokens  []initialTokenRow

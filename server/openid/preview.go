@@ -12,6 +12,9 @@ import (
 	"authy/storage"
 )
 
+// ErrOthers says that somebody else's tokens are not to be looked at.
+var ErrOthers = fault.New(fault.Forbidden, "others_tokens", "You can look at yourself alone.")
+
 // Preview is what a client would get of a user who signed in to it now, and whether the
 // user may at all.
 type Preview struct {
@@ -23,7 +26,7 @@ type Preview struct {
 // Preview looks at a user, by id or address, through a client of an organization; orgID is ""
 // for any client, for who administers the server. Those who manage the clients of
 // an organization see themselves alone: what a profile holds is not theirs to read. "" is
-// whoever asks. Nothing is signed, and nothing kept. Faults are of the field user.
+// whoever asks. Nothing is signed, and nothing kept. [ErrOthers] for somebody else.
 func (p *Provider) Preview(ctx context.Context, by audit.Actor, orgID, clientID, who string) (*Preview, error) {
 	client, err := p.clients.Of(ctx, by, orgID, clientID)
 	if err != nil {
@@ -64,7 +67,7 @@ func (p *Provider) previewed(ctx context.Context, by audit.Actor, who string) (*
 	case err != nil && !errors.Is(err, storage.ErrNotFound):
 		return nil, fmt.Errorf("look at %s: %w", audit.Cut(who, 64), err)
 	case !may && (user == nil || user.ID != by.ID):
-		return nil, fault.Field("user", "You can look at yourself alone.")
+		return nil, ErrOthers
 	case user == nil:
 		return nil, fault.Field("user", "There is no such user.")
 	}
