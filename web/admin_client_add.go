@@ -34,7 +34,7 @@ func (wb *Web) chooseRecipe(w http.ResponseWriter, r *http.Request, a *appsArea)
 
 // appsTag is that of the language that r is answered in.
 func (wb *Web) appsTag(r *http.Request) string {
-	id, _ := wb.identity(r) //nolint:errcheck // whoever cannot be told is spoken to as anyone
+	id, _ := wb.identity(r)
 	return wb.language(r, id).Tag()
 }
 

@@ -72,8 +72,8 @@ func TestSettingsThatAreSentBackChangeNothing(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			form.each(&before, func(f *clientField) { f.take(&in, sent[f.input.Name]) })
-			if in.IDTokenAlg == "" {
-				in.IDTokenAlg = before.IDTokenAlg // the first of its choice, which the registry has as the default
+			if in.IDTokenAlg == "" { // nothing is chosen, which the registry has as the default
+				in.IDTokenAlg = before.IDTokenAlg
 			}
 			normal(&in)
 			want := before

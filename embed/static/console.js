@@ -16,4 +16,6 @@ if (navigator.clipboard) {
 }
 
 // The place in the navigation is in sight.
-document.querySelector('.nav [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const place of document.querySelectorAll('.nav [aria-current="page"], .tabs [aria-current="page"]')) {
+  place.scrollIntoView({ block: "nearest", inline: "center" });
+}

@@ -338,3 +338,22 @@ func TestAnAppIsAddedInTheReadersLanguage(t *testing.T) {
 		v.page(v.get(appsOf(t, s, "acme-corp")+"/new/gitea"), 200, want)
 	}
 }
+
+func TestReceiptsOfSignOutsAreShown(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, servertest.Options{Configure: loopback})
+	makeAdmin(t, s, root)
+	p := newParty(t, s, "party")
+	const here = "/admin/clients/app/party"
+	v := as(t, s, root)
+	v.page(v.get(here), 200, `href="`+here+`/sign-outs"`)
+	v.page(v.get(here+"/sign-outs"), 200, "Nobody who used this app has signed out yet.")
+	browser := servertest.Browser(t)
+	p.visit(s, browser, bob, bobPass)
+	servertest.Post(t, browser, s.URL+"/sign-out", nil)
+	page := v.page(v.get(here+"/sign-outs"), 200, `<span class="dot on"></span>Told`)
+	if !strings.Contains(page.Body, userID(t, s, bob)) {
+		t.Errorf("who signed out is not said:\n%s", page.Body)
+	}
+	v.page(v.get(here+"/sign-outs?after=%00"), 200, "Told")
+}
