@@ -115,7 +115,7 @@ func (wb *Web) renderNewClient(w http.ResponseWriter, r *http.Request, a *appsAr
 		if !told {
 			return refused
 		}
-		page.Problem = rest
+		page.Problem = wb.say(r, rest)
 	}
 	a.page(w, r, status, "admin_client_new", msg("Add an app"), page)
 	return nil

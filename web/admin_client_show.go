@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -197,7 +198,7 @@ type clientPreviewResult struct {
 }
 
 // errNobody says that there are no people to look at a client through.
-var errNobody = fault.New(fault.NotFound, "nobody_signs_in", "Nobody signs in to this app: it acts for itself.")
+var errNobody = fault.New(fault.NotFound, "nobody_signs_in", msg("Nobody signs in to this app: it acts for itself."))
 
 func (wb *Web) previewClient(w http.ResponseWriter, r *http.Request, a *appsArea) error {
 	c, err := wb.found(r, a)
@@ -214,26 +215,18 @@ func (wb *Web) previewClient(w http.ResponseWriter, r *http.Request, a *appsArea
 	}
 	status := http.StatusOK
 	seen, err := wb.OpenID.Preview(r.Context(), a.by, a.orgID, c.ClientID, who)
-	if err == nil {
+	switch {
+	case errors.Is(err, openid.ErrNoUser):
+		page.User.Problem, status = msg("There is no such user."), http.StatusNotFound
+	case errors.Is(err, openid.ErrOthers):
+		page.Problem, status = wb.say(r, "You can look at yourself alone."), http.StatusForbidden
+	case err != nil:
+		return err
+	default:
 		page.Result = previewResultOf(seen)
-	} else {
-		fields := []inputView{page.User}
-		rest, told := problemsOf(err, fields)
-		if !told {
-			return err
-		}
-		page.User, page.Problem, status = fields[0], rest, statusOf(err)
 	}
 	a.page(w, r, status, "admin_client_preview", c.Name, page)
 	return nil
-}
-
-// statusOf is the status of a page that says why something was refused.
-func statusOf(err error) int {
-	if f, is := fault.As(err); is {
-		return statuses[f.Kind]
-	}
-	return http.StatusInternalServerError
 }
 
 func previewResultOf(p *openid.Preview) *clientPreviewResult {

@@ -43,7 +43,7 @@ func (wb *Web) registerAdminRegistration(get, post func(path string, h handler))
 
 // errNoRegistration says that there are no tokens to look after.
 var errNoRegistration = fault.New(fault.NotFound, "registration_off",
-	"Apps do not register themselves here: openid.registration is off.")
+	msg("Apps do not register themselves here: openid.registration is off."))
 
 // registering is [Web.admin] for where clients may register themselves.
 func (wb *Web) registering(h personal) handler {
@@ -125,7 +125,7 @@ func (wb *Web) renderRegistration(w http.ResponseWriter, r *http.Request, id *se
 		if !told {
 			return refused
 		}
-		page.Problem, status = rest, http.StatusBadRequest
+		page.Problem, status = wb.say(r, rest), http.StatusBadRequest
 	}
 	wb.adminPage(w, r, status, "admin_registration", msg("Registration tokens"), page)
 	return nil

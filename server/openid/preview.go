@@ -26,7 +26,8 @@ type Preview struct {
 // Preview looks at a user, by id or address, through a client of an organization; orgID is ""
 // for any client, for who administers the server. Those who manage the clients of
 // an organization see themselves alone: what a profile holds is not theirs to read. "" is
-// whoever asks. Nothing is signed, and nothing kept. [ErrOthers] for somebody else.
+// whoever asks. Nothing is signed, and nothing kept. [ErrOthers] for somebody
+// else, [ErrNoUser] for nobody.
 func (p *Provider) Preview(ctx context.Context, by audit.Actor, orgID, clientID, who string) (*Preview, error) {
 	client, err := p.clients.Of(ctx, by, orgID, clientID)
 	if err != nil {
@@ -69,7 +70,7 @@ func (p *Provider) previewed(ctx context.Context, by audit.Actor, who string) (*
 	case !may && (user == nil || user.ID != by.ID):
 		return nil, ErrOthers
 	case user == nil:
-		return nil, fault.Field("user", "There is no such user.")
+		return nil, ErrNoUser
 	}
 	return user, nil
 }

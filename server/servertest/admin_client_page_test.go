@@ -218,7 +218,7 @@ func TestATokenIsPreviewedAndNotIssued(t *testing.T) {
 	const one = "/admin/clients/app/acme-portal-001/preview"
 	v.page(v.get(one+"?user=Bob@acme-corp.com"), 200, "&#34;email&#34;: &#34;bob@acme-corp.com&#34;")
 	v.page(v.get(one+"?user="+userID(t, s, bob)), 200, "<b>Bob Builder</b> may use this app.")
-	v.page(v.get(one+"?user=nobody@example.com"), 400, "There is no such user.")
+	v.page(v.get(one+"?user=nobody@example.com"), 404, "There is no such user.")
 	v.page(v.get(one+"?user=%00"), 200, "superadmin@acme-corp.com")
 	if err := allow(t, s, "acme-portal-001", "role:owner"); err != nil {
 		t.Fatal(err)
