@@ -22,7 +22,7 @@ without one. A client is named by its client_id.`,
   authy client list
   authy client rotate-secret acme-portal-001`,
 	}
-	c.AddCommand(a.createClientCommand(), a.listClientsCommand(), a.showClientCommand(), a.updateClientCommand(),
+	c.AddCommand(a.addClientCommand(), a.createClientCommand(), a.listClientsCommand(), a.showClientCommand(), a.updateClientCommand(),
 		a.rotateSecretCommand(), a.switchClientCommand(true), a.switchClientCommand(false), a.deleteClientCommand(),
 		a.clientErrorsCommand(), a.registrationTokenCommand())
 	return c

@@ -1,10 +1,10 @@
 // Package embed carries the files that authy needs while it runs, inside the program itself:
 // the templates of the pages, the static files those pages ask for, the words of other languages,
-// and the migrations of the database.
+// the migrations of the database, and the recipes of applications.
 //
 // It knows nothing of what is in them and does nothing with them. Whoever needs a tree parses,
 // serves or applies it: package web the templates and the static files, package words the
-// catalogues, package storage the migrations.
+// catalogues, package storage the migrations, package recipe the recipes.
 //
 // To read it, look at the directories beside this file; a new file in one of them is embedded
 // without another line here.
@@ -32,3 +32,8 @@ var Migrations stdembed.FS
 //
 //go:embed words
 var Words stdembed.FS
+
+// Recipes holds how well-known applications are set up, one file each, under recipes/.
+//
+//go:embed recipes/*.toml
+var Recipes stdembed.FS

@@ -30,7 +30,7 @@ var picture = [][]string{
 	{"cmd"},
 	{"server"},
 	{"server/api", "web"},
-	{"server/login"},
+	{"server/login", "server/recipe"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider", "server/self"},
 	{"server/keyring", "server/keyset"},

@@ -73,7 +73,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
 		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys,
 		Overview: s.Overview, PublicURL: s.Config.PublicURL,
-		Keys: s.Keys, Brand: s.Brand, Self: s.Self,
+		Keys: s.Keys, Brand: s.Brand, Self: s.Self, Clients: s.Clients,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -88,6 +88,11 @@ func pageData() map[string]any {
 		"admin_saml_form": samlFormPage{}, "org_saml_form": samlFormPage{},
 		"admin_saml_remove": samlRemovePage{}, "org_saml_remove": samlRemovePage{},
 		"admin_saml_keys": samlKeysPage{}, "admin_saml_turn": samlTurnPage{}, "admin_saml_retire": samlKeyPage{},
+		"admin_clients": clientsPage{}, "admin_client_choose": chooseRecipePage{}, "admin_client_new": newClientPage{},
+		"admin_client": clientPage{}, "admin_client_settings": clientSettingsPage{}, "admin_client_secret": clientSecretPage{},
+		"admin_client_preview": clientPreviewPage{}, "admin_client_problems": clientProblemsPage{},
+		"admin_client_logouts": clientLogoutsPage{}, "admin_client_act": clientActPage{},
+		"admin_registration": adminRegistrationPage{}, "admin_registration_delete": initialTokenPage{},
 	}
 }
 

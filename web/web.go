@@ -22,6 +22,7 @@ import (
 	"authy/server/overview"
 	"authy/server/place"
 	"authy/server/provider"
+	"authy/server/registry"
 	"authy/server/saml2"
 	"authy/server/self"
 	"authy/server/session"
@@ -54,6 +55,7 @@ type Config struct {
 	Self   *self.Service
 	// PublicURL is how browsers reach the server.
 	PublicURL string
+	Clients   *registry.Service
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -141,6 +143,8 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerAdminSettings(get)
 	wb.registerAdminMail(get, post)
 	wb.registerAdminKeys(get, post)
+
+	wb.registerAdminClients(get, post)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)

@@ -160,7 +160,8 @@ func (s said) inCall(file string, call *ast.CallExpr, by map[string]int) {
 // refusing are the packages whose refusals people read. Those of the protocol are for who writes an
 // application, and stay in English (RFC 6749, section 4.1.2.1).
 var refusing = []string{
-	"account", "activity", "brand", "fault", "keyring", "limit", "login", "logout", "org", "provider", "registry", "saml2", "session",
+	"account", "activity", "brand", "fault", "keyring", "limit", "login", "logout", "org", "provider", "recipe", "registry", "saml2",
+	"session",
 	"token", "upstream",
 }
 

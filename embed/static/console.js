@@ -16,7 +16,9 @@ if (navigator.clipboard) {
 }
 
 // The place in the navigation is in sight.
-document.querySelector('.nav [aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const place of document.querySelectorAll('.nav [aria-current="page"], .tabs [aria-current="page"]')) {
+  place.scrollIntoView({ block: "nearest", inline: "center" });
+}
 
 // Whatever keeps passkeys is told which are good here, and what their owner is called
 // (W3C Web Authentication Level 3, section 5.1.10).

@@ -44,7 +44,7 @@ type createServerClientIn struct{ Body NewClient }
 func (a *API) createServerClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *createServerClientIn,
 ) (*secretOut, error) {
-	return secretOutOf(a.Clients.Register(ctx, by, in.Body.of(""), in.Body.Public))
+	return a.registerClient(ctx, by, "", in.Body)
 }
 
 // AnyClientIn names a client in the path, of whichever organization.

@@ -133,6 +133,7 @@ func (a *API) routes() {
 	a.providerRoutes()
 	a.domainRoutes()
 	a.samlServiceRoutes()
+	a.recipeRoutes()
 }
 
 // OpenAPI returns the document that describes the API. It is completed when it

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/recipe"
 	"authy/server/registry"
 	"authy/server/session"
 )
@@ -78,8 +80,10 @@ func setSeconds(field *time.Duration, sent *int64) {
 
 // NewClient describes a client to be registered.
 type NewClient struct {
-	Name   string `json:"name"`
+	Name   string `json:"name,omitempty" doc:"Needed, unless a recipe gives one"`
 	Public bool   `json:"public,omitempty" doc:"Whether it can keep no secret, as an app on a device or in a browser"`
+	Recipe string `json:"recipe,omitempty" example:"immich" doc:"The id of a recipe; what else is sent goes before it"`
+	AppURL string `json:"app_url,omitempty" example:"https://photos.example.com" doc:"With a recipe: where people open the application"`
 	ClientSettings
 }
 
@@ -92,27 +96,62 @@ type createClientIn struct {
 type secretOut struct {
 	Client clientView `json:"client"`
 	Secret string     `json:"client_secret,omitempty" doc:"Shown this once; a public client has none"`
+	Told   *told      `json:"setup,omitempty" doc:"After a recipe: what the application is to be told"`
 }
 
 func (a *API) createClient(
 	ctx context.Context, _ *session.Identity, by audit.Actor, in *createClientIn,
 ) (*secretOut, error) {
-	return secretOutOf(a.Clients.Register(ctx, by, in.Body.of(in.ID), in.Body.Public))
+	return a.registerClient(ctx, by, in.ID, in.Body)
 }
 
-// of returns the description of a client of an organization, or of none ("").
-func (n NewClient) of(orgID string) registry.Registration {
-	described := registry.Defaults()
-	described.OrganizationID, described.Name = orgID, n.Name
+// registerClient registers a client of an organization, or of none ("").
+func (a *API) registerClient(ctx context.Context, by audit.Actor, orgID string, n NewClient) (*secretOut, error) {
+	described, from, err := n.describe()
+	if err != nil {
+		return nil, err
+	}
+	described.OrganizationID = orgID
 	n.writeTo(&described)
-	return described
+	c, secret, err := a.Clients.Register(ctx, by, described, n.Public || from != nil && from.IsPublic())
+	out, err := secretOutOf(c, secret, err)
+	if err == nil && from != nil {
+		out.Told = toldOf(from, recipe.ValuesOf(a.Issuer, c, secret))
+	}
+	return out, err
+}
+
+// describe returns what a client is until its settings are written, and the recipe
+// that says so, nil for none.
+func (n NewClient) describe() (registry.Registration, *recipe.Recipe, error) {
+	described := registry.Defaults()
+	if n.Recipe == "" {
+		described.Name = n.Name
+		if n.AppURL != "" {
+			return described, nil, fault.Field("app_url", "It goes with a recipe.")
+		}
+		return described, nil, nil
+	}
+	from, err := recipe.Find(n.Recipe)
+	if err != nil {
+		return described, nil, fault.Field("recipe", err.Error())
+	}
+	address, err := recipe.ParseURL(n.AppURL)
+	if err != nil {
+		return described, nil, err
+	}
+	described = from.Registration(address)
+	if n.Name != "" {
+		described.Name = n.Name
+	}
+	return described, from, nil
 }
 
 func secretOutOf(c *registry.Client, secret string, err error) (*secretOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &secretOut{clientViewOf(c), secret}, nil
+	return &secretOut{Client: clientViewOf(c), Secret: secret}, nil
 }
 
 type updateClientIn struct {

@@ -42,6 +42,8 @@ var scopes = map[string]string{
 	"POST /api/v1/invitations/decline":                           token.OrganizationsWrite,
 	"GET /api/v1/organizations/{id}/audit":                       token.AuditRead,
 	"GET /api/v1/organizations/{id}/audit/export":                token.AuditRead,
+	"GET /api/v1/recipes":                                        token.ClientsRead,
+	"GET /api/v1/recipes/{app}":                                  token.ClientsRead,
 	"GET /api/v1/organizations/{id}/clients":                     token.ClientsRead,
 	"POST /api/v1/organizations/{id}/clients":                    token.ClientsWrite,
 	"GET /api/v1/organizations/{id}/clients/{client}":            token.ClientsRead,

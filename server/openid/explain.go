@@ -123,6 +123,13 @@ func (p *Provider) ExplainClaims(ctx context.Context, by audit.Actor, userID, cl
 	if err != nil {
 		return nil, err
 	}
+	return p.claimsFor(ctx, time.Now(), user, client, scope)
+}
+
+// claimsFor is what the tokens of a user for a client would say at now.
+func (p *Provider) claimsFor(
+	ctx context.Context, now time.Time, user *storage.User, client *storage.Client, scope string,
+) (*Claims, error) {
 	if scope == "" {
 		scope = client.Scopes.String()
 	}
@@ -131,7 +138,6 @@ func (p *Provider) ExplainClaims(ctx context.Context, by audit.Actor, userID, cl
 		return nil, fault.Field(refusal.Parameter, refusal.Description)
 	}
 	asked.dropOffline()
-	now := time.Now()
 	grant := &storage.Grant{
 		ID: storage.NewID(), UserID: user.ID, ClientID: client.ID, SessionID: storage.Ref(storage.NewID()),
 		Scopes: asked.Scopes, Methods: storage.Words{"pwd"},

@@ -139,7 +139,7 @@ func TestASectorThatWasNotAskedForIsNotKept(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = s.changeIn(context.WithoutCancel(ctx), tx, audit.Shell(), time.Now(), found, describe(c), sector)
+		_, err = s.changeIn(context.WithoutCancel(ctx), tx, audit.Shell(), time.Now(), found, Describe(c), sector)
 		return err
 	})
 	if !errors.Is(err, errMeanwhile) {

@@ -41,6 +41,23 @@ func (s *Service) Search(
 	if err := mayAdminister(ctx, s.db.Reader, by); err != nil {
 		return nil, "", err
 	}
+	return s.search(ctx, orgID, text, after, limit)
+}
+
+// Managed is [Service.Search] for who manages an organization, in it alone. orgID is as in
+// [Service.List].
+func (s *Service) Managed(
+	ctx context.Context, by audit.Actor, orgID, text, after string, limit int,
+) (clients []Client, next string, err error) {
+	if err := s.mayManage(ctx, s.db.Reader, by, orgID); err != nil {
+		return nil, "", err
+	}
+	return s.search(ctx, orgID, text, after, limit)
+}
+
+func (s *Service) search(
+	ctx context.Context, orgID, text, after string, limit int,
+) (clients []Client, next string, err error) {
 	text = strings.TrimSpace(text)
 	from, ok := storage.ParseTermKey(after)
 	if text != "" && !ok {
@@ -133,7 +150,7 @@ func (s *Service) changeIn(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, c *Client,
 	checked Registration, change func(*Registration),
 ) (map[string]string, error) {
-	before := describe(c)
+	before := Describe(c)
 	in := changed(before, change)
 	if !checked.isSector(in) {
 		return nil, errMeanwhile

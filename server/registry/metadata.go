@@ -68,7 +68,7 @@ func (k *KeySet) UnmarshalJSON(data []byte) error {
 
 // MetadataOf returns the metadata of a client.
 func MetadataOf(c *Client) (m Metadata) {
-	in := describe(c)
+	in := Describe(c)
 	for _, l := range m.links(&in) {
 		l.show()
 	}
@@ -84,7 +84,7 @@ func (m Metadata) WriteTo(in *Registration) {
 
 // GrantedTo returns what a client is granted.
 func GrantedTo(c *Client) (g Granted) {
-	in := describe(c)
+	in := Describe(c)
 	for _, l := range g.links(&in) {
 		l.show()
 	}

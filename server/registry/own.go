@@ -124,7 +124,7 @@ func saveRenewed(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.T
 
 // checkOwn checks what c becomes by a change of its own.
 func (s *Service) checkOwn(ctx context.Context, c *Client, change func(*Registration)) (Registration, error) {
-	in := changed(describe(c), change)
+	in := changed(Describe(c), change)
 	if err := fault.Fields(in.dynamicProblems()); err != nil {
 		return in, err
 	}

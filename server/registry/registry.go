@@ -213,8 +213,8 @@ func (in Registration) writeTo(c *Client, now time.Time) {
 	c.UpdatedAt = storage.At(now)
 }
 
-// describe is the reverse of writeTo.
-func describe(c *Client) Registration {
+// Describe returns what can be changed of a client, as [Service.Update] has it.
+func Describe(c *Client) Registration {
 	return Registration{
 		ClientID: c.ClientID, OrganizationID: string(c.OrganizationID), Name: c.Name,
 		RedirectURIs: c.RedirectURIs, PostLogoutRedirectURIs: c.PostLogoutRedirectURIs,

@@ -58,7 +58,7 @@ func (s *Service) checkSectorOf(
 	if err != nil {
 		return Registration{}, err
 	}
-	before := describe(c)
+	before := Describe(c)
 	if err := mayLetExchange(ctx, s.db.Reader, by, before.Options, changed(before, change).Options); err != nil {
 		return Registration{}, err
 	}
@@ -68,7 +68,7 @@ func (s *Service) checkSectorOf(
 // checkChange checks what c becomes by change, which it returns, and its sector
 // if that is another than before.
 func (s *Service) checkChange(ctx context.Context, c *Client, change func(*Registration)) (Registration, error) {
-	before := describe(c)
+	before := Describe(c)
 	in := changed(before, change)
 	err := fault.Fields(in.problems(before.AuthMethod))
 	if err == nil {

@@ -71,6 +71,8 @@ var deeds = slices.Concat(ownDeeds, orgDeeds, adminDeeds)
 
 var ownDeeds = []deed{
 	{"POST /auth/register", `{"email":"{new}","password":"` + passphrase + `","password_confirm":"` + passphrase + `"}`, 201, anyone},
+	{"GET /recipes", "", 200, signedInToo},
+	{"GET /recipes/immich", "", 200, signedInToo},
 	{"POST /auth/login", `{"email":"{target@}","password":"` + passphrase + `"}`, 200, anyone},
 	{"POST /auth/forgot-password", `{"email":"{target@}"}`, 202, anyone},
 	{"POST /auth/reset-password", `{"token":"{reset link}","password":"` + newer + `","password_confirm":"` + newer + `"}`, 200, anyone},

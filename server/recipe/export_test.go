@@ -1,0 +1,4 @@
+package recipe
+
+// Read is read, for tests.
+var Read = read
