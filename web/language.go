@@ -77,5 +77,18 @@ func (wb *Web) say(r *http.Request, text string, args ...any) string {
 	return wb.language(r, id).Say(text, args...)
 }
 
+// count says one or many of n things to whoever sent r, with args after the
+// number.
+func (wb *Web) count(r *http.Request, n int, one, many string, args ...any) string {
+	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
+	return wb.language(r, id).Count(n, one, many, args...)
+}
+
+// day says a day, in UTC, to whoever sent r.
+func (wb *Web) day(r *http.Request, t time.Time) string {
+	id, _ := wb.identity(r)
+	return wb.language(r, id).Day(t)
+}
+
 // msg marks a text that is said where it is shown, by function t of the templates.
 func msg(text string) string { return text }

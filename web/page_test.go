@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +57,12 @@ func pageData() map[string]any {
 		"organization_sign_in": organizationPage{},
 		"arrival_new":          newcomerPage{},
 		"arrival_link":         claimantPage{},
+
+		"org_list": orgListPage{}, "org_new": orgNewPage{}, "org_overview": orgOverviewPage{},
+		"org_members": orgMembersPage{}, "org_member": orgMemberPage{}, "org_invitations": orgInvitationsPage{},
+		"org_invite": orgInvitePage{}, "org_security": orgSecurityPage{}, "org_audit": orgAuditPage{},
+		"org_tokens": orgTokensPage{}, "org_token_new": orgTokenNewPage{}, "org_settings": orgSettingsPage{},
+		"org_confirm": orgConfirmPage{},
 	}
 }
 
@@ -89,10 +97,19 @@ func fill(v reflect.Value, text string, yes bool) {
 		for i := range v.NumField() {
 			fill(v.Field(i), text, yes)
 		}
+		if v.Type() != reflect.TypeFor[inputView]() {
+			return
+		}
+		if field, ok := v.Addr().Interface().(*inputView); ok { // no two of a form have one name
+			field.Name += strconv.FormatInt(fieldsFilled.Add(1), 10)
+		}
 	default:
 		panic("no filling for a " + v.Kind().String())
 	}
 }
+
+// fieldsFilled is how many fields of forms were filled.
+var fieldsFilled atomic.Int64
 
 // filled is a full view of the page: every string is text and every boolean yes.
 func filled(data any, text string, yes bool) view {

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"authy/server/account"
+	"authy/server/activity"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
@@ -32,6 +33,8 @@ type Config struct {
 	Logouts  *logout.Service
 	SAMLSP   *saml2.SP
 	SAMLIDP  *saml2.IDP
+	// Activity is what people read of their own acts.
+	Activity *activity.Service
 	// Secure says that browsers come by https: cookies are Secure and named so.
 	Secure bool
 	// PlainHTTP says that browsers come by http from other machines.
@@ -104,6 +107,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerExternal(get, post, handle)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
+	wb.registerOrgs(get, post)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
