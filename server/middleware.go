@@ -44,6 +44,7 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 		began := time.Now()
 		by := &audit.Actor{
 			Kind: audit.Anonymous, IPAddress: origins(r), UserAgent: r.UserAgent(), RequestID: requestID(r),
+			Languages: r.Header.Get("Accept-Language"),
 		}
 		out := &recorder{ResponseWriter: w}
 		setHeaders(out.Header(), by.RequestID, secure)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"authy/embed"
@@ -168,23 +167,18 @@ func protocols(openID *upstream.Service, saml *saml2.SP) map[string]login.Protoc
 }
 
 // factorWords names second factors in mail.
-var factorWords = map[string]string{"totp": "an authenticator app", "webauthn": "a passkey"}
+var factorWords = map[string]string{"totp": mail.AnAuthenticator, "webauthn": mail.APasskey}
 
 // remind mails a member that an organization asks for a second factor.
 func (s *Services) remind(ctx context.Context, tx *storage.Tx, r org.Reminder) error {
-	words := make([]string, len(r.Methods))
+	ways := make([]string, len(r.Methods))
 	for i, method := range r.Methods {
-		words[i] = factorWords[method]
-	}
-	and := " and "
-	if r.Any {
-		and = " or "
+		ways[i] = factorWords[method]
 	}
 	return s.Mail.Send(ctx, tx, time.Now(), mail.Message{
 		Kind: mail.FactorNeeded, To: r.User.Email, Path: "/account", ExpiresAt: r.DeadlineAt,
 		Facts: mail.Facts{
-			Organization: r.Organization.Name, About: strings.Join(words, and),
-			At: r.DeadlineAt.UTC().Format(mail.TimeForm),
+			Organization: r.Organization.Name, Ways: ways, Any: r.Any, At: r.DeadlineAt.UTC().Format(time.RFC3339),
 		},
 	})
 }

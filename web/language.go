@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"authy/server/fault"
+	"authy/server/org"
 	"authy/server/session"
 	"authy/server/words"
 )
@@ -33,14 +35,20 @@ func asksFor(r *http.Request, uiLocales string) *http.Request {
 // set to, then what the browser prefers.
 func (wb *Web) language(r *http.Request, id *session.Identity) *words.Language {
 	asked, _ := r.Context().Value(askedLanguages{}).(string)
-	account, chosen := "", ""
+	account := ""
 	if id != nil {
 		account = id.User.Locale
 	}
-	if c, err := r.Cookie(wb.cookieName(languageCookie)); err == nil {
-		chosen = c.Value
+	return words.Choose(asked, account, wb.chosenLanguage(r), r.Header.Get("Accept-Language"))
+}
+
+// chosenLanguage is the one that was chosen in the browser, "" if none was.
+func (wb *Web) chosenLanguage(r *http.Request) string {
+	c, err := r.Cookie(wb.cookieName(languageCookie))
+	if err != nil {
+		return ""
 	}
-	return words.Choose(asked, account, chosen, r.Header.Get("Accept-Language"))
+	return c.Value
 }
 
 // chooseLanguage keeps the language of this browser.
@@ -88,6 +96,23 @@ func (wb *Web) count(r *http.Request, n int, one, many string, args ...any) stri
 func (wb *Web) day(r *http.Request, t time.Time) string {
 	id, _ := wb.identity(r)
 	return wb.language(r, id).Day(t)
+}
+
+// explain says to whoever sent r what is wrong, with the names of fields if there are any.
+func (wb *Web) explain(r *http.Request, f *fault.Error) string {
+	if f.Is(org.ErrRole) { // which names the roles that programs can be given
+		return wb.say(r, org.ErrRole.Message)
+	}
+	if len(f.Fields) == 0 {
+		return wb.say(r, f.Message)
+	}
+	said := &fault.Error{Fields: map[string][]string{}}
+	for name, problems := range f.Fields {
+		for _, problem := range problems {
+			said.Fields[name] = append(said.Fields[name], wb.say(r, problem))
+		}
+	}
+	return said.Error()
 }
 
 // msg marks a text that is said where it is shown, by function t of the templates.

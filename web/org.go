@@ -144,14 +144,14 @@ func (wb *Web) showOrgConfirm(
 	return nil
 }
 
-// told is err for a page that says why beside its form: it reports what to say
+// told is err, in words, for a page that says why beside its form: it reports what to say
 // and with which status, or false for an error that is none of the form's.
-func told(err error) (problem string, status int, ok bool) {
+func (wb *Web) told(r *http.Request, err error) (problem string, status int, ok bool) {
 	f, ok := fault.As(err)
 	if !ok || f.Kind == fault.Internal || f.Kind == fault.Unavailable {
 		return "", 0, false
 	}
-	return f.Error(), statuses[f.Kind], true
+	return wb.explain(r, f), statuses[f.Kind], true
 }
 
 // orgListPage is the data of page "org_list".

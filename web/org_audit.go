@@ -143,7 +143,7 @@ func (wb *Web) showOrgAudit(w http.ResponseWriter, r *http.Request, id *session.
 		found, err = wb.Activity.OfOrganization(r.Context(), by, orgID, f, after, orgRows)
 	}
 	if err != nil {
-		problem, code, ok := told(err)
+		problem, code, ok := wb.told(r, err)
 		if !ok || code != http.StatusBadRequest {
 			return err
 		}

@@ -183,7 +183,7 @@ func nameOr(name, email string) string {
 func (wb *Web) setMemberRole(w http.ResponseWriter, r *http.Request, id *session.Identity, o *org.View) error {
 	user, role := param(r, "user"), org.Role(r.PostForm.Get("role"))
 	_, err := wb.Orgs.SetRole(r.Context(), id.Actor(actor(r)), o.Organization.ID, user, role)
-	if problem, status, ok := told(lastOwner(err)); ok && status != http.StatusNotFound {
+	if problem, status, ok := wb.told(r, lastOwner(err)); ok && status != http.StatusNotFound {
 		return wb.renderMember(w, r, status, id, o, func(page *orgMemberPage) { page.Problem = problem })
 	}
 	if err != nil {
@@ -253,7 +253,7 @@ func (wb *Web) confirmRemove(
 func (wb *Web) removeMember(w http.ResponseWriter, r *http.Request, id *session.Identity, o *org.View) error {
 	user := param(r, "user")
 	err := wb.Orgs.Remove(r.Context(), id.Actor(actor(r)), o.Organization.ID, user)
-	if problem, status, ok := told(lastOwner(err)); ok && status != http.StatusNotFound {
+	if problem, status, ok := wb.told(r, lastOwner(err)); ok && status != http.StatusNotFound {
 		return wb.confirmRemove(w, r, status, id, o, problem)
 	}
 	if err != nil {
@@ -297,7 +297,7 @@ func (wb *Web) transfer(w http.ResponseWriter, r *http.Request, id *session.Iden
 		return wb.confirmTransfer(w, r, http.StatusBadRequest, id, o, wb.say(r, "This is not the short name. Nothing was done."))
 	}
 	_, err := wb.Orgs.Transfer(r.Context(), id.Actor(actor(r)), o.Organization.ID, param(r, "user"))
-	if problem, status, ok := told(err); ok && status != http.StatusNotFound {
+	if problem, status, ok := wb.told(r, err); ok && status != http.StatusNotFound {
 		return wb.confirmTransfer(w, r, status, id, o, problem)
 	}
 	if err != nil {

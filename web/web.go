@@ -133,6 +133,9 @@ func (wb *Web) page(h handler) http.Handler {
 // serve answers a request of at most most bytes.
 func (wb *Web) serve(w http.ResponseWriter, r *http.Request, most int64, h handler) {
 	r.Body = http.MaxBytesReader(w, r.Body, most)
+	if chosen := wb.chosenLanguage(r); chosen != "" {
+		audit.Speaks(r.Context(), chosen)
+	}
 	if err := readForm(r); err != nil {
 		err = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
 		wb.fail(w, r, err)
@@ -189,7 +192,7 @@ func (wb *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	setRetryAfter(w, f)
 	wb.pages.render(w, r, statuses[f.Kind], "message", wb.view(r, "Something is not right", messagePage{
-		Heading: headings[f.Kind], Text: []string{f.Error()}, Problem: true, Link: "/", LinkText: "Go to the start page",
+		Heading: headings[f.Kind], Text: []string{wb.explain(r, f)}, Problem: true, Link: "/", LinkText: "Go to the start page",
 	}))
 }
 

@@ -108,9 +108,20 @@ func (s said) inCommand(file string, c *parse.CommandNode) {
 	}
 }
 
-// inGo finds what the program says: constant texts given to the functions of
-// saidBy, and the fields of forms that are marked.
-func (s said) inGo(t *testing.T, dir string) {
+// inGo finds what the program says in a directory: constant texts given to the
+// functions of by.
+func (s said) inGo(t *testing.T, dir string, by map[string]int) {
+	t.Helper()
+	s.each(t, dir, func(file string, n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			s.inCall(file, call, by)
+		}
+		return true
+	})
+}
+
+// each looks at every node of the program in a directory, tests left out.
+func (s said) each(t *testing.T, dir string, look func(file string, n ast.Node) bool) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -124,16 +135,11 @@ func (s said) inGo(t *testing.T, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok {
-				s.inCall(file, call)
-			}
-			return true
-		})
+		ast.Inspect(parsed, func(n ast.Node) bool { return look(file, n) })
 	}
 }
 
-func (s said) inCall(file string, call *ast.CallExpr) {
+func (s said) inCall(file string, call *ast.CallExpr, by map[string]int) {
 	name := ""
 	switch f := call.Fun.(type) {
 	case *ast.Ident:
@@ -141,13 +147,58 @@ func (s said) inCall(file string, call *ast.CallExpr) {
 	case *ast.SelectorExpr:
 		name = f.Sel.Name
 	}
-	at, ok := saidBy[name]
+	at, ok := by[name]
 	if !ok || at >= len(call.Args) {
 		return
 	}
 	if text, ok := constant(call.Args[at]); ok && text != "" {
 		s[text] = file
 	}
+}
+
+// refusing are the packages whose refusals people read. Those of the protocol are for who writes an
+// application, and stay in English (RFC 6749, section 4.1.2.1).
+var refusing = []string{
+	"account", "activity", "fault", "keyring", "limit", "login", "logout", "org", "provider", "registry", "saml2", "session",
+	"token", "upstream",
+}
+
+// sentence is what a refusal of a field looks like.
+var sentence = regexp.MustCompile(`^[A-Z][^%]*\.$`)
+
+// inRefusals finds what the rules say to people: the messages of faults, and
+// sentences.
+func (s said) inRefusals(t *testing.T) {
+	t.Helper()
+	for _, dir := range refusing {
+		s.each(t, "../server/"+dir, func(file string, n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 3 && ofFault(call.Fun) {
+				if text, ok := constant(call.Args[2]); ok {
+					s[text] = file
+				}
+				return false
+			}
+			e, ok := n.(ast.Expr)
+			if !ok {
+				return true
+			}
+			text, ok := constant(e)
+			if ok && sentence.MatchString(text) && !strings.HasPrefix(text, "The user must ") && text != "The user did not agree." {
+				s[text] = file
+			}
+			return !ok
+		})
+	}
+}
+
+// ofFault says whether a function is fault.New.
+func ofFault(f ast.Expr) bool {
+	selector, ok := f.(*ast.SelectorExpr)
+	if !ok || selector.Sel.Name != "New" {
+		return false
+	}
+	of, ok := selector.X.(*ast.Ident)
+	return ok && of.Name == "fault"
 }
 
 // constant is the value of a literal, or of a sum of them.
@@ -169,7 +220,9 @@ func allSaid(t *testing.T) said {
 	t.Helper()
 	s := said{}
 	s.inTemplates(t)
-	s.inGo(t, ".")
+	s.inGo(t, ".", saidBy)
+	s.inRefusals(t)
+	s.inGo(t, "../server/mail", map[string]int{"Text": 0, "Say": 0})
 	for m := time.January; m <= time.December; m++ {
 		s[m.String()] = "server/words"
 	}

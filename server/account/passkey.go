@@ -17,9 +17,6 @@ import (
 	"authy/storage"
 )
 
-// aPasskey is what notices call one.
-const aPasskey = "a passkey"
-
 // What is refused about passkeys. Most messages are the contract's.
 var (
 	ErrChallenge = fault.New(fault.Unauthenticated, "challenge_invalid", "Challenge expired or invalid")
@@ -191,7 +188,7 @@ func (s *Service) AddPasskey(
 			return nil, nil, nil, err
 		}
 	}
-	if err := s.notice(ctx, tx, by, now, userID, mail.FactorAdded, aPasskey); err != nil {
+	if err := s.notice(ctx, tx, by, now, userID, mail.FactorAdded, mail.APasskey); err != nil {
 		return nil, nil, nil, err
 	}
 	return &p, codes, nil, audit.Record(ctx, tx, by, now, audit.Event{
@@ -331,7 +328,7 @@ func (s *Service) RemovePasskey(
 	if err := dropRecoveryCodes(ctx, tx, userID); err != nil {
 		return err
 	}
-	if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, aPasskey); err != nil {
+	if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, mail.APasskey); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{
@@ -354,7 +351,7 @@ func (s *Service) ResetPasskeys(ctx context.Context, by audit.Actor, userID stri
 		if err := dropRecoveryCodes(ctx, tx, userID); err != nil {
 			return err
 		}
-		if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, "every passkey"); err != nil {
+		if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, mail.EveryPasskey); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, by, now, audit.Event{

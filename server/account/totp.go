@@ -27,9 +27,6 @@ var (
 	ErrTOTPCode     = fault.New(fault.Unauthenticated, "invalid_totp_code", "Invalid TOTP code")
 )
 
-// authenticator is what notices call it.
-const authenticator = "an authenticator app"
-
 const (
 	totpIssuer = "authy"
 	totpSecret = 20 // bytes, RFC 4226, section 4, requirement 6
@@ -126,7 +123,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, by audit.Actor, userID, code 
 		if _, err := tx.ConfirmTOTP(ctx, userID, step, now); err != nil {
 			return fmt.Errorf("confirm the authenticator of %s: %w", userID, err)
 		}
-		if err := s.notice(ctx, tx, by, now, userID, mail.FactorAdded, authenticator); err != nil {
+		if err := s.notice(ctx, tx, by, now, userID, mail.FactorAdded, mail.AnAuthenticator); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, by, now, event)
@@ -209,7 +206,7 @@ func (s *Service) RemoveTOTP(
 	if err := dropRecoveryCodes(ctx, tx, userID); err != nil {
 		return err
 	}
-	if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, authenticator); err != nil {
+	if err := s.notice(ctx, tx, by, now, userID, mail.FactorRemoved, mail.AnAuthenticator); err != nil {
 		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{

@@ -32,6 +32,9 @@ type Actor struct {
 	ID        string
 	IPAddress string
 	UserAgent string
+	// Languages are those that they want to be spoken to in, as in the header
+	// Accept-Language, or one that was chosen.
+	Languages string
 	RequestID string
 	SessionID string
 	TokenID   string // of the API token by which they act; they have no session then

@@ -17,3 +17,10 @@ func FromContext(ctx context.Context) Actor {
 	}
 	return Actor{Kind: Anonymous}
 }
+
+// Speaks notes that who acts in ctx has chosen to be spoken to in a language.
+func Speaks(ctx context.Context, language string) {
+	if by, ok := ctx.Value(actorKey{}).(*Actor); ok {
+		by.Languages = language
+	}
+}

@@ -1,6 +1,8 @@
 package mail
 
-// Kind is what a mail says. Each has its words in embed/templates/mail/words.txt.
+import "authy/server/words"
+
+// Kind is what a mail says. Each has its words in embed/templates/mail/words.<language>.txt.
 type Kind string
 
 // The mails with links.
@@ -37,6 +39,16 @@ const (
 	// FactorNeeded reminds a member of an organization that asks for a second factor.
 	FactorNeeded Kind = "factor_needed"
 )
+
+// What notices of factors are about.
+var (
+	AnAuthenticator = words.Text("an authenticator app")
+	APasskey        = words.Text("a passkey")
+	EveryPasskey    = words.Text("every passkey")
+)
+
+// theOperator is where a notice says that something came from that no browser did.
+var theOperator = words.Text("the operator of this server")
 
 // test is what an operator sends to see that mail works.
 const test Kind = "test"

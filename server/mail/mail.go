@@ -12,11 +12,13 @@ package mail
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"authy/server/audit"
 	"authy/server/config"
+	"authy/server/words"
 	"authy/storage"
 )
 
@@ -28,18 +30,18 @@ type Queue struct {
 	db        *storage.DB
 	publicURL string
 	relay     *relay // nil if mail is not set up
-	words     *words
+	wording   *wording
 	wake      chan struct{}
 }
 
 // New returns the queue over db. Links lead to publicURL, whatever a request
 // says its host is. Without a relay in c nothing is queued or sent.
 func New(db *storage.DB, publicURL string, c config.Mail) (*Queue, error) {
-	w, err := newWords()
+	w, err := newWording()
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{db: db, publicURL: publicURL, words: w, wake: make(chan struct{}, 1)}
+	q := &Queue{db: db, publicURL: publicURL, wording: w, wake: make(chan struct{}, 1)}
 	if c.Enabled() {
 		if q.relay, err = newRelay(c); err != nil {
 			return nil, err
@@ -64,27 +66,38 @@ type Message struct {
 
 // Facts are what a message says beside its own words. Each may be "".
 type Facts struct {
-	At           string `json:",omitempty"` // when it happened
-	Place        string `json:",omitempty"` // from where, and with what
-	About        string `json:",omitempty"` // what it happened to: "an authenticator app"
+	At           string `json:",omitempty"` // when it happened, as RFC 3339 has it
+	Place        string `json:",omitempty"` // from where
+	Agent        string `json:",omitempty"` // with what
+	About        string `json:",omitempty"` // what it happened to: a name, or [APasskey]
 	Email        string `json:",omitempty"` // another address that it is about
 	Organization string `json:",omitempty"`
 	Role         string `json:",omitempty"`
+	// Ways are what it is about where that is several, all of them or, if Any is
+	// set, one of them.
+	Ways []string `json:",omitempty"`
+	Any  bool     `json:",omitempty"`
 }
 
 // body is what of a message is sealed.
 type body struct {
-	Link  string `json:",omitempty"`
-	Facts Facts
+	Link     string `json:",omitempty"`
+	Language string `json:",omitempty"` // that it is written in
+	Facts    Facts
 }
 
-// Send queues m in tx, and has it sent as soon as tx is durable. Where mail is
-// not set up it does nothing.
+// Send queues m in tx, and has it sent as soon as tx is durable. It is written in
+// the language of the account that has the address, or else in that of whoever
+// asks for it. Where mail is not set up it does nothing.
 func (q *Queue) Send(ctx context.Context, tx *storage.Tx, now time.Time, m Message) error {
 	if !q.Enabled() {
 		return nil
 	}
-	b := body{Facts: m.Facts}
+	language, err := languageOf(ctx, tx, m.To)
+	if err != nil {
+		return fmt.Errorf("queue mail %s: %w", m.Kind, err)
+	}
+	b := body{Language: language, Facts: m.Facts}
 	if m.Path != "" {
 		b.Link = q.publicURL + m.Path
 	}
@@ -103,6 +116,19 @@ func (q *Queue) Send(ctx context.Context, tx *storage.Tx, now time.Time, m Messa
 	return nil
 }
 
+// languageOf returns the tag of the language to write to an address in.
+func languageOf(ctx context.Context, tx *storage.Tx, address string) (string, error) {
+	locale := ""
+	user, err := tx.UserByEmail(ctx, address)
+	switch {
+	case err == nil:
+		locale = user.Locale
+	case !errors.Is(err, storage.ErrNotFound):
+		return "", fmt.Errorf("look up who has an address: %w", err)
+	}
+	return words.Choose(locale, audit.FromContext(ctx).Languages).Tag(), nil
+}
+
 // nudge has the queue looked at now.
 func (q *Queue) nudge() {
 	select {
@@ -110,9 +136,6 @@ func (q *Queue) nudge() {
 	default: // it will be, anyway
 	}
 }
-
-// TimeForm is how mails write a moment, which is given in UTC.
-const TimeForm = "2 January 2006, 15:04 UTC"
 
 // Notice tells a user, in the transaction of its cause, of something that was
 // done to their account; about says to what, where the kind alone does not.
@@ -127,25 +150,22 @@ func (q *Queue) Notice(
 func (q *Queue) NoticeTo(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, email string, kind Kind, f Facts,
 ) error {
-	f.At, f.Place = now.UTC().Format(TimeForm), place(by)
+	f.At = now.UTC().Format(time.RFC3339)
+	f.Place, f.Agent = place(by)
 	return q.Send(ctx, tx, now, Message{Kind: kind, To: email, ExpiresAt: now.Add(noticeLifetime), Facts: f})
 }
 
 // maxAgent is how much of a User-Agent header a notice quotes, in bytes.
 const maxAgent = 120
 
-// place says who did something from where.
-func place(by audit.Actor) string {
+// place says who did something from where, and with what.
+func place(by audit.Actor) (where, with string) {
 	switch by.Kind {
 	case audit.Operator, audit.System:
-		return "the operator of this server"
+		return theOperator, ""
 	case audit.Anonymous, audit.User, audit.Client:
 	}
-	text := by.IPAddress
-	if agent := audit.Cut(by.UserAgent, maxAgent); agent != "" {
-		text += " with " + agent
-	}
-	return text
+	return by.IPAddress, audit.Cut(by.UserAgent, maxAgent)
 }
 
 // Waiting is a mail that waits to be sent.

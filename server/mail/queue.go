@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/words"
 	"authy/storage"
 )
 
@@ -135,11 +136,11 @@ func (q *Queue) deliver(ctx context.Context, m *storage.Mail) (reply string, err
 	if err := json.Unmarshal(m.Body, &b); err != nil {
 		return "", fmt.Errorf("read mail %s: %w", m.ID, err)
 	}
-	l, err := q.words.letter(Kind(m.Kind), b, q.publicURL)
+	l, err := q.wording.letter(Kind(m.Kind), b, q.publicURL)
 	if err != nil {
 		return "", err
 	}
-	return q.relay.send(ctx, q.words, m.ID, m.Recipient, l)
+	return q.relay.send(ctx, q.wording, m.ID, m.Recipient, l)
 }
 
 func (q *Queue) sent(ctx context.Context, m *storage.Mail) error {
@@ -209,5 +210,9 @@ func (q *Queue) Test(ctx context.Context, address string) (reply string, err err
 	if !q.Enabled() {
 		return "", ErrOff
 	}
-	return q.deliver(ctx, &storage.Mail{ID: storage.NewID(), Recipient: address, Kind: string(test), Body: []byte("{}")})
+	text, err := json.Marshal(body{Language: words.Choose(audit.FromContext(ctx).Languages).Tag()})
+	if err != nil {
+		return "", fmt.Errorf("write a test: %w", err)
+	}
+	return q.deliver(ctx, &storage.Mail{ID: storage.NewID(), Recipient: address, Kind: string(test), Body: text})
 }

@@ -70,7 +70,7 @@ func (r *relay) client() (*gomail.Client, error) {
 
 // send hands a letter over and returns what the relay said. The id tells a
 // message that arrives twice from another.
-func (r *relay) send(ctx context.Context, w *words, id, to string, l *letter) (reply string, err error) {
+func (r *relay) send(ctx context.Context, w *wording, id, to string, l *letter) (reply string, err error) {
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(r.from)
 	m.ToMailAddress(&netmail.Address{Address: to})

@@ -126,6 +126,10 @@ func (l *Language) Say(text string, args ...any) string {
 	return fmt.Sprintf(text, args...)
 }
 
+// Text marks a text that is said where it is shown, so that the catalogues are
+// seen to have it.
+func Text(text string) string { return text }
+
 // Count returns one or many, as n things are spoken of in this language, with n
 // and then args in the places of its verbs.
 func (l *Language) Count(n int, one, many string, args ...any) string {
