@@ -103,7 +103,8 @@ func (wb *Web) makeOrgToken(w http.ResponseWriter, r *http.Request, id *session.
 	form := r.PostForm
 	in := token.NewToken{Name: form.Get("name"), Scopes: form["scopes"], Never: form.Get("never") == "yes"}
 	if !in.Never {
-		in.Days, _ = strconv.Atoi(form.Get("expires_in_days")) // 0, which is refused, for what is no number
+		// What is no number is 0, which is refused.
+		in.Days, _ = strconv.Atoi(form.Get("expires_in_days"))
 	}
 	_, text, err := wb.Tokens.Make(r.Context(), id.Actor(actor(r)), token.Owner{OrgID: o.Organization.ID}, in)
 	if err == nil {
