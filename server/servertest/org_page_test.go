@@ -146,8 +146,8 @@ func TestFormsOfAnOrganizationAreRefusedToWhoMayNot(t *testing.T) {
 	admin := st.at("admin")
 	admin.refused(403, "/members/{owner}/role", "roles below your own", "role", "member")
 	admin.refused(403, "/members/{admin2}/remove", "roles below your own")
-	admin.refused(403, "/members/{target}/transfer", "owner", "confirm", "{slug}")
-	admin.refused(403, "/delete", "owner", "confirm", "{slug}")
+	admin.refused(403, "/members/{target}/transfer", "Requires a higher role", "confirm", "{slug}")
+	admin.refused(403, "/delete", "Requires a higher role", "confirm", "{slug}")
 	admin.refused(403, "/members/{owner}/factor", "roles below your own", "mfa_override_mode", "exempt")
 	admin.refused(403, "/invite", "roles below your own", "email", "new@example.com", "role", "owner")
 	if after := st.snapshot(); after != st.before {
