@@ -56,6 +56,14 @@ func (r Reader) InvitationsTo(ctx context.Context, email string) ([]Invitation, 
 	return list[Invitation](ctx, r, "created_at, id", "email = ?", email)
 }
 
+// CountInvitations returns how many invitations to an organization have not
+// expired at now.
+func (r Reader) CountInvitations(ctx context.Context, orgID string, now time.Time) (int64, error) {
+	n, err := r.bun.NewSelect().Conn(r.conn).Model((*Invitation)(nil)).
+		Where("organization_id = ? AND expires_at > ?", orgID, At(now)).Count(ctx)
+	return n, translate(err)
+}
+
 // InsertInvitation adds an invitation; [ErrTaken] says that the address has one.
 func (tx *Tx) InsertInvitation(ctx context.Context, i *Invitation) error {
 	return insert(ctx, tx, i)

@@ -49,22 +49,77 @@ func (r Reader) Memberships(ctx context.Context, userID string) ([]Member, error
 func (r Reader) Members(
 	ctx context.Context, orgID, after string, limit int,
 ) ([]Member, map[string]*User, error) {
+	return r.MembersAs(ctx, orgID, "", after, limit)
+}
+
+// MembersAs is [Reader.Members] for those with a role, "" for any.
+func (r Reader) MembersAs(
+	ctx context.Context, orgID string, role Role, after string, limit int,
+) ([]Member, map[string]*User, error) {
 	var members []Member
-	err := r.bun.NewSelect().Conn(r.conn).Model(&members).
-		Where("organization_id = ? AND id > ?", orgID, after).
-		OrderExpr("id").Limit(int64(limit)).Scan(ctx)
+	q := r.bun.NewSelect().Conn(r.conn).Model(&members).Where("organization_id = ? AND id > ?", orgID, after)
+	if role != "" {
+		q.Where("role = ?", role)
+	}
+	err := q.OrderExpr("id").Limit(int64(limit)).Scan(ctx)
 	if err != nil || len(members) == 0 {
 		return members, nil, translate(err)
 	}
-	ids, users := make([]string, len(members)), make(map[string]*User, len(members))
+	ids := make([]string, len(members))
 	for i, m := range members {
 		ids[i] = m.UserID
 	}
-	found, err := list[User](ctx, r, "id", "id IN (?)", bun.List(ids))
-	for i := range found {
-		users[found[i].ID] = &found[i]
-	}
+	users, err := r.UsersByID(ctx, ids)
 	return members, users, err
+}
+
+// MembersFound returns at most limit places in an organization, with a role or
+// "" for any, of users whose address, or any word of whose name, begins with
+// text, after a place, in the order of what was found of each; where each is;
+// and the users by their ids.
+func (r Reader) MembersFound(
+	ctx context.Context, orgID string, role Role, text string, after TermKey, limit int,
+) ([]Member, []TermKey, map[string]*User, error) {
+	found, err := r.search(ctx, userTerms, text, after, limit, func(q *bun.SelectQuery) {
+		q.Join("JOIN members AS m ON m.user_id = t.user_id AND m.organization_id = ?", orgID)
+		if role != "" {
+			q.Where("m.role = ?", role)
+		}
+	})
+	if err != nil || len(found) == 0 {
+		return nil, nil, nil, err
+	}
+	ids := make([]string, len(found))
+	for i, f := range found {
+		ids[i] = f.ID
+	}
+	users, err := r.UsersByID(ctx, ids)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	places, err := list[Member](ctx, r, "id", "organization_id = ? AND user_id IN (?)", orgID, bun.List(ids))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	members, keys := inOrderFound(places, found)
+	return members, keys, users, nil
+}
+
+// inOrderFound returns the places in the order in which their users were found,
+// and where each is; those that have ended since are left out.
+func inOrderFound(places []Member, found []TermKey) ([]Member, []TermKey) {
+	byUser := make(map[string]*Member, len(places))
+	for i := range places {
+		byUser[places[i].UserID] = &places[i]
+	}
+	var members []Member
+	var keys []TermKey
+	for _, f := range found {
+		if m := byUser[f.ID]; m != nil {
+			members, keys = append(members, *m), append(keys, f)
+		}
+	}
+	return members, keys
 }
 
 // CountMembers returns how many members an organization has.

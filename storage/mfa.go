@@ -122,6 +122,21 @@ func (r Reader) MFAStatesIn(ctx context.Context, orgID, after string, limit int)
 	return states, translate(err)
 }
 
+// MFAStatesOf returns the states of those of the users who are members of an
+// organization, by the ids of the users.
+func (r Reader) MFAStatesOf(ctx context.Context, orgID string, userIDs []string) (map[string]*MFAState, error) {
+	out := make(map[string]*MFAState, len(userIDs))
+	if len(userIDs) == 0 {
+		return out, nil
+	}
+	var states []MFAState
+	err := r.mfaStates(&states).Where("m.organization_id = ? AND m.user_id IN (?)", orgID, bun.List(userIDs)).Scan(ctx)
+	for i := range states {
+		out[states[i].UserID] = &states[i]
+	}
+	return out, translate(err)
+}
+
 // UsersByID returns the users with ids, by their ids.
 func (r Reader) UsersByID(ctx context.Context, ids []string) (map[string]*User, error) {
 	users := make(map[string]*User, len(ids))

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/julienschmidt/httprouter"
@@ -19,6 +20,7 @@ type consoleView struct {
 	Groups []navGroup
 	Notice string // what has just been done
 	Secret string // what has just been made and is shown this once
+	Logo   string // the address of a logo that the page shows, "" for none
 }
 
 // navGroup is a part of the navigation, under a title if it has one.
@@ -28,10 +30,11 @@ type navGroup struct {
 }
 
 // navItem leads to a page. Below says that it is the one that is shown, or leads
-// to it.
+// to it. For are the roles that may open it, none for everyone.
 type navItem struct {
 	Title, Path string
 	Below       bool
+	For         []org.Role
 }
 
 // navigation is an area's navigation as it is drawn up: paths are relative to
@@ -60,21 +63,31 @@ var adminNavigation = navigation{
 	}},
 }
 
-// orgNavigation is that of who manages an organization, below /organizations/{id}.
+// Who may open what of an organization.
+var (
+	orgInsiders = []org.Role{org.Owner, org.Admin, org.Member}
+	orgManagers = []org.Role{org.Owner, org.Admin}
+)
+
+// orgNavigation is that of an organization, below /organizations/{id}.
 var orgNavigation = navigation{
 	{"", []navItem{
 		{Title: msg("Overview"), Path: ""},
-		{Title: msg("Members"), Path: "/members"},
-		{Title: msg("Invitations"), Path: "/invitations"},
-		{Title: msg("Second factor"), Path: "/security"},
+		{Title: msg("Members"), Path: "/members", For: orgInsiders},
+		{Title: msg("Invitations"), Path: "/invitations", For: orgManagers},
+		{Title: msg("Second factor"), Path: "/security", For: orgManagers},
 	}},
 	{msg("Sign-in"), []navItem{
-		{Title: msg("Apps"), Path: "/apps"},
-		{Title: msg("SAML services"), Path: "/saml"},
-		{Title: msg("Providers"), Path: "/providers"},
-		{Title: msg("Domains"), Path: "/domains"},
+		{Title: msg("Apps"), Path: "/apps", For: orgManagers},
+		{Title: msg("SAML services"), Path: "/saml", For: orgManagers},
+		{Title: msg("Providers"), Path: "/providers", For: orgManagers},
+		{Title: msg("Domains"), Path: "/domains", For: orgManagers},
 	}},
-	{"", []navItem{{Title: msg("Audit log"), Path: "/audit"}, {Title: msg("Settings"), Path: "/settings"}}},
+	{"", []navItem{
+		{Title: msg("Audit log"), Path: "/audit", For: orgManagers},
+		{Title: msg("API tokens"), Path: "/tokens", For: orgManagers},
+		{Title: msg("Settings"), Path: "/settings", For: orgManagers},
+	}},
 }
 
 // accountNavigation is that of someone's own account, below /account.
@@ -115,6 +128,20 @@ func (n navigation) at(root, path string) []navGroup {
 	return groups
 }
 
+// of is the navigation without what a role may not open.
+func (n navigation) of(role org.Role) navigation {
+	var out navigation
+	for _, g := range n {
+		g.Items = slices.DeleteFunc(slices.Clone(g.Items), func(item navItem) bool {
+			return len(item.For) > 0 && !slices.Contains(item.For, role)
+		})
+		if len(g.Items) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
 // console answers with a page of the console: the template name, with data in
 // the midst of area.
 func (wb *Web) console(
@@ -131,6 +158,9 @@ func (wb *Web) consoleWith(
 	area.Notice, area.Secret = left.Notice, left.Secret
 	v := wb.view(r, title, data)
 	v.Console = &area
+	if f.logo == "" {
+		f.logo = area.Logo
+	}
 	wb.pages.renderWith(w, r, status, name, v, f)
 }
 
@@ -208,11 +238,23 @@ func (wb *Web) manager(h within) handler {
 func (wb *Web) orgPage(
 	w http.ResponseWriter, r *http.Request, status int, o *org.View, name, title string, data any,
 ) {
-	root := "/organizations/" + o.Organization.ID
-	wb.console(w, r, status, consoleView{
-		Area: o.Organization.Name, Named: true, Groups: orgNavigation.at(root, r.URL.Path),
-	}, name, title, data)
+	wb.console(w, r, status, wb.orgArea(r, o), name, title, data)
 }
+
+// orgArea is the area of an organization, as far as the reader may see it.
+func (wb *Web) orgArea(r *http.Request, o *org.View) consoleView {
+	root, path := "/organizations/"+o.Organization.ID, r.URL.Path
+	if of, ok := orgBelow[strings.TrimPrefix(path, root)]; ok {
+		path = root + of
+	}
+	return consoleView{
+		Area: o.Organization.Name, Named: true, Logo: o.Organization.LogoURL,
+		Groups: orgNavigation.of(o.Role).at(root, path),
+	}
+}
+
+// orgBelow are the pages that belong to another in the navigation, by that.
+var orgBelow = map[string]string{"/invite": "/invitations", "/new-token": "/tokens", "/delete": "/settings"}
 
 // param is the part of the path of r that the route calls name.
 func param(r *http.Request, name string) string {

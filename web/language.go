@@ -10,6 +10,7 @@ import (
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/openid"
+	"authy/server/org"
 	"authy/server/session"
 	"authy/server/words"
 )
@@ -122,8 +123,24 @@ func (wb *Web) say(r *http.Request, text string, args ...any) string {
 	return wb.language(r, id).Say(text, args...)
 }
 
+// count says one or many of n things to whoever sent r, with args after the
+// number.
+func (wb *Web) count(r *http.Request, n int, one, many string, args ...any) string {
+	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
+	return wb.language(r, id).Count(n, one, many, args...)
+}
+
+// day says a day, in UTC, to whoever sent r.
+func (wb *Web) day(r *http.Request, t time.Time) string {
+	id, _ := wb.identity(r)
+	return wb.language(r, id).Day(t)
+}
+
 // explain says to whoever sent r what is wrong, with the names of fields if there are any.
 func (wb *Web) explain(r *http.Request, f *fault.Error) string {
+	if f.Is(org.ErrRole) { // which names the roles that programs can be given
+		return wb.say(r, org.ErrRole.Message)
+	}
 	if len(f.Fields) == 0 {
 		return wb.say(r, f.Message)
 	}

@@ -93,6 +93,11 @@ func pageData() map[string]any {
 		"admin_client_preview": clientPreviewPage{}, "admin_client_problems": clientProblemsPage{},
 		"admin_client_logouts": clientLogoutsPage{}, "admin_client_act": clientActPage{},
 		"admin_registration": adminRegistrationPage{}, "admin_registration_delete": initialTokenPage{},
+		"org_list": orgListPage{}, "org_new": orgNewPage{}, "org_overview": orgOverviewPage{},
+		"org_members": orgMembersPage{}, "org_member": orgMemberPage{}, "org_invitations": orgInvitationsPage{},
+		"org_invite": orgInvitePage{}, "org_security": orgSecurityPage{}, "org_audit": orgAuditPage{},
+		"org_tokens": orgTokensPage{}, "org_token_new": orgTokenNewPage{}, "org_settings": orgSettingsPage{},
+		"org_confirm": orgConfirmPage{},
 	}
 }
 

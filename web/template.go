@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -103,13 +104,30 @@ func pageFuncs(l *words.Language, static *static) template.FuncMap {
 		"initial": initial,
 		"moment":  func(t time.Time) template.HTML { return clock("moment", t, l.Moment(t)) },
 		"day":     func(t time.Time) template.HTML { return clock("day", t, l.Day(t)) },
-		"cli":     func(line ...string) cliPart { return cliPart{strings.Join(line, " ")} },
+		"cli":     cliOf,
 		"copied":  func(label, value string) copyPart { return copyPart{label, value} },
 		"docsTable": func(caption string, fields []docsField) docsTable {
 			return docsTable{caption, fields}
 		},
 	}
 }
+
+// cliOf is the command line of its words, which can be pasted: those after the
+// first that a shell might read as more than a word, or options, are quoted. What
+// people are called must not run when an administrator copies it.
+func cliOf(words ...string) cliPart {
+	line := make([]string, len(words))
+	for i, word := range words {
+		if i > 0 && !plainWord.MatchString(word) {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		line[i] = word
+	}
+	return cliPart{strings.Join(line, " ")}
+}
+
+// plainWord is what every shell takes as it is: a word, or options.
+var plainWord = regexp.MustCompile(`^([A-Za-z0-9@%_+=:,./-]+|--[A-Za-z0-9-]+( [A-Za-z0-9@%_+=:,./-]+)*)$`)
 
 // rich says a text that has markup, with args in its places: those that are no
 // markup themselves are escaped.

@@ -145,6 +145,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerAdminKeys(get, post)
 
 	wb.registerAdminClients(get, post)
+	wb.registerOrgs(get, post)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)

@@ -32,7 +32,7 @@ type said map[string]string
 
 // saidBy gives each function whose texts are said the place of the text among
 // its arguments.
-var saidBy = map[string]int{"say": 1, "msg": 0, "view": 1, "console": 5, "adminPage": 4, "ownPage": 4, "orgPage": 5}
+var saidBy = map[string]int{"say": 1, "msg": 0, "view": 1, "console": 5, "adminPage": 4, "ownPage": 4, "orgPage": 5, "count": 2}
 
 // inTemplates finds what the templates say: the texts given to t, rich and count.
 func (s said) inTemplates(t *testing.T) {

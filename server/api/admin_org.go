@@ -83,7 +83,7 @@ func (a *API) deleteAnyOrg(ctx context.Context, _ *session.Identity, by audit.Ac
 	return nil, a.Orgs.Everywhere().Delete(ctx, by, in.ID)
 }
 
-func (a *API) anyMembers(ctx context.Context, _ *session.Identity, by audit.Actor, in *membersIn) (*membersOut, error) {
+func (a *API) anyMembers(ctx context.Context, _ *session.Identity, by audit.Actor, in *searchMembersIn) (*membersOut, error) {
 	return memberPage(ctx, a.Orgs.Everywhere(), by, in)
 }
 

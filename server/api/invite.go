@@ -14,6 +14,8 @@ func (a *API) inviteRoutes(one string) {
 	signed(a, "GET "+one+"/invitations", 200, "Invitations retrieved successfully", "Invitations that wait for an answer", a.invitations)
 	signed(a, "POST "+one+"/invitations", 201, "Invitation created successfully", "Invite somebody by a link", a.invite)
 	signed(a, "DELETE "+one+"/invitations/{invitation}", 200, "Invitation revoked successfully", "Take an invitation back", a.revokeInvite)
+	signed(a, "POST "+one+"/invitations/{invitation}/resend", 201, "Invitation created successfully",
+		"Send an invitation anew; its old link works no more", a.resendInvite)
 	signed(a, "POST /api/v1/invitations/accept", 200, "Invitation accepted successfully", "Accept an invitation to my address", a.acceptInvite)
 	signed(a, "POST /api/v1/invitations/decline", 200, "Invitation declined successfully", "Decline an invitation to my address", a.declineInvite)
 }
@@ -80,6 +82,14 @@ type revokeInviteIn struct {
 
 func (a *API) revokeInvite(ctx context.Context, _ *session.Identity, by audit.Actor, in *revokeInviteIn) (*nothing, error) {
 	return nil, a.Orgs.Revoke(ctx, by, in.ID, in.Invitation)
+}
+
+func (a *API) resendInvite(ctx context.Context, _ *session.Identity, by audit.Actor, in *revokeInviteIn) (*inviteOut, error) {
+	made, secret, err := a.Orgs.Resend(ctx, by, in.ID, in.Invitation)
+	if err != nil {
+		return nil, err
+	}
+	return &inviteOut{inviteOf(made), org.InvitationLink(a.Issuer, secret)}, nil
 }
 
 type answerInviteIn struct {

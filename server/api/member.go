@@ -62,21 +62,30 @@ type membersOut struct {
 	PageOut
 }
 
-func (a *API) members(ctx context.Context, _ *session.Identity, by audit.Actor, in *membersIn) (*membersOut, error) {
+// searchMembersIn says which members are asked for.
+type searchMembersIn struct {
+	InOrg
+	PageIn
+	Search string `query:"search" maxLength:"200" doc:"Only those whose address, or any word of whose name, begins with this"`
+	Role   string `query:"role" doc:"Only those with this role"`
+}
+
+func (a *API) members(ctx context.Context, _ *session.Identity, by audit.Actor, in *searchMembersIn) (*membersOut, error) {
 	return memberPage(ctx, a.Orgs, by, in)
 }
 
-func memberPage(ctx context.Context, orgs *org.Service, by audit.Actor, in *membersIn) (*membersOut, error) {
+func memberPage(ctx context.Context, orgs *org.Service, by audit.Actor, in *searchMembersIn) (*membersOut, error) {
 	after, err := in.after()
 	if err != nil {
 		return nil, err
 	}
-	found, err := orgs.Members(ctx, by, in.ID, after, in.Limit+1)
+	sought := org.Sought{Text: in.Search, Role: org.Role(in.Role)}
+	found, next, err := orgs.SearchMembers(ctx, by, in.ID, sought, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	views, page := firstOf(found, in.Limit, memberOf, func(p *org.Place) string { return p.Member.ID })
-	return &membersOut{Members: views, Count: len(views), PageOut: page}, nil
+	views := viewsOf(found, func(p *org.Person) memberView { return memberOf(&p.Place) })
+	return &membersOut{Members: views, Count: len(views), PageOut: PageOut{next}}, nil
 }
 
 type addMemberIn struct {

@@ -31,13 +31,13 @@ const (
 )
 
 // Compliance returns at most limit members of an organization in a state, ""
-// for any, the oldest first, after the one with the given key; and the key to
+// for any, or who are [Overdue], the oldest first, after the one with the given key; and the key to
 // go on from, "" at the end. So that a rare state does not read everyone at
 // once, a page can hold fewer and yet not be the last.
 func (s *Service) Compliance(
 	ctx context.Context, by audit.Actor, orgID, status, after string, limit int,
 ) (page []Found, next string, err error) {
-	if status != "" && !slices.Contains(severity, status) {
+	if status != "" && status != Overdue && !slices.Contains(severity, status) {
 		return nil, "", fault.Field("status", "Must be one of: "+
 			"not_applicable, pending, in_grace, compliant, past_due, suspended.")
 	}
@@ -55,7 +55,7 @@ func (s *Service) Compliance(
 		}
 		for i := range states {
 			f := find(&states[i], now)
-			if status != "" && f.Status != status {
+			if !f.is(status) {
 				after = f.memberID
 				continue
 			}
@@ -72,6 +72,11 @@ func (s *Service) Compliance(
 	}
 	page, err = s.named(ctx, page)
 	return page, after, err
+}
+
+// is says whether a member is in a state, "" for any.
+func (f *Found) is(status string) bool {
+	return status == "" || status == f.Status || status == Overdue && limits(f.Status)
 }
 
 func find(st *storage.MFAState, now time.Time) Found {

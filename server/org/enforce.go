@@ -8,7 +8,15 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/fault"
 	"authy/storage"
+)
+
+// What is refused about reminders.
+var (
+	ErrNoMail     = fault.New(fault.Conflict, "mail_disabled", "No mail is set up on this server.")
+	ErrNothingDue = fault.New(fault.Conflict, "nothing_due", "Nothing is asked of this member that they have not got.")
+	ErrReminded   = fault.New(fault.Conflict, "already_reminded", "This member was reminded in the last 24 hours.")
 )
 
 const (
@@ -152,7 +160,14 @@ func (s *Service) remindOne(ctx context.Context, tx *storage.Tx, now time.Time, 
 		// In a record that says otherwise, so that it is not found again.
 		return s.note(ctx, tx, audit.Server(), now, st)
 	}
-	n := needFrom(st)
+	return s.tell(ctx, tx, audit.Server(), now, st, v)
+}
+
+// tell puts a reminder in the post for a member who is found like v, and records it.
+func (s *Service) tell(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, st *storage.MFAState, v verdict,
+) (err error) {
+	n, orgID, userID := needFrom(st), st.OrganizationID, st.UserID
 	r := Reminder{Methods: n.missing(factorsOf(st)), Any: n.any, DeadlineAt: v.deadline}
 	if r.User, err = tx.User(ctx, userID); err != nil {
 		return fmt.Errorf("look up user %s: %w", userID, err)
@@ -168,7 +183,50 @@ func (s *Service) remindOne(ctx context.Context, tx *storage.Tx, now time.Time, 
 	if err := tx.SaveMFACompliance(ctx, &rec); err != nil {
 		return fmt.Errorf("record a reminder of %s: %w", userID, err)
 	}
-	return audit.Record(ctx, tx, audit.Server(), now, audit.Event{
+	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "mfa.policy.user_notified", TargetKind: "user", TargetID: userID, OrgID: orgID,
 	})
+}
+
+// Remind mails a member, on behalf of who manages the organization, until when
+// they have to set a second factor up. [ErrReminded] if they were told within a day.
+func (s *Service) Remind(ctx context.Context, by audit.Actor, orgID, userID string) error {
+	now := time.Now()
+	return s.change(ctx, by, now, orgID, "mfa.policy.user_notified", func(tx *storage.Tx) error {
+		if err := s.Manages(ctx, tx.Reader, by, orgID); err != nil {
+			return err
+		}
+		if s.Mailer == nil {
+			return ErrNoMail
+		}
+		if !isID(userID) {
+			return ErrNoMember
+		}
+		st, err := tx.MFAState(ctx, orgID, userID)
+		if errors.Is(err, storage.ErrNotFound) {
+			return ErrNoMember
+		}
+		if err != nil {
+			return fmt.Errorf("read what %s asks of %s: %w", orgID, userID, err)
+		}
+		v := evaluate(st, now)
+		if v.status != InGrace {
+			return ErrNothingDue
+		}
+		if now.Sub(st.LastNotifiedAt.Time) < remindEvery {
+			return ErrReminded
+		}
+		if err := s.note(ctx, tx, by, now, st); err != nil { // so that there is a record to count in
+			return err
+		}
+		if st, err = tx.MFAState(ctx, orgID, userID); err != nil {
+			return fmt.Errorf("read what %s asks of %s: %w", orgID, userID, err)
+		}
+		return s.tell(ctx, tx, by, now, st, v)
+	})
+}
+
+// MayRemind says whether a member can be reminded at now: not again within a day.
+func MayRemind(f *Found, now time.Time) bool {
+	return f.Status == InGrace && now.Sub(f.Recorded.LastNotifiedAt.Time) >= remindEvery
 }

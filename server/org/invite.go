@@ -230,25 +230,86 @@ func (s *Service) Invitations(
 func (s *Service) Revoke(ctx context.Context, by audit.Actor, orgID, id string) error {
 	now := time.Now()
 	return s.change(ctx, by, now, orgID, "org.invitation.revoke", func(tx *storage.Tx) error {
-		_, mine, err := s.admit(ctx, tx.Reader, by, orgID, managers)
+		i, err := s.waiting(ctx, tx, by, orgID, id)
 		if err != nil {
 			return err
 		}
-		if !isID(id) {
-			return ErrNoInvitation
-		}
-		i, err := tx.Invitation(ctx, id)
-		if err != nil {
-			return lookedUp(err, ErrNoInvitation, "look up invitation "+id)
-		}
-		if i.OrganizationID != orgID {
-			return ErrNoInvitation
-		}
-		if !mayGrant(mine, i.Role) {
-			return ErrRank
-		}
 		return s.use(ctx, tx, by, now, "org.invitation.revoke", i)
 	})
+}
+
+// ShowWaiting returns an invitation that waits for an answer to who manages the
+// organization.
+func (s *Service) ShowWaiting(ctx context.Context, by audit.Actor, orgID, id string) (*storage.Invitation, error) {
+	if err := s.Manages(ctx, s.db.Reader, by, orgID); err != nil {
+		return nil, err
+	}
+	if !isID(id) {
+		return nil, ErrNoInvitation
+	}
+	i, err := s.db.Invitation(ctx, id)
+	if err != nil {
+		return nil, lookedUp(err, ErrNoInvitation, "look up invitation "+id)
+	}
+	if i.OrganizationID != orgID {
+		return nil, ErrNoInvitation
+	}
+	return i, nil
+}
+
+// Resend sends an invitation that waits for an answer anew, with a new secret
+// and seven more days; the old link works no more. It returns the invitation
+// and its secret as [Service.Invite] does. [ErrRank] if it offers a role that
+// the caller could not.
+func (s *Service) Resend(
+	ctx context.Context, by audit.Actor, orgID, id string,
+) (out *storage.Invitation, secret string, err error) {
+	known, err := s.ShowWaiting(ctx, by, orgID, id)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := s.countInvitation(ctx, by, known.Email); err != nil {
+		return nil, "", err
+	}
+	now := time.Now()
+	secret = newSecret()
+	err = s.change(ctx, by, now, orgID, "org.invitation.create", func(tx *storage.Tx) error {
+		before, err := s.waiting(ctx, tx, by, orgID, id)
+		if err != nil {
+			return err
+		}
+		if err := s.use(ctx, tx, by, now, "org.invitation.revoke", before); err != nil {
+			return err
+		}
+		out, err = s.invite(ctx, tx, by, now, orgID, before.Email, before.Role, secret)
+		return err
+	})
+	return out, secret, err
+}
+
+// waiting returns an invitation of an organization that the caller could take
+// back.
+func (s *Service) waiting(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, orgID, id string,
+) (*storage.Invitation, error) {
+	_, mine, err := s.admit(ctx, tx.Reader, by, orgID, managers)
+	if err != nil {
+		return nil, err
+	}
+	if !isID(id) {
+		return nil, ErrNoInvitation
+	}
+	i, err := tx.Invitation(ctx, id)
+	if err != nil {
+		return nil, lookedUp(err, ErrNoInvitation, "look up invitation "+id)
+	}
+	if i.OrganizationID != orgID {
+		return nil, ErrNoInvitation
+	}
+	if !mayGrant(mine, i.Role) {
+		return nil, ErrRank
+	}
+	return i, nil
 }
 
 // use uses an invitation up, once.

@@ -44,6 +44,10 @@ const (
 	Suspended     = "suspended" // past due, as the job has recorded
 )
 
+// Overdue asks [Service.Compliance] for members who are past due, recorded as
+// suspended or not yet.
+const Overdue = "overdue"
+
 // severity orders the states; the overall one is the gravest.
 var severity = []string{NotApplicable, Compliant, Pending, InGrace, PastDue, Suspended}
 

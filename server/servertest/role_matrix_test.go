@@ -164,6 +164,8 @@ var orgDeeds = []deed{
 	{"GET /organizations/{org}/invitations", "", 200, admins},
 	{"POST /organizations/{org}/invitations", `{"email":"{removed@}","role":"member"}`, 201, admins},
 	{"POST /organizations/{org}/invitations", `{"email":"{removed@}","role":"admin"}`, 201, owners},
+	{"POST /organizations/{org}/invitations/{invitation}/resend", "", 201, admins},
+	{"POST /organizations/{org}/invitations/{invited}/resend", "", 201, owners},
 	{"DELETE /organizations/{org}/invitations/{invitation}", "", 200, admins},
 	{"DELETE /organizations/{org}/invitations/{invited}", "", 200, owners},
 	{"GET /organizations/{org}/security-policy", "", 200, "11 ++++ 44 14 4 333 +"},
