@@ -20,11 +20,6 @@ type receivedView struct {
 	Until                  time.Time
 }
 
-// roleWords say what somebody is in an organization.
-var roleWords = map[org.Role]string{
-	org.Owner: msg("Owner"), org.Admin: msg("Administrator"), org.Member: msg("Member"), org.Guest: msg("Guest"),
-}
-
 // showOrganizations shows somebody their organizations, and which invite them.
 func (wb *Web) showOrganizations(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	received, err := wb.Orgs.Received(r.Context(), id.Actor(actor(r)))

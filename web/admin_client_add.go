@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"authy/server/fault"
@@ -149,7 +150,7 @@ func clientAllowField(allowed []string) inputView {
 		registry.AllowEveryone, registry.AllowOrganization, registry.AllowRole + "owner", registry.AllowRole + "admin",
 		registry.AllowRole + "member", registry.AllowRole + "guest",
 	} {
-		field.Options = append(field.Options, optionView{Value: who, Label: allowedWord(who), Chosen: contains(allowed, who)})
+		field.Options = append(field.Options, optionView{Value: who, Label: allowedWord(who), Chosen: slices.Contains(allowed, who)})
 	}
 	return field
 }

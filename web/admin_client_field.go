@@ -168,7 +168,7 @@ func (i *inputView) set(values []string) {
 		return
 	}
 	for k := range i.Options {
-		i.Options[k].Chosen = contains(values, i.Options[k].Value)
+		i.Options[k].Chosen = slices.Contains(values, i.Options[k].Value)
 	}
 	if i.Kind == choice {
 		i.Value = firstSent(values)
@@ -245,7 +245,7 @@ func clientMethodField() clientField {
 		withUnset(msg("Its secret, either way"), plainOptions(registry.AuthMethods...)),
 		func(in *clientDescription) *string { return &in.AuthMethod })
 	f.fixed = func(in *clientDescription, _ bool) bool {
-		return !contains([]string{"", registry.AuthBasic, registry.AuthPost}, in.AuthMethod)
+		return !slices.Contains([]string{"", registry.AuthBasic, registry.AuthPost}, in.AuthMethod)
 	}
 	return f
 }

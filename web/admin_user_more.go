@@ -132,7 +132,7 @@ func (wb *Web) showUserAccess(w http.ResponseWriter, r *http.Request, id *sessio
 		return err
 	}
 	for _, a := range apps {
-		app := appOf(a)
+		app := wb.appOf(a)
 		page.Apps = append(page.Apps, userApp{app, "/admin/users/" + u.ID + "/do/remove-app?id=" + app.ID})
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_user_access", "Access of the user", page)

@@ -117,23 +117,26 @@ func here(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
+// speaks is the language of whoever sent r.
+func (wb *Web) speaks(r *http.Request) *words.Language {
+	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
+	return wb.language(r, id)
+}
+
 // say says a text to whoever sent r.
 func (wb *Web) say(r *http.Request, text string, args ...any) string {
-	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
-	return wb.language(r, id).Say(text, args...)
+	return wb.speaks(r).Say(text, args...)
 }
 
 // count says one or many of n things to whoever sent r, with args after the
 // number.
 func (wb *Web) count(r *http.Request, n int, one, many string, args ...any) string {
-	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
-	return wb.language(r, id).Count(n, one, many, args...)
+	return wb.speaks(r).Count(n, one, many, args...)
 }
 
 // day says a day, in UTC, to whoever sent r.
 func (wb *Web) day(r *http.Request, t time.Time) string {
-	id, _ := wb.identity(r)
-	return wb.language(r, id).Day(t)
+	return wb.speaks(r).Day(t)
 }
 
 // explain says to whoever sent r what is wrong, with the names of fields if there are any.

@@ -179,7 +179,7 @@ func (wb *Web) nameOrgEvents(r *http.Request, by audit.Actor, page *orgAuditPage
 func (wb *Web) orgEventOf(r *http.Request, e *activity.Entry, names map[string]string, root string) orgEvent {
 	out := orgEvent{
 		ID: e.ID, Action: e.Action, What: orgActionWords(e.Action), At: e.At, Failed: e.Outcome == audit.Failure,
-		Reason: e.Reason, Agent: browserName(e.UserAgent), Address: e.IPAddress, Reference: e.RequestID,
+		Reason: e.Reason, Agent: browserName(wb.speaks(r), e.UserAgent), Address: e.IPAddress, Reference: e.RequestID,
 		Who: wb.actorName(r, e, names),
 	}
 	if e.ActorKind == string(audit.User) {

@@ -13,7 +13,7 @@ type orgOverviewPage struct {
 	orgHead
 	Logo, Description, Role, RoleHint string
 	Tiles                             []orgTile
-	Attention                         []attentionView
+	Attention                         []orgAttentionView
 	// Policy is what is asked of everyone; Standing how the reader meets it.
 	Policy     string
 	Standing   complianceState
@@ -26,8 +26,8 @@ type orgTile struct {
 	Title, Path string
 }
 
-// attentionView is something that there is to do, and where.
-type attentionView struct {
+// orgAttentionView is something that there is to do, and where.
+type orgAttentionView struct {
 	Text, Path, Act string
 	Bad             bool
 }
@@ -105,31 +105,31 @@ func (wb *Web) fillOrgOverview(r *http.Request, id *session.Identity, page *orgO
 }
 
 // orgAttention is what there is to do, the most urgent first.
-func (wb *Web) orgAttention(r *http.Request, root string, n *org.Overview) (list []attentionView) {
+func (wb *Web) orgAttention(r *http.Request, root string, n *org.Overview) (list []orgAttentionView) {
 	asks := n.Policy.Mode != org.MFAOptional && n.Policy.Mode != org.MFADisabled
 	if n.Late > 0 {
-		list = append(list, attentionView{
+		list = append(list, orgAttentionView{
 			wb.count(r, n.Late, "%d member has missed the deadline for a second factor and is locked out until they set one up.",
 				"%d members have missed the deadline for a second factor and are locked out until they set one up."),
 			root + "/security?status=" + org.Overdue, msg("See who"), true,
 		})
 	}
 	if n.InGrace > 0 {
-		list = append(list, attentionView{
+		list = append(list, orgAttentionView{
 			wb.count(r, n.InGrace, "%d member has yet to set up a second factor. The first deadline is %s.",
 				"%d members have yet to set up a second factor. The first deadline is %s.", wb.day(r, n.DeadlineAt)),
 			root + "/security?status=" + org.InGrace, msg("See who"), false,
 		})
 	}
 	if !asks && n.WithoutFactor > 0 {
-		list = append(list, attentionView{
+		list = append(list, orgAttentionView{
 			wb.count(r, n.WithoutFactor, "%d member signs in with a password alone.",
 				"%d members sign in with a password alone."),
 			root + "/security", msg("Require a second factor"), false,
 		})
 	}
 	if n.Alone && n.Members > 1 {
-		list = append(list, attentionView{
+		list = append(list, orgAttentionView{
 			wb.say(r, "You are its only owner. If you lose your account, nobody can decide for the organization."),
 			root + "/members", msg("Choose a second owner"), false,
 		})
