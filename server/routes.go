@@ -47,25 +47,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Brand:     s.Brand, Self: s.Self,
 	})
 
-	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
-	handle(http.MethodGet, openid.MetadataPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
-	handle(http.MethodGet, openid.JWKSPath, http.HandlerFunc(s.OpenID.ServeKeys))
-	handle(http.MethodGet, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
-	handle(http.MethodPost, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
-	for _, path := range []string{
-		openid.TokenPath, openid.RevocationPath, openid.IntrospectionPath, openid.DeviceAuthorizationPath,
-	} {
-		handle(http.MethodPost, path, http.HandlerFunc(s.OpenID.ServeClient))
-	}
-
-	handle(http.MethodPost, openid.PushPath, http.HandlerFunc(s.OpenID.ServePush))
-	if s.OpenID.Registers() {
-		handle(http.MethodPost, openid.RegistrationPath, http.HandlerFunc(s.OpenID.ServeRegistration))
-		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-			handle(method, openid.RegisteredPath, http.HandlerFunc(s.OpenID.ServeRegistered))
-		}
-	}
-
+	s.routeOpenID(handle)
 	pages, err := web.New(web.Config{
 		OpenAPI: programs.OpenAPI,
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
@@ -84,6 +66,28 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 	router.NotFound = bySurface(api.NotFound, pages.NotFound)
 	router.MethodNotAllowed = allowed(bySurface(api.MethodNotAllowed, pages.MethodNotAllowed))
 	return s.wrap(router), nil
+}
+
+// routeOpenID maps what clients ask, programs and browsers apart.
+func (s *Services) routeOpenID(handle func(method, path string, h http.Handler)) {
+	handle(http.MethodGet, openid.DiscoveryPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
+	handle(http.MethodGet, openid.MetadataPath, http.HandlerFunc(s.OpenID.ServeDiscovery))
+	handle(http.MethodGet, openid.JWKSPath, http.HandlerFunc(s.OpenID.ServeKeys))
+	handle(http.MethodGet, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
+	handle(http.MethodPost, openid.UserinfoPath, http.HandlerFunc(s.OpenID.ServeUserinfo))
+	for _, path := range []string{
+		openid.TokenPath, openid.RevocationPath, openid.IntrospectionPath, openid.DeviceAuthorizationPath,
+	} {
+		handle(http.MethodPost, path, http.HandlerFunc(s.OpenID.ServeClient))
+	}
+
+	handle(http.MethodPost, openid.PushPath, http.HandlerFunc(s.OpenID.ServePush))
+	if s.OpenID.Registers() {
+		handle(http.MethodPost, openid.RegistrationPath, http.HandlerFunc(s.OpenID.ServeRegistration))
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+			handle(method, openid.RegisteredPath, http.HandlerFunc(s.OpenID.ServeRegistered))
+		}
+	}
 }
 
 // bySurface answers programs in the envelope and people with a page.

@@ -137,15 +137,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Clients.Dynamic = registry.DynamicPolicy{
 		Mode: c.OpenID.Registration, Profile: c.OpenID.RegistrationProfile, Limits: s.limits(s.Store),
 	}
-	s.OpenID, err = openid.New(db, s.Keys, s.Clients, openid.Config{
-		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
-		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,
-		Shared: s.Store, Local: local,
-		// Each node counts for itself: asking another machine would cost more
-		// than the rest of a token call.
-		Limits: s.limits(local), Outbound: s.Outbound,
-	})
-	if err != nil {
+	if err := s.buildOpenID(); err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.buildPeers()
@@ -161,6 +153,20 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	})
 	s.SAMLSP.End = s.Login.EndUpstream
 	return s, nil
+}
+
+// buildOpenID builds the OpenID provider over its keys and clients.
+func (s *Services) buildOpenID() (err error) {
+	c := s.Config
+	s.OpenID, err = openid.New(s.DB, s.Keys, s.Clients, openid.Config{
+		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
+		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,
+		Shared: s.Store, Local: s.local,
+		// Each node counts for itself: asking another machine would cost more
+		// than the rest of a token call.
+		Limits: s.limits(s.local), Outbound: s.Outbound,
+	})
+	return err
 }
 
 // buildPeers builds what knows the providers that people come from, and the SAML

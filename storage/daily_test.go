@@ -92,7 +92,7 @@ func TestThePopulationIsCounted(t *testing.T) {
 
 func logoutIn(w *world, state string) *storage.Logout {
 	l := &storage.Logout{
-		ID: storage.NewID(), ClientID: w.client.ID, UserID: w.user.ID, State: state,
+		ID: storage.NewID(), ClientID: storage.Ref(w.client.ID), UserID: w.user.ID, State: state,
 		CreatedAt: storage.At(noon), ExpiresAt: storage.At(noon.Add(time.Hour)),
 	}
 	if state == storage.LogoutRetrying {

@@ -126,26 +126,10 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerAccount(get, post, handle)
 	wb.registerLinks(get, post)
 	wb.registerExternal(get, post, handle)
-	wb.registerProviders(get, post, handle)
-	wb.registerDomains(get, post)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
-	wb.registerAdminSAML(get, post, handle)
-	wb.registerOrgSAML(handle)
 	wb.registerPictures(get)
-	wb.registerAdminOverview(get)
-	wb.registerAdminUsers(get, post)
-	wb.registerAdminOrgs(get, post)
-	wb.registerAdminSessions(get, post)
-	wb.registerAdminAudit(get, post)
-
-	wb.registerAdminBranding(get, post, handle)
-	wb.registerAdminSettings(get)
-	wb.registerAdminMail(get, post)
-	wb.registerAdminKeys(get, post)
-
-	wb.registerAdminClients(get, post)
-	wb.registerOrgs(get, post)
+	wb.registerConsole(get, post, handle)
 
 	get("/api/docs", wb.showDocs)
 	post("/language", wb.chooseLanguage)
@@ -158,6 +142,25 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 
 	handle(http.MethodGet, "/static/*file", wb.branded(wb.static))
 	handle(http.MethodGet, "/favicon.ico", wb.static)
+}
+
+// registerConsole mounts the pages of who administers the server or an organization.
+func (wb *Web) registerConsole(get, post func(string, handler), handle func(method, path string, h http.Handler)) {
+	wb.registerAdminOverview(get)
+	wb.registerAdminUsers(get, post)
+	wb.registerAdminOrgs(get, post)
+	wb.registerAdminSessions(get, post)
+	wb.registerAdminClients(get, post)
+	wb.registerAdminSAML(get, post, handle)
+	wb.registerProviders(get, post, handle)
+	wb.registerDomains(get, post)
+	wb.registerAdminAudit(get, post)
+	wb.registerAdminKeys(get, post)
+	wb.registerAdminMail(get, post)
+	wb.registerAdminBranding(get, post, handle)
+	wb.registerAdminSettings(get)
+	wb.registerOrgs(get, post)
+	wb.registerOrgSAML(handle)
 }
 
 // maxForm is the largest form a page reads, in bytes.

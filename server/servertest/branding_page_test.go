@@ -23,8 +23,8 @@ func rootVisitor(t *testing.T, s *servertest.Server) visitor {
 	return v
 }
 
-// upload sends a form with a file; a file named "" is left out.
-func (v visitor) upload(path, name string, file []byte, pairs ...string) *servertest.Page {
+// sendFile sends a form with a file; a file named "" is left out.
+func (v visitor) sendFile(path, name string, file []byte, pairs ...string) *servertest.Page {
 	v.t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -82,14 +82,14 @@ func TestTheServerIsNamedInAPageAndEveryPageShowsIt(t *testing.T) {
 		t.Error("a server without a brand has a style sheet for it")
 	}
 
-	tried := v.upload("/admin/branding", "a.png", logoBytes(t, 300, 100), "do", "try", "name", "Acme <b>", "accent_light", "#7a1f5c")
+	tried := v.sendFile("/admin/branding", "a.png", logoBytes(t, 300, 100), "do", "try", "name", "Acme <b>", "accent_light", "#7a1f5c")
 	v.shows(tried, 200, "Preview, not saved yet", "Acme &lt;b&gt;", "light=%237a1f5c", "data:image/png;base64,", `name="drawn"`)
 	v.shows(stranger.get("/sign-in"), 200, "<title>Sign in · authy</title>")
 	drawn := regexp.MustCompile(`name="drawn" value="([^"]+)"`).FindStringSubmatch(tried.Body)
 	if drawn == nil || len(tr.news()) != 0 {
 		t.Fatal("the logo that was looked at is not in the form, or something was kept")
 	}
-	v.leads(v.upload("/admin/branding", "", nil, "do", "save", "name", "Acme <b>", "accent_light", "#7a1f5c", "accent_dark", "",
+	v.leads(v.sendFile("/admin/branding", "", nil, "do", "save", "name", "Acme <b>", "accent_light", "#7a1f5c", "accent_dark", "",
 		"drawn", strings.ReplaceAll(drawn[1], "&#43;", "+")), "/admin/branding")
 	v.shows(v.get("/admin/branding"), 200, `id="notice"`, "The branding was saved.", "data:image/png;base64,")
 
@@ -120,13 +120,13 @@ func TestWhatABrandCannotBeIsSaidAtItsField(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	v := rootVisitor(t, s)
-	page := v.upload("/admin/branding", "a.svg", []byte("<svg/>"), "do", "save", "name", strings.Repeat("x", 41),
+	page := v.sendFile("/admin/branding", "a.svg", []byte("<svg/>"), "do", "save", "name", strings.Repeat("x", 41),
 		"accent_light", "#8ab4f8", "accent_dark", "blue")
 	v.shows(page, 400, "At most 40", "On light pages its contrast is 1.93:1", "Not a colour: write it like #62cdbb.", "send PNG, JPEG or WebP",
 		`id="field-accent_light-problem"`, `id="field-logo-problem"`, `value="#8ab4f8"`, `value="blue"`)
 	v.shows(v.post("/admin/branding", "do", "save", "name", "Acme", "accent_light", "#fff"), 400, "Choose a darker colour.")
-	v.shows(v.upload("/admin/branding", "a.png", make([]byte, 2<<20), "do", "save"), 400, "could not be read")
-	v.shows(v.upload("/admin/branding", "", nil, "do", "save", "drawn", "?"), 400, "send PNG")
+	v.shows(v.sendFile("/admin/branding", "a.png", make([]byte, 2<<20), "do", "save"), 400, "could not be read")
+	v.shows(v.sendFile("/admin/branding", "", nil, "do", "save", "drawn", "?"), 400, "send PNG")
 	for _, query := range []string{"", "?light=%23fff&dark=%2362cdbb", "?light=red&dark=%2362cdbb", "?light=%230b6b61%3B}*{x:y}&dark=%2362cdbb"} {
 		v.shows(v.get("/admin/branding/preview.css"+query), 404)
 	}
@@ -155,7 +155,7 @@ func TestOnlyAdministratorsSeeThePagesOfTheServer(t *testing.T) {
 		}
 		member.shows(member.post(path, "name", "Evil", "do", "save"), 403)
 	}
-	member.shows(member.upload("/admin/branding", "a.png", logoBytes(t, 9, 9), "do", "save", "name", "Evil"), 403)
+	member.shows(member.sendFile("/admin/branding", "a.png", logoBytes(t, 9, 9), "do", "save", "name", "Evil"), 403)
 	stranger.shows(stranger.get("/sign-in"), 200, "<title>Sign in · authy</title>")
 }
 
