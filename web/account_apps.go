@@ -115,5 +115,5 @@ func (wb *Web) removeApp(w http.ResponseWriter, r *http.Request) error {
 	if err := wb.OpenID.RevokeConsent(r.Context(), id.Actor(actor(r)), r.PostForm.Get("id")); err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, appsPath, wb.say(r, "The app can no longer use your account."))
+	return wb.done(w, r, appsPath, wb.say(r, "The app can no longer use your account."))
 }

@@ -54,11 +54,11 @@ func (wb *Web) answerReceived(w http.ResponseWriter, r *http.Request) error {
 		if err := wb.Orgs.DeclineReceived(r.Context(), by, invitation); err != nil {
 			return err
 		}
-		return wb.doneAt(w, r, organizationsPath, wb.say(r, "The invitation is declined."))
+		return wb.done(w, r, organizationsPath, wb.say(r, "The invitation is declined."))
 	}
 	joined, err := wb.Orgs.AcceptReceived(r.Context(), by, invitation)
 	if err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, organizationsPath, wb.say(r, "You belong to %s now.", joined.Organization.Name))
+	return wb.done(w, r, organizationsPath, wb.say(r, "You belong to %s now.", joined.Organization.Name))
 }

@@ -49,7 +49,7 @@ func (wb *Web) setPicture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, profilePath, wb.say(r, "Your picture is changed."))
+	return wb.done(w, r, profilePath, wb.say(r, "Your picture is changed."))
 }
 
 // refusePicture says beside the form why a picture was not taken.
@@ -72,7 +72,7 @@ func (wb *Web) removePicture(w http.ResponseWriter, r *http.Request) error {
 	if _, err := wb.Accounts.RemovePicture(r.Context(), id.Actor(actor(r)), id.User.ID); err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, profilePath, wb.say(r, "Your picture is removed."))
+	return wb.done(w, r, profilePath, wb.say(r, "Your picture is removed."))
 }
 
 // sentFile returns the file in a field of a form.

@@ -128,7 +128,7 @@ func (wb *Web) saveProfile(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err = wb.Accounts.ChangeProfile(r.Context(), id.Actor(actor(r)), id.User.ID, typed)
 	if err == nil {
-		return wb.doneAt(w, r, profilePath, wb.say(r, "Your profile is saved."))
+		return wb.done(w, r, profilePath, wb.say(r, "Your profile is saved."))
 	}
 	page := profileForm(typed)
 	fields := append(append(append([]inputView{}, page.About...), page.Region...), page.More...)

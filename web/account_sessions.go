@@ -63,7 +63,7 @@ func (wb *Web) endSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, sessionsPath, wb.say(r, "That session has ended."))
+	return wb.done(w, r, sessionsPath, wb.say(r, "That session has ended."))
 }
 
 // endOtherSessions ends all of the person's own sessions but this one.
@@ -75,5 +75,5 @@ func (wb *Web) endOtherSessions(w http.ResponseWriter, r *http.Request) error {
 	if _, err := wb.Sessions.EndOthers(r.Context(), id.Actor(actor(r)), id); err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, sessionsPath, wb.say(r, "You are signed out everywhere else."))
+	return wb.done(w, r, sessionsPath, wb.say(r, "You are signed out everywhere else."))
 }

@@ -128,5 +128,5 @@ func (wb *Web) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, tokensPath, wb.say(r, "The token is deleted. Programs that use it are refused from now on."))
+	return wb.done(w, r, tokensPath, wb.say(r, "The token is deleted. Programs that use it are refused from now on."))
 }

@@ -153,7 +153,7 @@ func (wb *Web) unlinkIdentity(w http.ResponseWriter, r *http.Request, id *sessio
 	if err := wb.Login.Unlink(r.Context(), id.Actor(actor(r)), id, in, r.PostForm.Get("id")); err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, securityPath, wb.say(r, "The account is unlinked."))
+	return wb.done(w, r, securityPath, wb.say(r, "The account is unlinked."))
 }
 
 // linkArrival links the account at a provider that somebody came from.

@@ -55,13 +55,8 @@ func (wb *Web) carry(w http.ResponseWriter, r *http.Request, to string, c carrie
 	return nil
 }
 
-// done goes to the account page, which says what has been done.
-func (wb *Web) done(w http.ResponseWriter, r *http.Request, notice string) error {
-	return wb.doneAt(w, r, accountPath, notice)
-}
-
-// doneAt goes to a page, which says what has been done.
-func (wb *Web) doneAt(w http.ResponseWriter, r *http.Request, to, notice string) error {
+// done goes to a page, which says what has been done.
+func (wb *Web) done(w http.ResponseWriter, r *http.Request, to, notice string) error {
 	return wb.carry(w, r, to, carried{Notice: notice})
 }
 

@@ -39,7 +39,7 @@ func (wb *Web) changeEmail(w http.ResponseWriter, r *http.Request, id *session.I
 	email := r.PostForm.Get("email")
 	err := wb.Login.ChangeEmail(r.Context(), id.Actor(actor(r)), id, in, email)
 	if err == nil {
-		return wb.doneAt(w, r, profilePath,
+		return wb.done(w, r, profilePath,
 			wb.say(r, "A link is on its way to the new address. Your address changes when you follow it."))
 	}
 	f, told := fault.As(err)
@@ -62,6 +62,6 @@ func (wb *Web) sendVerification(w http.ResponseWriter, r *http.Request) error {
 	if err := wb.Login.SendVerification(r.Context(), id.Actor(actor(r)), id); err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, profilePath,
+	return wb.done(w, r, profilePath,
 		wb.say(r, "A link is on its way to %s. Your address is confirmed when you follow it.", id.User.Email))
 }

@@ -151,7 +151,7 @@ func (wb *Web) arrive(w http.ResponseWriter, r *http.Request, next *login.Next) 
 		wb.setCookie(w, providerCookie, next.Provider, &until)
 	}
 	if next.Linked != "" {
-		if err := wb.doneAt(w, r, securityPath, wb.say(r, "Your account at %s is linked.", next.Linked)); err != nil {
+		if err := wb.done(w, r, securityPath, wb.say(r, "Your account at %s is linked.", next.Linked)); err != nil {
 			wb.fail(w, r, err)
 		}
 		return

@@ -55,7 +55,7 @@ func (wb *Web) answerInvitation(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return wb.doneAt(w, r, organizationsPath, wb.say(r, "You belong to %s now.", joined.Organization.Name))
+		return wb.done(w, r, organizationsPath, wb.say(r, "You belong to %s now.", joined.Organization.Name))
 	case "decline":
 		if err := wb.Orgs.Decline(r.Context(), by, token); err != nil {
 			return err

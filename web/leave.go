@@ -61,5 +61,5 @@ func (wb *Web) leave(w http.ResponseWriter, r *http.Request) error {
 		redirect(w, r, "/enroll?"+url.Values{"flow": {flow}}.Encode())
 		return nil
 	}
-	return wb.doneAt(w, r, organizationsPath, wb.say(r, "You have left the organization."))
+	return wb.done(w, r, organizationsPath, wb.say(r, "You have left the organization."))
 }

@@ -98,7 +98,7 @@ func (wb *Web) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	err = wb.Login.ChangePassword(r.Context(), id.Actor(actor(r)), id, form.Get("current_password"), form.Get("password"))
 	if err == nil {
-		return wb.doneAt(w, r, securityPath,
+		return wb.done(w, r, securityPath,
 			wb.say(r, "Your password is changed. Everything else that was signed in is signed out."))
 	}
 	f, told := fault.As(err)

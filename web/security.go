@@ -181,7 +181,7 @@ func (wb *Web) addPasskey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(added.RecoveryCodes) == 0 {
-		return wb.doneAt(w, r, securityPath, wb.say(r, "Your passkey is ready."))
+		return wb.done(w, r, securityPath, wb.say(r, "Your passkey is ready."))
 	}
 	return wb.showCodes(w, r, msg("Your passkey is ready"), added.RecoveryCodes)
 }
@@ -201,7 +201,7 @@ func (wb *Web) renamePasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, securityPath, wb.say(r, "The passkey is renamed."))
+	return wb.done(w, r, securityPath, wb.say(r, "The passkey is renamed."))
 }
 
 func (wb *Web) removePasskey(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
@@ -209,7 +209,7 @@ func (wb *Web) removePasskey(w http.ResponseWriter, r *http.Request, id *session
 	if err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, securityPath, wb.say(r, "The passkey is deleted. Remove it from your device, too."))
+	return wb.done(w, r, securityPath, wb.say(r, "The passkey is deleted. Remove it from your device, too."))
 }
 
 // enrollTOTP shows a new authenticator, once.
@@ -243,14 +243,14 @@ func (wb *Web) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, securityPath, wb.say(r, "Your authenticator app is set up."))
+	return wb.done(w, r, securityPath, wb.say(r, "Your authenticator app is set up."))
 }
 
 func (wb *Web) disableTOTP(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
 	if err := wb.Login.DisableTOTP(r.Context(), id.Actor(actor(r)), id, in); err != nil {
 		return err
 	}
-	return wb.doneAt(w, r, securityPath, wb.say(r, "The authenticator app is removed."))
+	return wb.done(w, r, securityPath, wb.say(r, "The authenticator app is removed."))
 }
 
 func (wb *Web) renewCodes(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {

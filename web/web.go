@@ -285,7 +285,9 @@ func (wb *Web) refuse(w http.ResponseWriter, r *http.Request, refusal *openid.Re
 	if id, err := wb.identity(r); err == nil && id != nil && id.User.IsAdmin {
 		page.Sent, page.Registered = refusal.Sent, refusal.Registered
 	}
-	wb.pages.render(w, r, http.StatusBadRequest, "message", wb.view(r, "Request refused", page))
+	v := wb.view(r, "Request refused", page)
+	v.Here = "" // what was sent is not repeated to a stranger
+	wb.pages.render(w, r, http.StatusBadRequest, "message", v)
 }
 
 func actor(r *http.Request) audit.Actor { return audit.FromContext(r.Context()) }

@@ -36,8 +36,14 @@ func (p caller) put(kind string, file []byte) outcome {
 	return p.call("PUT", myPicture, bytes.NewReader(file), "Content-Type", kind)
 }
 
-// fetch asks for an address as anybody may, and returns the answer with its body read.
-func fetch(t *testing.T, address string) (*http.Response, []byte) {
+// fetched is an answer without its body.
+type fetched struct {
+	StatusCode int
+	Header     http.Header
+}
+
+// fetch asks for an address as anybody may, and returns the answer and its body.
+func fetch(t *testing.T, address string) (fetched, []byte) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
@@ -52,7 +58,7 @@ func fetch(t *testing.T, address string) (*http.Response, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, body
+	return fetched{res.StatusCode, res.Header}, body
 }
 
 func TestAPersonHasAPicture(t *testing.T) {
