@@ -41,11 +41,11 @@ const (
 	FactorNeeded Kind = "factor_needed"
 )
 
-// What notices of factors are about.
+// What notices of factors are about: how somebody signs in.
 var (
-	AnAuthenticator = words.Text("an authenticator app")
-	APasskey        = words.Text("a passkey")
-	EveryPasskey    = words.Text("every passkey")
+	AnAuthenticator = words.Text("with an authenticator app")
+	APasskey        = words.Text("with a passkey")
+	EveryPasskey    = words.Text("with any passkey")
 )
 
 // theOperator is where a notice says that something came from that no browser did.

@@ -292,7 +292,7 @@ func TestANoticeSaysWhenAndFromWhere(t *testing.T) {
 		{audit.Shell(), "the operator of this server"},
 	} {
 		err := o.db.Update(t.Context(), func(tx *storage.Tx) error {
-			return o.q.Notice(t.Context(), tx, c.by, time.Now(), user, mail.FactorAdded, "a passkey")
+			return o.q.Notice(t.Context(), tx, c.by, time.Now(), user, mail.FactorAdded, mail.APasskey)
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -88,15 +88,15 @@ func TestFactsAreSaidInTheLanguageOfTheMail(t *testing.T) {
 	for tag, want := range map[string]Facts{
 		"en": {
 			At: "1 March 2026, 05:06 UTC", Place: "the operator of this server", Role: "owner",
-			About: "an authenticator app or a passkey",
+			About: "with an authenticator app or with a passkey",
 		},
 		"de": {
 			At: "1. März 2026, 05:06 UTC", Place: "der Betreiber dieses Servers", Role: "Eigentümer",
-			About: "einer Authenticator-App oder einem Passkey",
+			About: "mit einer Authenticator-App oder mit einem Passkey",
 		},
 		"es": {
 			At: "1 de marzo de 2026, 05:06 UTC", Place: "el operador de este servidor", Role: "propietario",
-			About: "una aplicación de autenticación o una clave de acceso",
+			About: "con una aplicación de autenticación o con una clave de acceso",
 		},
 	} {
 		want.Organization, want.Ways, want.Any = "owner", facts.Ways, true
