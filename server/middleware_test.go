@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/config"
+	"authy/server/overview"
 )
 
 func request(peer string, header ...string) *http.Request {
@@ -108,7 +109,8 @@ func TestRequestIDsAreRepeatedIfTheyAreFit(t *testing.T) {
 
 // around puts what every request has around h.
 func around(h http.HandlerFunc) http.Handler {
-	return (&Services{Config: config.Defaults()}).wrap(h)
+	c := config.Defaults()
+	return (&Services{Config: c, Overview: overview.New(nil, c)}).wrap(h)
 }
 
 func TestAHandlerLearnsWhoAsks(t *testing.T) {

@@ -39,6 +39,8 @@ var meanings = map[string]string{
 	"registration.enabled": "Lets anyone make an account for themselves.",
 	"registration.uniform": "Answers the same whether an address has an account or not, and mails what comes next; needs " +
 		"mail. Turn it on where it must not show who has an account.",
+	"geoip.file": "A file in MaxMind's format, such as GeoLite2-City.mmdb, by which people are shown from where they are " +
+		"signed in. It is read again when it changes, and nothing is asked of other hosts.",
 	"mail.from":     "The sender, such as \"authy <noreply@example.com>\"; empty sends no mail.",
 	"mail.host":     "The relay that mail is handed to.",
 	"mail.port":     "Its port: 587 for starttls and 465 for implicit, as a rule.",
