@@ -30,8 +30,8 @@ const (
 	conflictPatience = 10 * time.Second
 	// conflictPauseMax is the longest pause before another attempt.
 	conflictPauseMax = 64 * time.Millisecond
-	// connections is how many of the pool may turn out to have been cut before
-	// one of them begins a transaction.
+	// connections is the size of the pool, and so how many may turn out to have
+	// been cut before one of them begins a transaction.
 	connections = 16
 	// schemaLock is the advisory lock of whoever changes the schema.
 	schemaLock = 0x6175746879 // "authy"
@@ -86,7 +86,7 @@ func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	begun := time.Now()
-	for pause := time.Millisecond; ; pause = min(2*pause, conflictPauseMax) {
+	for pause := 2 * time.Millisecond; ; pause = min(2*pause, conflictPauseMax) {
 		err := e.try(ctx, sql.LevelSerializable, fn)
 		if !isRetryable(err) {
 			return err
@@ -96,11 +96,10 @@ func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 		}
 		// Those that have met part again: pauses of one length would lead them
 		// to the next conflict together.
-		wait := time.NewTimer(mathrand.N(pause) + time.Millisecond) //nolint:gosec // no secret
 		select {
 		case <-ctx.Done():
 			return translate(ctx.Err())
-		case <-wait.C:
+		case <-time.After(mathrand.N(pause)): //nolint:gosec // no secret
 		}
 	}
 }
