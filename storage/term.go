@@ -42,13 +42,19 @@ func ParseTermKey(text string) (key TermKey, ok bool) {
 		return TermKey{}, true
 	}
 	term, id, ok := strings.Cut(text, "\n")
-	return TermKey{Term: term, ID: id}, ok && id != ""
+	return TermKey{Term: term, ID: id}, ok && id != "" && text == plain(text)
 }
 
 // fold returns text as terms are compared: in small letters, with single
 // spaces.
 func fold(text string) string {
-	return first(strings.Join(strings.Fields(strings.ToLower(text)), " "))
+	return first(strings.Join(strings.Fields(strings.ToLower(plain(text))), " "))
+}
+
+// plain returns text with the replacement character for what no database takes:
+// that finds nothing.
+func plain(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
 }
 
 // first returns the characters of text that a term keeps.

@@ -171,6 +171,8 @@ func exampleText(format, name string) string {
 	switch text := exampleTexts[name]; {
 	case format == "date-time":
 		return "2026-11-25T09:30:00Z"
+	case format == "date":
+		return "2026-11-25"
 	case format == "uuid", strings.HasSuffix(name, "_id") && name != "client_id" && text == "":
 		return "0193a1c2-7f00-7c3e-9d5a-5b0c6a2f4e10"
 	case format == "uri", strings.HasSuffix(name, "_url"), strings.HasSuffix(name, "_uri"):

@@ -66,7 +66,7 @@ type membersOut struct {
 type searchMembersIn struct {
 	InOrg
 	PageIn
-	Search string `query:"search" maxLength:"200" doc:"Only those whose address, or any word of whose name, begins with this"`
+	Search string `query:"search" maxLength:"254" pattern:"^[^\\x00]*$" doc:"Only those whose address, or any word of whose name, begins with this"`
 	Role   string `query:"role" doc:"Only those with this role"`
 }
 

@@ -209,7 +209,7 @@ func TestTheLogCannotBeForged(t *testing.T) {
 		if len(text) > 1000 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			t.Errorf("a line of %d bytes: %.200q", len(text), text)
 		}
-		if entry["msg"] == "request" {
+		if entry["msg"] == "request" && entry["path"] != "/api/openapi.json" { // which answers are held against
 			requests++
 		}
 	}

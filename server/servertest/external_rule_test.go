@@ -138,7 +138,7 @@ func TestAnAddressThatNobodyCheckedOpensNoAccount(t *testing.T) {
 	v.get(to)
 	v.leads(v.post("/sign-in", "email", bob, "password", bobPass), to)
 	page := v.page(v.get(to), 200, `id="link"`)
-	v.leads(v.post("/arrival/link", "id", page.Hidden().Get("id")), "/account")
+	v.leads(v.post("/arrival/link", "id", page.Hidden().Get("id")), "/account/security")
 	again := newVisitor(t, s)
 	again.leads(again.via("stub"), "/account")
 	v.page(v.post("/arrival/link", "id", page.Hidden().Get("id")), 400, "")

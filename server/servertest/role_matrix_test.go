@@ -66,6 +66,9 @@ func serviceMetadata(name string) string {
 		`Binding='urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST' Location='https://` + name + `.example/acs'/></SPSSODescriptor></EntityDescriptor>`
 }
 
+// tinyPicture is a GIF of one pixel.
+const tinyPicture = "GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+
 // deeds is everything that the API can do, by everybody.
 var deeds = slices.Concat(ownDeeds, orgDeeds, adminDeeds)
 
@@ -122,6 +125,8 @@ var ownDeeds = []deed{
 	},
 	{"POST /users/me/email", `{"email":"{new}"}`, 202, signedIn},
 	{unverified, "", 202, signedIn},
+	{"PUT /users/me/picture", tinyPicture, 200, signedIn},
+	{"DELETE /users/me/picture", "", 200, signedIn},
 	{"GET /users/me/organizations", "", 200, signedInToo},
 	{"GET /users/me/activity", "", 200, signedInToo},
 	{"GET /users/me/export", "", 200, signedIn},
@@ -206,6 +211,7 @@ var orgDeeds = []deed{
 }
 
 var adminDeeds = []deed{
+	{"GET /admin/overview", "", 200, administrator},
 	{"GET /admin/users", "", 200, administrator},
 	{"POST /admin/users", `{"email":"{new}"}`, 201, administrator},
 	{"GET /admin/users/{target}", "", 200, administrator},
@@ -262,6 +268,7 @@ var adminDeeds = []deed{
 	{"DELETE /admin/organizations/{org}/domains/{domain}", "", 200, administrator},
 	{"GET /admin/audit", "", 200, administrator},
 	{"GET /admin/audit/export", "", 200, administrator},
+	{"POST /admin/audit/verify", "", 200, administrator},
 }
 
 // want is the status of a cell.
@@ -356,7 +363,7 @@ func covered() []string {
 	all := map[string]bool{}
 	for _, d := range deeds {
 		call := strings.Replace(d.call, " ", " /api/v1", 1)
-		all[inBraces.ReplaceAllString(strings.Replace(call, "acme-portal-001", "{}", 1), "{}")] = true
+		all[inBraces.ReplaceAllString(strings.NewReplacer("acme-portal-001", "{}", "immich", "{}").Replace(call), "{}")] = true
 	}
 	return slices.Sorted(maps.Keys(all))
 }

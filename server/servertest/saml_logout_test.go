@@ -212,7 +212,7 @@ func TestASAMLServiceIsToldFromHereWhenASessionHasEndedElsewhere(t *testing.T) {
 	// Who has signed out here has the same receipt in the account.
 	browser := servertest.Browser(t)
 	s.SignIn(t, browser, bob, bobPass)
-	if page := servertest.Get(t, browser, s.URL+"/account"); !strings.Contains(page.Body, v.record.Name) {
+	if page := servertest.Get(t, browser, s.URL+"/account/apps"); !strings.Contains(page.Body, v.record.Name) {
 		t.Error("the account page does not show the service among what was signed out of")
 	}
 }

@@ -384,7 +384,10 @@ func (sc *scene) ask(p *person, call, body string) bare {
 	method, path, _ := strings.Cut(call, " ")
 	req, err := http.NewRequestWithContext(sc.t.Context(), method, sc.s.URL+"/api/v1"+path, strings.NewReader(body))
 	sc.do(err)
-	if body != "" {
+	switch {
+	case strings.HasPrefix(body, "GIF89a"):
+		req.Header.Set("Content-Type", "image/gif")
+	case body != "":
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if p.token != "" {
