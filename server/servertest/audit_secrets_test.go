@@ -209,7 +209,8 @@ func TestTheLogCannotBeForged(t *testing.T) {
 		if len(text) > 1000 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			t.Errorf("a line of %d bytes: %.200q", len(text), text)
 		}
-		if entry["msg"] == "request" && entry["path"] != "/api/openapi.json" { // which answers are held against
+		// Answers are held against the document, which is read once.
+		if entry["msg"] == "request" && entry["path"] != "/api/openapi.json" {
 			requests++
 		}
 	}
