@@ -124,12 +124,12 @@ func (l *load) pass(t *testing.T, database string) string {
 }
 
 // counted is how many rows each table has, but for those that are bounded in
-// another way: audit by its own rules, what went wrong by its places, counts by
+// another way: audit by its own rules, what went wrong by its places or its app, counts by
 // the days.
 func counted(t *testing.T, database string) map[string]int {
 	t.Helper()
 	rows := map[string]int{}
-	for table, all := range storagetest.Dump(t, database, "events", "event_heads", "incidents", "daily_counts") {
+	for table, all := range storagetest.Dump(t, database, "events", "event_heads", "incidents", "refusals", "daily_counts") {
 		rows[table] = len(all)
 	}
 	return rows
