@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"authy/server/fault"
 	"authy/server/overview"
 	"authy/server/session"
+	"authy/server/words"
 )
 
 // eventRow is an event in a list.
@@ -116,7 +118,7 @@ func (wb *Web) showAudit(w http.ResponseWriter, r *http.Request, id *session.Ide
 	}
 	status := http.StatusOK
 	if f, told := fault.As(err); told && f.Kind == fault.Invalid {
-		page.Problem, status = f.Error(), http.StatusBadRequest
+		page.Problem, status = wb.explain(r, f), http.StatusBadRequest
 	} else if err != nil {
 		return err
 	}
@@ -205,11 +207,11 @@ func (wb *Web) eventRows(r *http.Request, id *session.Identity, entries []activi
 	slices.Sort(ids)
 	// Without addresses the rows have ids.
 	addresses, _ := wb.Accounts.Addresses(r.Context(), id.Actor(actor(r)), slices.Compact(ids))
-	out := make([]eventRow, len(entries))
+	l, out := wb.language(r, id), make([]eventRow, len(entries))
 	for i, e := range entries {
 		row := eventRow{ID: e.ID, Action: e.Action, Reason: e.Reason, At: e.At, Failed: e.Outcome != "success", Address: e.IPAddress}
-		row.Actor, row.ActorPath = nameOf(e.ActorKind, e.ActorID, addresses)
-		row.Target, row.TargetPath = nameOf(e.TargetKind, e.TargetID, addresses)
+		row.Actor, row.ActorPath = nameOf(l, e.ActorKind, e.ActorID, addresses)
+		row.Target, row.TargetPath = nameOf(l, e.TargetKind, e.TargetID, addresses)
 		out[i] = row
 	}
 	return out
@@ -218,9 +220,19 @@ func (wb *Web) eventRows(r *http.Request, id *session.Identity, entries []activi
 // mostShown is how much of an id a list shows: so much of a UUID as is rarely the same.
 const mostShown = 13
 
+// kindWords are what the kinds are called of who does something, and of what it is done to.
+var kindWords = map[string]string{
+	"anonymous": msg("Somebody who is not signed in"), "operator": msg("An operator of the server"),
+	"system": msg("The server itself"), "service": msg("A program with an API token"),
+	"user": msg("User"), "organization": msg("Organization"), "session": msg("Session"), "token": msg("Token"),
+	"provider": msg("Provider"), "invitation": msg("Invitation"), "key": msg("Key"), "mail": msg("Mail"),
+	"branding": msg("Branding"), "audit": msg("Audit log"), "registration_token": msg("Registration token"),
+	"saml_key": msg("SAML key"), "saml_service": msg("SAML service"),
+}
+
 // nameOf says who or what an event is about, and where there is more about it.
-func nameOf(kind, id string, addresses map[string]string) (name, path string) {
-	short := id
+func nameOf(l *words.Language, kind, id string, addresses map[string]string) (name, path string) {
+	short, called := id, l.Say(cmp.Or(kindWords[kind], kind))
 	if len(id) > mostShown && kind != "client" {
 		short = id[:mostShown] + "…"
 	}
@@ -228,11 +240,11 @@ func nameOf(kind, id string, addresses map[string]string) (name, path string) {
 	case kind == "user" && addresses[id] != "":
 		return addresses[id], "/admin/users/" + id
 	case kind == "organization":
-		return kind + " " + short, "/admin/organizations/" + id
+		return called + " " + short, "/admin/organizations/" + id
 	case kind == "client":
 		return id, "/admin/clients/" + url.PathEscape(id)
 	case id == "":
-		return kind, ""
+		return called, ""
 	}
-	return kind + " " + short, ""
+	return called + " " + short, ""
 }

@@ -188,11 +188,11 @@ func (wb *Web) sayContrast(r *http.Request, fields []inputView) {
 		switch f.Name {
 		case "accent_light":
 			if ratio, bad := brand.Unreadable(f.Value, false); bad {
-				f.Problem = wb.say(r, "On light pages its contrast is %s:1, and text needs 4.5:1. Choose a darker colour.", ratio)
+				f.Problem = wb.say(r, "On light pages its contrast is %s:1, and text needs 4.5:1. Choose a darker colour.", wb.speaks(r).Decimal(ratio))
 			}
 		case "accent_dark":
 			if ratio, bad := brand.Unreadable(f.Value, true); bad {
-				f.Problem = wb.say(r, "On dark pages its contrast is %s:1, and text needs 4.5:1. Choose a brighter colour.", ratio)
+				f.Problem = wb.say(r, "On dark pages its contrast is %s:1, and text needs 4.5:1. Choose a brighter colour.", wb.speaks(r).Decimal(ratio))
 			}
 		}
 	}

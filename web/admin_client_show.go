@@ -211,7 +211,7 @@ func (wb *Web) previewClient(w http.ResponseWriter, r *http.Request, a *appsArea
 	who := askedText(r.URL.Query().Get("user"))
 	page := clientPreviewPage{
 		Head: a.headOf(r, c), Admin: a.admin, CLI: "authy explain claims USER " + c.ClientID,
-		User: inputView{Name: "user", Label: msg("E-mail address or ID of a person"), Value: who, Required: true},
+		User: inputView{Name: "user", Label: msg("Email address or ID"), Value: who, Required: true},
 	}
 	status := http.StatusOK
 	seen, err := wb.OpenID.Preview(r.Context(), a.by, a.orgID, c.ClientID, who)

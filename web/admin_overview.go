@@ -77,7 +77,7 @@ func (wb *Web) matter(r *http.Request, n overview.Notice) matterView {
 	out := matterView{Bad: n.Level == overview.Problem, Link: m.link, LinkText: m.linkText}
 	switch {
 	case n.Code == overview.DiskLow:
-		out.Text = wb.say(r, m.text, inBytes(n.Count))
+		out.Text = wb.say(r, m.text, inBytes(wb.tongue(r), n.Count))
 	case n.Code == overview.CertificateEnds || n.Code == overview.KeyTurns:
 		out.Text = wb.say(r, m.text, wb.tongue(r).Day(n.At))
 	case n.Count > 0:
@@ -113,9 +113,10 @@ func (wb *Web) showOverview(w http.ResponseWriter, r *http.Request, id *session.
 	for _, n := range report.Attention {
 		page.Matters = append(page.Matters, wb.matter(r, n))
 	}
+	l := wb.tongue(r)
 	for _, s := range report.Speeds {
 		page.Speeds = append(page.Speeds, overviewSpeed{
-			Name: requestClasses[s.Class], Count: int(s.Count), P50: inMillis(s.P50), P95: inMillis(s.P95), P99: inMillis(s.P99),
+			Name: requestClasses[s.Class], Count: int(s.Count), P50: inMillis(l, s.P50), P95: inMillis(l, s.P95), P99: inMillis(l, s.P99),
 		})
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_overview", "Overview", page)
@@ -183,18 +184,18 @@ func (wb *Web) charts(r *http.Request, report *overview.Report) []chartView {
 
 // serverFacts are about the process and its room.
 func (wb *Web) serverFacts(r *http.Request, report *overview.Report) []factPart {
-	p, room := report.Population, report.Room
+	p, room, l := report.Population, report.Room, wb.tongue(r)
 	engine := "SQLite"
 	if room.Engine == "postgres" {
 		engine = "PostgreSQL"
 	}
 	facts := []factPart{
 		{msg("Version"), report.Version},
-		{msg("Running since"), wb.tongue(r).Moment(report.Started)},
-		{msg("Database"), engine + ", " + inBytes(room.Database)},
+		{msg("Running since"), l.Moment(report.Started)},
+		{msg("Database"), engine + ", " + inBytes(l, room.Database)},
 	}
 	if room.Total > 0 {
-		facts = append(facts, factPart{msg("Disk"), wb.say(r, "%s of %s free", inBytes(room.Free), inBytes(room.Total))})
+		facts = append(facts, factPart{msg("Disk"), wb.say(r, "%s of %s free", inBytes(l, room.Free), inBytes(l, room.Total))})
 	}
 	return append(facts,
 		factPart{msg("Mail that waits"), inDigits(p.Mails)},
@@ -225,7 +226,7 @@ func inDigits(n int64) string {
 }
 
 // inBytes is a number of bytes for people.
-func inBytes(bytes int64) string {
+func inBytes(l *words.Language, bytes int64) string {
 	const unit = 1000
 	if bytes < unit {
 		return fmt.Sprintf("%d B", bytes)
@@ -234,14 +235,14 @@ func inBytes(bytes int64) string {
 	for value >= unit && len(names) > 1 {
 		value, names = value/unit, names[1:]
 	}
-	return fmt.Sprintf("%.1f %cB", value, names[0])
+	return l.Decimal(fmt.Sprintf("%.1f %cB", value, names[0]))
 }
 
 // inMillis is a duration for people.
-func inMillis(d time.Duration) string {
+func inMillis(l *words.Language, d time.Duration) string {
 	ms := float64(d.Microseconds()) / 1000
 	if ms < 10 {
-		return fmt.Sprintf("%.1f ms", ms)
+		return l.Decimal(fmt.Sprintf("%.1f ms", ms))
 	}
 	return fmt.Sprintf("%.0f ms", ms)
 }

@@ -55,12 +55,12 @@ func (wb *Web) showSettings(w http.ResponseWriter, r *http.Request, id *session.
 	if err != nil {
 		return err
 	}
-	page := adminSettingsPage{Query: strings.TrimSpace(r.Form.Get("q")), Given: r.Form.Get("given") != ""}
+	l, page := wb.language(r, id), adminSettingsPage{Query: strings.TrimSpace(r.Form.Get("q")), Given: r.Form.Get("given") != ""}
 	for _, s := range all {
 		if s.Risk != "" {
 			page.Weak++
 		}
-		if page.shows(s) {
+		if page.shows(s, l.Say(config.Meaning(s.Key))) {
 			page.add(s)
 		}
 	}
@@ -68,9 +68,9 @@ func (wb *Web) showSettings(w http.ResponseWriter, r *http.Request, id *session.
 	return nil
 }
 
-// shows says whether a setting is among those that were asked for.
-func (p *adminSettingsPage) shows(s config.Setting) bool {
-	text := strings.ToLower(s.Key + " " + s.Variable() + " " + config.Meaning(s.Key))
+// shows says whether a setting with this meaning is among those that were asked for.
+func (p *adminSettingsPage) shows(s config.Setting, meaning string) bool {
+	text := strings.ToLower(s.Key + " " + s.Variable() + " " + meaning)
 	return (!p.Given || s.Given()) && strings.Contains(text, strings.ToLower(p.Query))
 }
 

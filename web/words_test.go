@@ -22,6 +22,7 @@ import (
 	"github.com/leonelquinteros/gotext"
 
 	"authy/embed"
+	"authy/server/config"
 	"authy/server/openid"
 	"authy/server/words"
 )
@@ -32,7 +33,7 @@ type said map[string]string
 
 // saidBy gives each function whose texts are said the place of the text among
 // its arguments.
-var saidBy = map[string]int{"say": 1, "msg": 0, "view": 1, "console": 5, "adminPage": 4, "ownPage": 4, "orgPage": 5, "count": 2}
+var saidBy = map[string]int{"say": 1, "msg": 0, "view": 1, "console": 5, "adminPage": 4, "ownPage": 4, "orgPage": 5, "count": 2, "New": 2, "Field": 1}
 
 // inTemplates finds what the templates say: the texts given to t, rich and count.
 func (s said) inTemplates(t *testing.T) {
@@ -157,40 +158,89 @@ func (s said) inCall(file string, call *ast.CallExpr, by map[string]int) {
 	}
 }
 
-// refusing are the packages whose refusals people read. Those of the protocol are for who writes an
-// application, and stay in English (RFC 6749, section 4.1.2.1).
+// refusing are the packages whose refusals and findings people read.
 var refusing = []string{
-	"account", "activity", "brand", "fault", "keyring", "limit", "login", "logout", "org", "provider", "recipe", "registry", "saml2",
+	"account", "activity", "audit", "brand", "fault", "keyring", "limit", "login", "logout", "openid", "org", "provider", "recipe", "registry", "saml2",
 	"session",
 	"token", "upstream",
 }
 
-// sentence is what a refusal of a field looks like.
-var sentence = regexp.MustCompile(`^[A-Z][^%]*\.$`)
+// sentence is what a refusal of a field looks like, with the places of values in it if it has any.
+var sentence = regexp.MustCompile(`^([A-Z][^\n]* |%[sv][:.]? )[^\n]*([.?]|: %s)$`)
 
-// inRefusals finds what the rules say to people: the messages of faults, and
-// sentences.
+// unread are sentences that only programs are told, or that pages say in other words.
+var unread = regexp.MustCompile(`^(The user (must|did not|may not|cannot sign in in|owes|is %s)|` +
+	`The client is (not )?for |The organization of the client |On the %s ground |Something went wrong on our side. Reference)`)
+
+// inRefusals finds what the rules say to people: the messages of faults, and sentences.
 func (s said) inRefusals(t *testing.T) {
 	t.Helper()
 	for _, dir := range refusing {
 		s.each(t, "../server/"+dir, func(file string, n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 3 && ofFault(call.Fun) {
-				if text, ok := constant(call.Args[2]); ok {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if len(n.Args) != 3 || !ofFault(n.Fun) {
+					return !s.sentence(file, n)
+				}
+				if text, ok := composed(n.Args[2]); ok && !unread.MatchString(text) {
 					s[text] = file
 				}
 				return false
+			case *ast.FuncDecl: // its reasons stand behind a colon
+				if n.Name.Name == "redirectProblem" {
+					s.returned(file, n)
+				}
+			case ast.Expr:
+				return !s.sentence(file, n)
 			}
-			e, ok := n.(ast.Expr)
-			if !ok {
-				return true
-			}
-			text, ok := constant(e)
-			if ok && sentence.MatchString(text) && !strings.HasPrefix(text, "The user must ") && text != "The user did not agree." {
-				s[text] = file
-			}
-			return !ok
+			return true
 		})
 	}
+}
+
+// sentence notes an expression if it is one.
+func (s said) sentence(file string, e ast.Expr) bool {
+	text, ok := composed(e)
+	if ok && sentence.MatchString(text) && !unread.MatchString(text) {
+		s[text] = file
+		return true
+	}
+	_, whole := constant(e)
+	return whole
+}
+
+// returned notes what a function returns.
+func (s said) returned(file string, f *ast.FuncDecl) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		if back, ok := n.(*ast.ReturnStmt); ok {
+			if text, ok := composed(back.Results[0]); ok && text != "" {
+				s[text] = file
+			}
+		}
+		return true
+	})
+}
+
+// weakness is what the risk of a setting looks like.
+var weakness = regexp.MustCompile(`^[a-z_.]+ (is|holds) .+\.$`)
+
+// inSettings finds what settings are for, and why they are weak choices.
+func (s said) inSettings(t *testing.T) {
+	t.Helper()
+	for _, setting := range config.ReportOf(config.Defaults()).Settings() {
+		if meaning := config.Meaning(setting.Key); meaning != "" {
+			s[meaning] = "server/config"
+		}
+	}
+	s.each(t, "../server/config", func(file string, n ast.Node) bool {
+		if e, ok := n.(ast.Expr); ok {
+			if text, ok := composed(e); ok && weakness.MatchString(text) {
+				s[text] = file
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // ofFault says whether a function is fault.New.
@@ -201,6 +251,24 @@ func ofFault(f ast.Expr) bool {
 	}
 	of, ok := selector.X.(*ast.Ident)
 	return ok && of.Name == "fault"
+}
+
+// composed is a text with verbs in the places of its values; it reports false for what is no text.
+func composed(e ast.Expr) (string, bool) {
+	if text, ok := constant(e); ok {
+		return text, true
+	}
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		a, left := composed(e.X)
+		b, right := composed(e.Y)
+		return a + b, e.Op == token.ADD && (left || right)
+	case *ast.CallExpr:
+		if f, ok := e.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Sprintf" {
+			return constant(e.Args[0])
+		}
+	}
+	return "%s", false
 }
 
 // constant is the value of a literal, or of a sum of them.
@@ -225,6 +293,7 @@ func allSaid(t *testing.T) said {
 	s.inGo(t, ".", saidBy)
 	s.inGo(t, "../server/self", map[string]int{"good": 1, "bad": 1})
 	s.inRefusals(t)
+	s.inSettings(t)
 	s.inGo(t, "../server/mail", map[string]int{"Text": 0, "Say": 0})
 	for _, scope := range append(openid.Scopes(), openid.Describe("")) {
 		s[scope.Detail] = "server/openid"
@@ -235,7 +304,8 @@ func allSaid(t *testing.T) said {
 	for m := time.January; m <= time.December; m++ {
 		s[m.String()] = "server/words"
 	}
-	s["%[1]d %[2]s %[3]d"], s["English"] = "server/words", "server/words"
+	s["%[1]d %[2]s %[3]d"], s["English"], s["1.5"] = "server/words", "server/words", "server/words"
+	s["an identity provider"], s["a service provider"] = "server/saml2", "server/saml2"
 	return s
 }
 
@@ -264,7 +334,7 @@ func catalogues(t *testing.T, language string) map[string]map[string]*gotext.Tra
 }
 
 var (
-	verbs  = regexp.MustCompile(`%(\[\d+\])?[a-z%]`)
+	verbs  = regexp.MustCompile(`%(\[\d+\])?[.\d]*[a-z%]`)
 	markup = regexp.MustCompile(`</?[a-z]+[^>]*>`)
 )
 

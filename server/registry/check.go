@@ -72,8 +72,9 @@ func unique(words []string) []string {
 func (in Registration) checkNew() error {
 	problems := in.problems(in.AuthMethod)
 	if hasSecret(in.AuthMethod) != (in.Secret != "") {
-		problems["token_endpoint_auth_method"] = append(problems["token_endpoint_auth_method"], "Does not fit a client "+
-			map[bool]string{true: "with", false: "without"}[in.Secret != ""]+" a secret.")
+		problems["token_endpoint_auth_method"] = append(problems["token_endpoint_auth_method"], map[bool]string{
+			true: "Does not fit a client with a secret.", false: "Does not fit a client without a secret.",
+		}[in.Secret != ""])
 	}
 	if !isClientID(in.ClientID) {
 		problems["client_id"] = []string{"Use 3 to 128 letters, digits and the signs - . _ ~"}

@@ -24,6 +24,8 @@ type Language struct {
 	tag   language.Tag
 	po    *gotext.Po                     // nil for English
 	texts map[string]*gotext.Translation // what po says, by the English text
+	// patterns are those of texts that values are put into.
+	patterns func() []pattern
 }
 
 // languages are those there are, English first, read when they are first asked
@@ -39,9 +41,9 @@ func load() []*Language {
 	all := []*Language{{tag: language.English}}
 	for _, dir := range dirs() {
 		po := read(dir.Name())
-		all = append(all, &Language{
-			tag: language.MustParse(dir.Name()), po: po, texts: po.GetDomain().GetTranslations(),
-		})
+		l := &Language{tag: language.MustParse(dir.Name()), po: po, texts: po.GetDomain().GetTranslations()}
+		l.patterns = sync.OnceValue(l.withPlaces)
+		all = append(all, l)
 	}
 	return all
 }
@@ -130,10 +132,13 @@ func (l *Language) Direction() string {
 	return "ltr"
 }
 
-// Say returns text in this language, with args in the places of its verbs.
+// Say returns text in this language, with args in the places of its verbs. A text
+// without args may have its values in it already, as refusals do.
 func (l *Language) Say(text string, args ...any) string {
 	if said, ok := l.texts[text]; ok {
 		text = said.Get()
+	} else if len(args) == 0 && l.po != nil {
+		return l.sayComposed(text)
 	}
 	if len(args) == 0 {
 		return text
@@ -162,6 +167,12 @@ func (l *Language) Count(n int, one, many string, args ...any) string {
 func (l *Language) Day(t time.Time) string {
 	t = t.UTC()
 	return l.Say("%[1]d %[2]s %[3]d", t.Day(), l.Say(t.Month().String()), t.Year())
+}
+
+// Decimal returns a number that is written with a point as the language writes
+// it: "1,5" for "1.5".
+func (l *Language) Decimal(number string) string {
+	return strings.Replace(number, ".", l.Say("1.5")[1:2], 1)
 }
 
 // Moment returns a time in UTC: "4 March 2026, 05:06 UTC".

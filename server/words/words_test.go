@@ -76,3 +76,50 @@ func TestWhatACatalogueLacksIsSaidInEnglish(t *testing.T) {
 		}
 	}
 }
+
+func TestThingsAreCountedAsTheLanguageDoes(t *testing.T) {
+	t.Parallel()
+	for tag, want := range map[string][3]string{
+		"en": {"0 recovery codes left", "1 recovery code left", "2 recovery codes left"},
+		"de": {"0 Wiederherstellungscodes übrig", "1 Wiederherstellungscode übrig", "2 Wiederherstellungscodes übrig"},
+		"es": {"Quedan 0 códigos de recuperación", "Queda 1 código de recuperación", "Quedan 2 códigos de recuperación"},
+	} {
+		for n, text := range want {
+			if got := words.Choose(tag).Count(n, "%d recovery code left", "%d recovery codes left"); got != text {
+				t.Errorf("%s: %q, want %q", tag, got, text)
+			}
+		}
+	}
+}
+
+func TestANumberIsWrittenAsTheLanguageDoes(t *testing.T) {
+	t.Parallel()
+	for tag, want := range map[string]string{"en": "4.5 GB", "de": "4,5 GB", "es": "4,5 GB"} {
+		if got := words.Choose(tag).Decimal("4.5 GB"); got != want {
+			t.Errorf("%s: %s, want %s", tag, got, want)
+		}
+	}
+}
+
+func TestATextIsKnownAgainWithValuesInIt(t *testing.T) {
+	t.Parallel()
+	german := words.Choose("de")
+	for text, want := range map[string]string{
+		"Must be one of: a, b.":           "Muss eines davon sein: a, b.",
+		"The parameter %s<b> is missing.": "Der Parameter %s<b> fehlt.",
+		"Event 7 (e) was altered.":        "Ereignis 7 (e) wurde geändert.",
+		"A new chain begins at event 8 (found by hand): Event 7 is missing.":   "Bei Ereignis 8 beginnt eine neue Kette (found by hand): Ereignis 7 fehlt.",
+		"It cannot be used: Is not valid any more: its validUntil has passed.": "Nicht verwendbar: Ist nicht mehr gültig: validUntil ist vorbei.",
+		"name: Too long.": "name: Zu lang.",
+		"https://*.example.com: patterns are not supported; register each URI": "https://*.example.com: Muster werden nicht unterstützt; registrieren Sie jede URI",
+		"Not a valid URL: the host is missing.":                                "Keine gültige URL: der Host fehlt.",
+		"x or y":                                                               "x or y", "Bob: and what he likes": "Bob: and what he likes", "": "",
+	} {
+		if got := german.Say(text); got != want {
+			t.Errorf("%q is said as %q, want %q", text, got, want)
+		}
+		if got := words.English().Say(text); got != text {
+			t.Errorf("%q is said as %q in English", text, got)
+		}
+	}
+}
