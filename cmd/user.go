@@ -27,7 +27,7 @@ heeds them at once, and without one. A user is named by address or ID.`,
 		c.AddCommand(a.changeUserCommand(change))
 	}
 	c.AddCommand(a.updateUserCommand(), a.deleteUserCommand(), a.setPasswordCommand(), a.exportUserCommand())
-	c.AddCommand(a.resetLinkCommand(), a.setEmailCommand())
+	c.AddCommand(a.resetLinkCommand(), a.setEmailCommand(), a.unlinkUserCommand(), a.removeAppCommand())
 	return c
 }
 

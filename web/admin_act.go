@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 
@@ -20,7 +21,7 @@ type adminActPage struct {
 	Button   string
 	Danger   bool
 	ID       string // which part of it, "" for the whole
-	Command  string
+	Command  cliPart
 	Confirm  *inputView // what is to be typed, nil for nothing
 	Problem  string
 }
@@ -252,11 +253,14 @@ func (wb *Web) renderUserAct(w http.ResponseWriter, r *http.Request, status int,
 		Back: "/admin/users/" + u.ID + backFrom[name], BackText: u.Email, Title: act.title, About: u.Email, Text: act.text,
 		Button: act.button, Danger: act.danger, ID: r.Form.Get("id"), Problem: problem,
 	}
-	if act.command != "" {
-		page.Command = "authy user " + act.command + " " + u.Email
-	}
-	if name == "end-sessions" {
-		page.Command = "authy session revoke --user " + u.Email
+	page.Command = cliOf("authy user "+act.command, u.Email)
+	switch name {
+	case "end-sessions":
+		page.Command = cliOf("authy session revoke --user", u.Email)
+	case "remove-app":
+		page.Command = cliOf("authy user remove-app", u.Email, cmp.Or(page.ID, "CLIENT_ID"))
+	case "unlink":
+		page.Command = cliOf("authy user unlink", u.Email, cmp.Or(r.Form.Get("provider"), "PROVIDER"))
 	}
 	if name == "delete" {
 		page.Confirm = &inputView{

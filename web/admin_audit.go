@@ -36,7 +36,7 @@ type adminAuditPage struct {
 	Events    []eventRow
 	Pager     pagerView
 	Tail      string // where new rows come from, "" on later pages
-	Command   string
+	Command   cliPart
 	Problem   string
 	Reference string
 	Found     *referenceView // nil if no reference was asked for
@@ -109,7 +109,7 @@ func (wb *Web) showAudit(w http.ResponseWriter, r *http.Request, id *session.Ide
 			{Value: "success", Label: msg("Succeeded"), Chosen: filter.Outcome == "success"},
 			{Value: "failure", Label: msg("Failed"), Chosen: filter.Outcome == "failure"},
 		},
-		Command: auditCommand(shown, filter.Outcome),
+		Command: auditCommand(filter),
 		More:    shown.Target+filter.Outcome+shown.From+shown.To != "",
 	}
 	var found activity.Page
@@ -146,22 +146,22 @@ func tailOf(q url.Values, entries []activity.Entry) string {
 }
 
 // auditCommand is the command that lists the same.
-func auditCommand(f auditFilter, outcome string) string {
-	command := "authy audit list"
-	for _, flag := range [][2]string{
+func auditCommand(f activity.Filter) cliPart {
+	day := func(at time.Time) string {
+		if at.IsZero() {
+			return ""
+		}
+		return at.Format(time.DateOnly)
+	}
+	return cliWith([]string{"authy audit list"}, [][2]string{
 		{"--actor", f.Actor},
 		{"--target", f.Target},
 		{"--action", f.Action},
-		{"--outcome", outcome},
+		{"--outcome", f.Outcome},
 		{"--org", f.Organization},
-		{"--from", f.From},
-		{"--to", f.To},
-	} {
-		if flag[1] != "" {
-			command += " " + flag[0] + " " + flag[1]
-		}
-	}
-	return command
+		{"--from", day(f.From)},
+		{"--to", day(f.To)},
+	})
 }
 
 // look finds what is known of a request by its reference.
@@ -242,7 +242,7 @@ func nameOf(l *words.Language, kind, id string, addresses map[string]string) (na
 	case kind == "organization":
 		return called + " " + short, "/admin/organizations/" + id
 	case kind == "client":
-		return id, "/admin/clients/" + url.PathEscape(id)
+		return id, "/admin/clients/app/" + url.PathEscape(id)
 	case id == "":
 		return called, ""
 	}

@@ -20,6 +20,7 @@ const clientsOnPage = 25
 type appsArea struct {
 	root  string      // "/admin/clients", or "/organizations/ID/apps"
 	orgID string      // "" for all
+	slug  string      // that of the organization
 	by    audit.Actor // whoever asks
 	admin bool
 	page  func(w http.ResponseWriter, r *http.Request, status int, name, title string, data any)
@@ -39,7 +40,7 @@ func (wb *Web) ofAdmin(h appsHandler) handler {
 func (wb *Web) ofOrg(h appsHandler) handler {
 	return wb.manager(func(w http.ResponseWriter, r *http.Request, id *session.Identity, o *org.View) error {
 		return h(w, r, &appsArea{
-			root: "/organizations/" + o.Organization.ID + "/apps", orgID: o.Organization.ID, by: id.Actor(actor(r)),
+			root: "/organizations/" + o.Organization.ID + "/apps", orgID: o.Organization.ID, slug: o.Organization.Slug, by: id.Actor(actor(r)),
 			page: func(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
 				wb.orgPage(w, r, status, o, name, title, data)
 			},
@@ -80,7 +81,7 @@ type clientsPage struct {
 	Registration bool // whether clients may register themselves, and the reader looks after that
 	Clients      []clientRow
 	Pager        pagerView
-	CLI          string
+	CLI          cliPart
 }
 
 // clientRow is a client in the list.
@@ -100,7 +101,7 @@ func (wb *Web) listClients(w http.ResponseWriter, r *http.Request, a *appsArea) 
 	}
 	page := clientsPage{
 		Root: a.root, Search: text, Registration: a.admin && wb.Clients.Dynamic.Enabled(),
-		CLI: "authy client list",
+		CLI: cliWith([]string{"authy client list"}, [][2]string{{"--org", a.slug}, {"--search", text}}),
 	}
 	for i := range clients {
 		page.Clients = append(page.Clients, a.rowOf(&clients[i]))
@@ -128,6 +129,15 @@ func (a *appsArea) rowOf(c *registry.Client) clientRow {
 
 // of is the path of a client.
 func (a *appsArea) of(clientID string) string { return a.root + "/app/" + url.PathEscape(clientID) }
+
+// cli is a command, with what it is about and in which organization where it asks for these.
+func (a *appsArea) cli(command, about string) cliPart {
+	words := []string{command}
+	if about != "" {
+		words = append(words, about)
+	}
+	return cliWith(words, [][2]string{{"--org", a.slug}})
+}
 
 // askedText is a text of a query that can be asked for, "" for another.
 func askedText(text string) string {

@@ -15,7 +15,7 @@ type clientActPage struct {
 	Head   clientHead
 	Delete bool // or disable
 	Action string
-	CLI    string
+	CLI    cliPart
 }
 
 func (wb *Web) confirmClientAct(w http.ResponseWriter, r *http.Request, a *appsArea) error {
@@ -29,7 +29,7 @@ func (wb *Web) confirmClientAct(w http.ResponseWriter, r *http.Request, a *appsA
 	}
 	a.page(w, r, http.StatusOK, "admin_client_act", c.Name, clientActPage{
 		Head: a.headOf(r, c), Delete: verb == "delete", Action: a.of(c.ClientID) + "/" + verb,
-		CLI: "authy client " + verb + " " + c.ClientID,
+		CLI: cliOf("authy client "+verb, c.ClientID),
 	})
 	return nil
 }
@@ -63,7 +63,7 @@ type clientSecretPage struct {
 	Overlap inputView
 	Problem string
 	Once    bool // the old secret ends at once, whatever is chosen
-	CLI     string
+	CLI     cliPart
 }
 
 // secretOverlaps are for how long an old secret works beside the new one.
@@ -104,7 +104,7 @@ func (wb *Web) renderClientSecret(w http.ResponseWriter, r *http.Request, a *app
 	}
 	page := clientSecretPage{
 		Head: a.headOf(r, c), Overlap: secretOverlapField(r.PostForm.Get("overlap")), Once: c.AuthMethod == registry.AuthSecretJWT,
-		CLI: "authy client rotate-secret " + c.ClientID + " --overlap 24h",
+		CLI: cliOf("authy client rotate-secret", c.ClientID, "--overlap 24h"),
 	}
 	status := http.StatusOK
 	if refused != nil {
@@ -147,7 +147,7 @@ func secretOverlapOf(text string) (time.Duration, error) {
 type clientProblemsPage struct {
 	Head     clientHead
 	Problems []clientRefusalView
-	CLI      string
+	CLI      cliPart
 }
 
 // clientRefusalView is a request that was refused: what was sent, in the part that is right and
@@ -169,7 +169,7 @@ func (wb *Web) showClientProblems(w http.ResponseWriter, r *http.Request, a *app
 	if err != nil {
 		return err
 	}
-	page := clientProblemsPage{Head: a.headOf(r, c), CLI: "authy client errors " + c.ClientID}
+	page := clientProblemsPage{Head: a.headOf(r, c), CLI: cliOf("authy client errors", c.ClientID)}
 	for _, refusal := range refusals {
 		page.Problems = append(page.Problems, clientRefusalViewOf(refusal))
 	}

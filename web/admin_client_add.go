@@ -47,7 +47,7 @@ type newClientPage struct {
 	Reasons        []string // why it does without a protection
 	Fields         []inputView
 	Problem        string
-	CLI            string
+	CLI            cliPart
 	OfOrganization bool
 }
 
@@ -87,13 +87,13 @@ func (wb *Web) renderNewClient(w http.ResponseWriter, r *http.Request, a *appsAr
 			page.Reasons = append(page.Reasons, relaxed.Why.In(tag))
 		}
 		usual = from.Name
-		page.CLI = "authy client add --app " + from.ID + " --url " + from.Example
+		page.CLI = a.cli("authy client add --app "+from.ID+" --url", from.Example)
 		page.Fields = append(page.Fields, inputView{
 			Name: newClientURL, Label: msg("Address of the app"), Kind: "url", Required: true, Mono: true,
 			Hint: msg("Where people open it, for example https://app.example.com."), Value: r.PostForm.Get(newClientURL),
 		})
 	} else {
-		page.CLI = "authy client create --name NAME --redirect-uri https://app.example.com/callback"
+		page.CLI = a.cli("authy client create --name NAME --redirect-uri https://app.example.com/callback", "")
 	}
 	if r.PostForm.Has(newClientName) {
 		usual = r.PostForm.Get(newClientName)

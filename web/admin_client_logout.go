@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"authy/server/logout"
@@ -14,7 +15,7 @@ type clientLogoutsPage struct {
 	Head     clientHead
 	Receipts []clientLogoutRow
 	Pager    pagerView
-	CLI      string
+	CLI      cliPart
 }
 
 // clientLogoutRow is what became of telling the client of a sign-out.
@@ -25,6 +26,7 @@ type clientLogoutRow struct {
 	Attempts  int
 	Error     string
 	User      string
+	Email     string // "" of who is gone
 }
 
 func (wb *Web) showClientLogouts(w http.ResponseWriter, r *http.Request, a *appsArea) error {
@@ -37,11 +39,19 @@ func (wb *Web) showClientLogouts(w http.ResponseWriter, r *http.Request, a *apps
 	if err != nil && !errors.Is(err, logout.ErrNoClient) {
 		return err
 	}
-	page := clientLogoutsPage{Head: a.headOf(r, c), CLI: "authy session logouts --client " + c.ClientID}
+	page := clientLogoutsPage{Head: a.headOf(r, c), CLI: cliOf("authy session logouts --client", c.ClientID)}
+	ids := make([]string, len(receipts))
+	for i, receipt := range receipts {
+		ids[i] = receipt.UserID
+	}
+	slices.Sort(ids)
+	// Without addresses the rows have ids.
+	addresses, _ := wb.Accounts.Addresses(r.Context(), a.by, slices.Compact(ids))
 	for _, receipt := range receipts {
 		page.Receipts = append(page.Receipts, clientLogoutRow{
 			At: receipt.CreatedAt.Time, State: clientLogoutState(receipt.State), Good: receipt.State == logout.Delivered,
 			Bad: receipt.State == logout.Failed, Attempts: int(receipt.Attempts), Error: receipt.LastError, User: receipt.UserID,
+			Email: addresses[receipt.UserID],
 		})
 	}
 	here := page.Head.Path + "/sign-outs"

@@ -13,7 +13,7 @@ type clientSettingsPage struct {
 	Problem string
 	Groups  []clientSettingsGroup
 	Skips   bool // people are not asked, which the command line alone changes
-	CLI     string
+	CLI     cliPart
 }
 
 // clientSettingsGroup is a part of the form.
@@ -112,7 +112,7 @@ func (wb *Web) renderClientSettings(
 	in := registry.Describe(c)
 	page := clientSettingsPage{
 		Head: a.headOf(r, c), Groups: newClientSettingsForm(a, c).views(&in, sent), Skips: c.SkipConsent,
-		CLI: "authy client update " + c.ClientID + " --name NAME …",
+		CLI: cliOf("authy client update", c.ClientID, "--name NAME"),
 	}
 	status := http.StatusOK
 	if refused != nil {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -55,7 +56,7 @@ type clientPage struct {
 	Allowed    []string
 	Redirects  []string
 	Scopes     []string
-	CLI        string
+	CLI        cliPart
 	HomePage   string
 	Created    time.Time
 	Updated    time.Time
@@ -105,7 +106,7 @@ func (wb *Web) showClient(w http.ResponseWriter, r *http.Request, a *appsArea) e
 		Facts:   clientFacts{registry.IsPublic(c), registry.IsDynamic(c), c.ApplicationType == "native", registry.ProfileOf(c) == registry.Legacy},
 		Relaxed: relaxedWords(registry.Relaxed(c)), Addresses: clientAddresses(wb.PublicURL, c),
 		Allowed: allowedWords(c.Allowed), Redirects: c.RedirectURIs, Scopes: c.Scopes, HomePage: c.ClientURI,
-		CLI: "authy client show " + c.ClientID, Created: c.CreatedAt.Time, Updated: c.UpdatedAt.Time, ShowDelete: true,
+		CLI: cliOf("authy client show", c.ClientID), Created: c.CreatedAt.Time, Updated: c.UpdatedAt.Time, ShowDelete: true,
 	}
 	page.Secret.Has = c.SecretHash != ""
 	if until := c.OldSecretExpiresAt.Time; time.Now().Before(until) {
@@ -186,7 +187,7 @@ type clientPreviewPage struct {
 	User    inputView
 	Problem string
 	Result  *clientPreviewResult
-	CLI     string
+	CLI     cliPart
 }
 
 // clientPreviewResult is what a client would get of a user.
@@ -210,8 +211,8 @@ func (wb *Web) previewClient(w http.ResponseWriter, r *http.Request, a *appsArea
 	}
 	who := askedText(r.URL.Query().Get("user"))
 	page := clientPreviewPage{
-		Head: a.headOf(r, c), Admin: a.admin, CLI: "authy explain claims USER " + c.ClientID,
-		User: inputView{Name: "user", Label: msg("Email address or ID"), Value: who, Required: true},
+		Head: a.headOf(r, c), Admin: a.admin, CLI: cliOf("authy explain claims", cmp.Or(who, "EMAIL"), c.ClientID),
+		User: inputView{Name: "user", Label: msg("Email address or ID of a person"), Value: who, Required: true},
 	}
 	status := http.StatusOK
 	seen, err := wb.OpenID.Preview(r.Context(), a.by, a.orgID, c.ClientID, who)

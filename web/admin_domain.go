@@ -27,7 +27,8 @@ type domainsPage struct {
 	Back         string // that of the organization
 	List         []domainView
 	Field        inputView // what is typed to grant one
-	Problem, CLI string
+	Problem      string
+	CLI          cliPart
 }
 
 // domainView is a domain that was granted.
@@ -53,7 +54,7 @@ func (wb *Web) showOwnDomains(w http.ResponseWriter, r *http.Request, id *sessio
 	root := "/organizations/" + o.Organization.ID
 	wb.orgPage(w, r, http.StatusOK, o, "org_domains", wb.say(r, "Domains"), domainsPage{
 		Organization: o.Organization.Name, Root: root + "/domains", Back: root,
-		List: domainViews(root+"/domains", domains), CLI: "authy org domain list " + o.Organization.Slug,
+		List: domainViews(root+"/domains", domains), CLI: cliOf("authy org domain list", o.Organization.Slug),
 	})
 	return nil
 }
@@ -79,7 +80,7 @@ func (wb *Web) renderDomains(w http.ResponseWriter, r *http.Request, id *session
 			Name: "domain", Label: msg("Domain"), Value: r.PostForm.Get("domain"), Required: true, Mono: true,
 			Hint: msg("Such as example.com. Make sure that it is theirs: what their providers say about any address in it is trusted."),
 		},
-		CLI: "authy org domain add " + o.Slug + " DOMAIN",
+		CLI: cliOf("authy org domain add", o.Slug, "DOMAIN"),
 	}
 	if wrong != nil {
 		fields := []inputView{page.Field}
@@ -107,7 +108,10 @@ func (wb *Web) addDomain(w http.ResponseWriter, r *http.Request, id *session.Ide
 }
 
 // domainRemovePage is the data of page "admin_domain_remove".
-type domainRemovePage struct{ Organization, Root, Domain, CLI string }
+type domainRemovePage struct {
+	Organization, Root, Domain string
+	CLI                        cliPart
+}
 
 // showDomainRemove says what happens when a domain is taken from an organization.
 func (wb *Web) showDomainRemove(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
@@ -123,7 +127,8 @@ func (wb *Web) showDomainRemove(w http.ResponseWriter, r *http.Request, id *sess
 	for _, d := range domains {
 		if d.Domain == domain {
 			wb.adminPage(w, r, http.StatusOK, "admin_domain_remove", wb.say(r, "Remove a domain"), domainRemovePage{
-				o.Name, "/admin/organizations/" + o.ID + "/domains", domain, "authy org domain remove " + o.Slug + " " + domain,
+				o.Name, "/admin/organizations/" + o.ID + "/domains", domain,
+				cliOf("authy org domain remove", o.Slug, domain),
 			})
 			return nil
 		}

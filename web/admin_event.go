@@ -22,6 +22,7 @@ type adminEventPage struct {
 	Others   []eventRow
 	Sequence string
 	Hash     string
+	CLI      cliPart
 }
 
 // eventFact is one fact of an event, with a page that lists more of its kind.
@@ -42,6 +43,7 @@ func (wb *Web) showEvent(w http.ResponseWriter, r *http.Request, id *session.Ide
 		}
 		page := eventPageOf(one)
 		page.Row, page.Others = wb.eventRows(r, id, []activity.Entry{one})[0], wb.eventRows(r, id, others)
+		page.CLI = auditCommand(activity.Filter{Actor: one.ActorID, Action: one.Action, From: one.At})
 		wb.adminPage(w, r, http.StatusOK, "admin_event", "An event", page)
 		return nil
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,7 @@ type adminOrgsPage struct {
 	Filtered bool
 	Orgs     []orgRow
 	Pager    pagerView
+	CLI      cliPart
 }
 
 // orgRow is an organization in a list.
@@ -52,6 +54,7 @@ func (wb *Web) showOrgs(w http.ResponseWriter, r *http.Request, id *session.Iden
 	}
 	page := adminOrgsPage{
 		Search: q.Get("search"), Pager: adminPager(r, next), Filtered: q.Get("search") != "" || filter.Active != nil,
+		CLI: orgsCommand(q.Get("search"), filter),
 		Active: []optionView{
 			{Label: msg("Any state")},
 			{Value: "true", Label: orgStates[true].Text, Chosen: q.Get("active") == "true"},
@@ -63,6 +66,15 @@ func (wb *Web) showOrgs(w http.ResponseWriter, r *http.Request, id *session.Iden
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_organizations", "Organizations", page)
 	return nil
+}
+
+// orgsCommand is the command that lists the same.
+func orgsCommand(search string, f org.Filter) cliPart {
+	command := []string{"authy org list"}
+	if f.Active != nil {
+		command = append(command, fmt.Sprintf("--disabled=%t", !*f.Active))
+	}
+	return cliWith(command, [][2]string{{"--search", search}})
 }
 
 // adminNewOrgPage is the data of page "admin_new_organization".
@@ -128,6 +140,7 @@ type adminOrgPage struct {
 // adminMemberRow is a member in a list.
 type adminMemberRow struct {
 	ID, Name, Email, Role string
+	Face                  faceView
 	State                 stateView
 	Since                 time.Time
 }
@@ -198,6 +211,7 @@ func (wb *Web) fillMembers(r *http.Request, by audit.Actor, all *org.Service, pa
 	for _, p := range members {
 		page.Members = append(page.Members, adminMemberRow{
 			ID: p.User.ID, Name: p.User.FullName, Email: p.User.Email, Role: adminRoles[string(p.Member.Role)],
+			Face:  wb.faceOf(p.User),
 			State: userStates[string(p.User.Status)], Since: p.Member.CreatedAt.Time,
 		})
 	}

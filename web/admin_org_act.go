@@ -2,7 +2,7 @@ package web
 
 import (
 	"net/http"
-	"strings"
+	"slices"
 
 	"authy/server/audit"
 	"authy/server/fault"
@@ -15,7 +15,7 @@ type orgAct struct {
 	title, button string
 	text          []string
 	danger        bool
-	command       string // %s stands for the short name
+	command       []string // of authy org, before and after the short name
 	done          string
 	do            func(wb *Web, r *http.Request, by audit.Actor, orgID string) error
 }
@@ -36,12 +36,16 @@ var orgActs = map[string]orgAct{
 			msg("Its apps stop working at once, and its members no longer see it."),
 			msg("Nothing is deleted: enable it again, and all is as before."),
 		},
-		true, "authy org disable %s", msg("The organization is disabled."), setActive(false),
+		true,
+		[]string{"disable"},
+		msg("The organization is disabled."), setActive(false),
 	},
 	"enable": {
 		msg("Enable the organization"), msg("Enable"),
 		[]string{msg("Its apps work again, and its members see it.")},
-		false, "authy org enable %s", msg("The organization is enabled."), setActive(true),
+		false,
+		[]string{"enable"},
+		msg("The organization is enabled."), setActive(true),
 	},
 	"rescue": {
 		msg("Give it an owner"), msg("Make owner"),
@@ -49,7 +53,9 @@ var orgActs = map[string]orgAct{
 			msg("For an organization whose owners have left or cannot sign in. While one of them can, they decide who else owns it."),
 			msg("The user need not be a member."),
 		},
-		false, "authy org rescue %s EMAIL", msg("The organization has an owner who can sign in."),
+		false,
+		[]string{"rescue", "EMAIL"},
+		msg("The organization has an owner who can sign in."),
 		func(wb *Web, r *http.Request, by audit.Actor, orgID string) error {
 			_, err := wb.Orgs.Everywhere().RescueBy(r.Context(), by, orgID, r.PostForm.Get("owner"))
 			return err
@@ -61,7 +67,9 @@ var orgActs = map[string]orgAct{
 			msg("Its apps, providers, domains and invitations are deleted with it, and everything that its apps were given. Its members keep their accounts."),
 			msg("This cannot be undone."),
 		},
-		true, "authy org delete %s", msg("The organization is deleted."),
+		true,
+		[]string{"delete"},
+		msg("The organization is deleted."),
 		func(wb *Web, r *http.Request, by audit.Actor, orgID string) error {
 			return wb.Orgs.Everywhere().Delete(r.Context(), by, orgID)
 		},
@@ -100,7 +108,8 @@ func (wb *Web) renderOrgAct(
 	o, name := view.Organization, param(r, "act")
 	page := adminActPage{
 		Back: "/admin/organizations/" + o.ID, BackText: o.Name, Title: act.title, About: o.Name, Text: act.text,
-		Button: act.button, Danger: act.danger, Problem: problem, Command: strings.ReplaceAll(act.command, "%s", o.Slug),
+		Button: act.button, Danger: act.danger, Problem: problem,
+		Command: cliOf(slices.Concat([]string{"authy org " + act.command[0], o.Slug}, act.command[1:])...),
 	}
 	switch name {
 	case "rescue":

@@ -16,6 +16,8 @@ type adminOverviewPage struct {
 	Matters []matterView
 	Tiles   []overviewTile
 	Charts  []chartView // the first over the whole width, the others beside each other
+	Active  []meterView // how many of the users were here
+	Storage []meterView
 	Speeds  []overviewSpeed
 	Facts   []factPart
 	Counted time.Time
@@ -37,6 +39,7 @@ type overviewSpeed struct {
 	Name          string
 	Count         int
 	P50, P95, P99 string
+	Half, Most    int // how long P50 and P95 are, in percent of the slowest
 }
 
 // factPart is one fact, whose name is translated.
@@ -55,7 +58,7 @@ var matters = map[string]struct{ text, link, linkText string }{
 	overview.MailLost:        {msg("Mail was given up in the last 24 hours: %d messages."), "/admin/audit?action=mail.failed", msg("Audit log")},
 	overview.LogoutFailing:   {msg("Apps that should hear of a sign-out do not answer: %d messages wait."), "/admin/clients", msg("Apps")},
 	overview.LogoutLost:      {msg("Apps never heard of a sign-out in the last 24 hours: %d messages."), "/admin/clients", msg("Apps")},
-	overview.CertificateEnds: {msg("The SAML certificate ends on %s. Rotate it while services can still fetch the new one."), "/admin/saml", msg("SAML services")},
+	overview.CertificateEnds: {msg("The SAML certificate ends on %s. Rotate it while services can still fetch the new one."), "/admin/saml/keys", msg("SAML keys")},
 	overview.KeyOld:          {msg("Signing keys are older than a year and are not rotated by themselves: %d."), "/admin/keys", msg("Keys")},
 	overview.KeyTurns:        {msg("A new signing key takes over on %s. There is nothing to do."), "/admin/keys", msg("Keys")},
 	overview.AdminsPlain:     {msg("Administrators without a second factor: %d."), "/admin/users?kind=plain-admin", msg("Show them")},
@@ -108,15 +111,20 @@ func (wb *Web) showOverview(w http.ResponseWriter, r *http.Request, id *session.
 		return err
 	}
 	page := adminOverviewPage{
-		Tiles: wb.tiles(r, report), Charts: wb.charts(r, report), Facts: wb.serverFacts(r, report), Counted: report.CountedAt,
+		Tiles: wb.tiles(r, report), Active: activeMeters(report.Population), Storage: wb.storageMeters(r, report.Room), Charts: wb.charts(r, report), Facts: wb.serverFacts(r, report), Counted: report.CountedAt,
 	}
 	for _, n := range report.Attention {
 		page.Matters = append(page.Matters, wb.matter(r, n))
 	}
 	l := wb.tongue(r)
+	var slowest time.Duration
+	for _, s := range report.Speeds {
+		slowest = max(slowest, s.P95)
+	}
 	for _, s := range report.Speeds {
 		page.Speeds = append(page.Speeds, overviewSpeed{
 			Name: requestClasses[s.Class], Count: int(s.Count), P50: inMillis(l, s.P50), P95: inMillis(l, s.P95), P99: inMillis(l, s.P99),
+			Half: percent(int64(s.P50), int64(slowest)), Most: percent(int64(s.P95), int64(slowest)),
 		})
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_overview", "Overview", page)
@@ -184,23 +192,45 @@ func (wb *Web) charts(r *http.Request, report *overview.Report) []chartView {
 
 // serverFacts are about the process and its room.
 func (wb *Web) serverFacts(r *http.Request, report *overview.Report) []factPart {
-	p, room, l := report.Population, report.Room, wb.tongue(r)
-	engine := "SQLite"
-	if room.Engine == "postgres" {
-		engine = "PostgreSQL"
-	}
-	facts := []factPart{
+	p := report.Population
+	return []factPart{
 		{msg("Version"), report.Version},
-		{msg("Running since"), l.Moment(report.Started)},
-		{msg("Database"), engine + ", " + inBytes(l, room.Database)},
+		{msg("Running since"), wb.tongue(r).Moment(report.Started)},
+		{msg("Database"), engineName(report.Room)},
+		{msg("Mail that waits"), inDigits(p.Mails)},
+		{msg("Sign-outs that apps are yet to hear of"), inDigits(p.Logouts)},
 	}
+}
+
+func engineName(room overview.Room) string {
+	if room.Engine == "postgres" {
+		return "PostgreSQL"
+	}
+	return "SQLite"
+}
+
+// activeMeters are how many of all users were here within which time.
+func activeMeters(p overview.Population) []meterView {
+	var users int64
+	for _, n := range p.Users {
+		users += n
+	}
+	return []meterView{
+		{msg("Today"), inDigits(p.ActiveDay), percent(p.ActiveDay, users), true},
+		{msg("In 7 days"), inDigits(p.ActiveWeek), percent(p.ActiveWeek, users), true},
+		{msg("In 30 days"), inDigits(p.ActiveMonth), percent(p.ActiveMonth, users), true},
+	}
+}
+
+// storageMeters are how much room is taken. A database on another machine is drawn on no disk.
+func (wb *Web) storageMeters(r *http.Request, room overview.Room) []meterView {
+	l, here := wb.tongue(r), room.Total > 0 && room.Engine != "postgres"
+	out := []meterView{{msg("Database"), inBytes(l, room.Database), percent(room.Database, room.Total), here}}
 	if room.Total > 0 {
-		facts = append(facts, factPart{msg("Disk"), wb.say(r, "%s of %s free", inBytes(l, room.Free), inBytes(l, room.Total))})
+		free := wb.say(r, "%s of %s free", inBytes(l, room.Free), inBytes(l, room.Total))
+		out = append(out, meterView{msg("Disk"), free, percent(room.Total-room.Free, room.Total), true})
 	}
-	return append(facts,
-		factPart{msg("Mail that waits"), inDigits(p.Mails)},
-		factPart{msg("Sign-outs that apps are yet to hear of"), inDigits(p.Logouts)},
-	)
+	return out
 }
 
 // tongue is the language of whoever sent r.

@@ -92,7 +92,7 @@ type providersPage struct {
 	Organization string
 	List         []providerRow
 	Pager        pagerView
-	CLI          string
+	CLI          cliPart
 }
 
 // providerRow is a provider in a list.
@@ -119,10 +119,10 @@ func (wb *Web) showProviders(w http.ResponseWriter, r *http.Request, d providerD
 	if err != nil {
 		return err
 	}
-	page := providersPage{Root: d.Root, Query: query, Server: d.home == nil, CLI: "authy provider list"}
+	page := providersPage{Root: d.Root, Query: query, Server: d.home == nil, CLI: cliOf("authy provider list")}
 	if d.home != nil {
 		page.Organization = d.home.Organization.Name
-		page.CLI += " --org " + d.home.Organization.Slug
+		page.CLI = cliOf("authy provider list --org", d.home.Organization.Slug)
 	}
 	for i := range list {
 		page.List = append(page.List, rowOf(d, &list[i]))
@@ -160,7 +160,7 @@ type providerDetail struct {
 	Logout       bool
 	Register     []copyPart // what to register there
 	Checks       []checkView
-	CLI          string
+	CLI          cliPart
 }
 
 // checkView is something about a provider that was looked at.
@@ -198,7 +198,7 @@ func (wb *Web) renderProvider(w http.ResponseWriter, r *http.Request, d provider
 		Registration: policies[o.Registration], Domains: o.Domains, Groups: o.Groups, Roles: roles,
 		Trusted: append(append([]string{}, o.TrustedMethods...), o.TrustedContexts...), Logout: o.Logout,
 		Register: wb.toRegister(u.Kind, wb.Providers.RedirectURI(&u.Provider)),
-		CLI:      "authy provider show " + u.Slug + "\nauthy provider test " + u.Slug,
+		CLI:      cliLines(cliOf("authy provider show", u.Slug), cliOf("authy provider test", u.Slug)),
 	}
 	if o.AuthMethod == provider.AuthKey {
 		page.Register = append(page.Register, copyPart{msg("Keys that sign for this server (JWKS URL)"), wb.Providers.KeysURL})
@@ -251,7 +251,8 @@ func (wb *Web) switchProvider(w http.ResponseWriter, r *http.Request, d provider
 // providerRemovePage is the data of page "admin_provider_remove".
 type providerRemovePage struct {
 	providerRow
-	Root, Problem, CLI string
+	Root, Problem string
+	CLI           cliPart
 }
 
 // showProviderRemove says what happens when a provider is removed.
@@ -270,7 +271,7 @@ func (wb *Web) renderProviderRemove(
 		return provider.ErrManaged
 	}
 	wb.providerPage(w, r, status, d, "admin_provider_remove", wb.say(r, "Remove a provider"), providerRemovePage{
-		rowOf(d, u), d.Root, problem, "authy provider remove " + u.Slug,
+		rowOf(d, u), d.Root, problem, cliOf("authy provider remove", u.Slug),
 	})
 	return nil
 }

@@ -59,7 +59,8 @@ type newProviderPage struct {
 	Register             []copyPart
 	Steps                []string
 	Fields               []inputView
-	Problem, CLI         string
+	Problem              string
+	CLI                  cliPart
 }
 
 // showNewProvider asks of which kind a provider is to be, and then what is needed of it.
@@ -98,23 +99,24 @@ func (wb *Web) renderNewProvider(
 }
 
 // addCommand is the command that adds a provider of a kind.
-func addCommand(kind, slug string, d providerDesk) string {
-	line := "authy provider add " + kind
+func addCommand(kind, slug string, d providerDesk) cliPart {
+	command, home := []string{"authy provider add", kind}, ""
 	if slug != kind {
-		line += " --slug " + slug
+		command = append(command, "--slug", slug)
 	}
 	if d.home != nil {
-		line += " --org " + d.home.Organization.Slug
+		home = d.home.Organization.Slug
 	}
+	line := cliWith(command, [][2]string{{"--org", home}}).Line
 	switch kind {
 	case provider.SAML:
-		return line + " --name NAME --metadata-url URL"
+		return cliPart{line + " --name NAME --metadata-url URL"}
 	case provider.OIDC:
 		line += " --name NAME --issuer URL"
 	case provider.Microsoft:
 		line += " --tenant common"
 	}
-	return line + " --client-id ID --secret-stdin < secret"
+	return cliPart{line + " --client-id ID --secret-stdin < secret"}
 }
 
 // addProvider adds a provider.
@@ -156,7 +158,7 @@ type providerEditPage struct {
 	providerRow
 	Root, Problem string
 	Parts         []formPart
-	CLI           string
+	CLI           cliPart
 }
 
 // formPart is a part of a form, under a title.
@@ -184,7 +186,7 @@ func (wb *Web) renderProviderEdit(w http.ResponseWriter, r *http.Request, d prov
 		return err
 	}
 	fields, status := providerFields(u.Kind, d, false, &u.Provider, roles), http.StatusOK
-	page := providerEditPage{providerRow: rowOf(d, u), Root: d.Root, CLI: "authy provider update " + u.Slug + " --help"}
+	page := providerEditPage{providerRow: rowOf(d, u), Root: d.Root, CLI: cliOf("authy provider update", u.Slug, "--name NAME")}
 	if wrong != nil {
 		problem, told := problemsOf(wrong, typed(fields, r.PostForm))
 		if !told {

@@ -19,7 +19,7 @@ type adminRegistrationPage struct {
 	Pager   pagerView
 	Fields  []inputView
 	Problem string
-	CLI     string
+	CLI     cliPart
 }
 
 // initialTokenRow is such a token.
@@ -107,7 +107,7 @@ func (wb *Web) renderRegistration(w http.ResponseWriter, r *http.Request, id *se
 	}
 	page := adminRegistrationPage{
 		Open: wb.Clients.Dynamic.Mode == registry.RegistrationOpen, Fields: initialTokenFields(r.PostForm),
-		CLI: "authy client registration-token create --uses 1 --lifetime 24h",
+		CLI: cliOf("authy client registration-token create --uses 1 --lifetime 24h"),
 	}
 	if len(tokens) > clientsOnPage {
 		tokens = tokens[:clientsOnPage]
@@ -157,12 +157,15 @@ func (wb *Web) makeInitialToken(w http.ResponseWriter, r *http.Request, id *sess
 }
 
 // initialTokenPage is the data of page "admin_registration_delete", which asks before a token ends.
-type initialTokenPage struct{ ID, CLI string }
+type initialTokenPage struct {
+	ID  string
+	CLI cliPart
+}
 
 func (wb *Web) confirmInitialToken(w http.ResponseWriter, r *http.Request, _ *session.Identity) error {
 	id := askedText(r.URL.Query().Get("id"))
 	wb.adminPage(w, r, http.StatusOK, "admin_registration_delete", msg("Delete a registration token"),
-		initialTokenPage{id, "authy client registration-token delete " + id})
+		initialTokenPage{id, cliOf("authy client registration-token delete", id)})
 	return nil
 }
 

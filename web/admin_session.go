@@ -12,12 +12,19 @@ import (
 // ownedView is a session as administrators see it.
 type ownedView struct {
 	ID, Email, UserID string
+	Face              faceView
 	Mark              string // tells it apart from others of the user
 	Browser, Address  string
 	State             stateView
 	Live, Current     bool
 	Began, LastActive time.Time
 	Reason            string
+}
+
+// sessionTable are sessions in a list: the data of part "session-table".
+type sessionTable struct {
+	Whose bool // it says whose they are
+	Rows  []ownedView
 }
 
 // sessionStates name the states of a session.
@@ -31,9 +38,9 @@ type adminSessionsPage struct {
 	User, Address string
 	Kind          []optionView
 	Filtered      bool
-	Sessions      []ownedView
+	Sessions      sessionTable
 	Pager         pagerView
-	Command       string
+	Command       cliPart
 }
 
 func (wb *Web) registerAdminSessions(get, post func(string, handler)) {
@@ -42,10 +49,11 @@ func (wb *Web) registerAdminSessions(get, post func(string, handler)) {
 	post("/admin/sessions/:id", wb.admin(wb.endAnySession))
 }
 
-func ownedViews(l *words.Language, found []session.Owned, id *session.Identity) []ownedView {
-	out := make([]ownedView, len(found))
+func (wb *Web) ownedViews(r *http.Request, found []session.Owned, id *session.Identity) []ownedView {
+	out, l := make([]ownedView, len(found)), wb.language(r, id)
 	for i, o := range found {
 		out[i] = ownedViewOf(l, o, id)
+		out[i].Face = wb.faceOf(o.User)
 	}
 	return out
 }
@@ -71,18 +79,16 @@ func (wb *Web) showAllSessions(w http.ResponseWriter, r *http.Request, id *sessi
 	}
 	page := adminSessionsPage{
 		User: f.UserID, Address: f.IPAddress, Filtered: f != session.Filter{},
-		Sessions: ownedViews(wb.language(r, id), found, id), Pager: adminPager(r, next), Command: "authy session list",
+		Sessions: sessionTable{true, wb.ownedViews(r, found, id)}, Pager: adminPager(r, next),
 		Kind: []optionView{
 			{Label: msg("Any kind")},
 			{Value: session.Web, Label: msg("Browsers"), Chosen: f.Kind == session.Web},
 			{Value: session.API, Label: msg("Programs"), Chosen: f.Kind == session.API},
 		},
 	}
-	for _, flag := range [][2]string{{"--user", f.UserID}, {"--kind", f.Kind}, {"--address", f.IPAddress}} {
-		if flag[1] != "" {
-			page.Command += " " + flag[0] + " " + flag[1]
-		}
-	}
+	page.Command = cliWith([]string{"authy session list"}, [][2]string{
+		{"--user", f.UserID}, {"--kind", f.Kind}, {"--address", f.IPAddress},
+	})
 	wb.adminPage(w, r, http.StatusOK, "admin_sessions", "Sessions", page)
 	return nil
 }
@@ -101,7 +107,7 @@ func (wb *Web) askSessionEnd(w http.ResponseWriter, r *http.Request, id *session
 	wb.adminPage(w, r, http.StatusOK, "admin_act", "End a session", adminActPage{
 		Back: "/admin/users/" + view.UserID + "/sessions", BackText: view.Email, Title: msg("End a session"),
 		About: view.Email + " · " + view.Browser + " · " + view.Address, Text: text, Button: msg("End the session"), Danger: true,
-		Command: "authy session revoke " + view.ID,
+		Command: cliOf("authy session revoke", view.ID),
 	})
 	return nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,11 +22,13 @@ type adminUsersPage struct {
 	Filtered bool
 	Users    []userRow
 	Pager    pagerView
+	CLI      cliPart
 }
 
 // userRow is a user in a list.
 type userRow struct {
 	ID, Name, Email string
+	Face            faceView
 	State           stateView
 	Admin           bool
 	LastSignIn      time.Time
@@ -77,9 +80,9 @@ func orNew(fresh, one personal) personal {
 	}
 }
 
-func userRowOf(u *account.User) userRow {
+func (wb *Web) userRowOf(u *account.User) userRow {
 	return userRow{
-		ID: u.ID, Name: u.FullName, Email: u.Email, State: userStates[string(u.Status)], Admin: u.IsAdmin,
+		ID: u.ID, Name: u.FullName, Email: u.Email, Face: wb.faceOf(u), State: userStates[string(u.Status)], Admin: u.IsAdmin,
 		LastSignIn: u.LastLoginAt.Time,
 	}
 }
@@ -102,16 +105,28 @@ func (wb *Web) showUsers(w http.ResponseWriter, r *http.Request, id *session.Ide
 	}
 	page := adminUsersPage{
 		Search: q.Get("search"), Status: stateOptions(q.Get("status")), Pager: adminPager(r, next),
-		Filtered: q.Get("search") != "" || filter != account.Filter{},
+		Filtered: q.Get("search") != "" || filter != account.Filter{}, CLI: usersCommand(q.Get("search"), filter),
 	}
 	for _, k := range userKinds {
 		page.Kind = append(page.Kind, optionView{Value: k.value, Label: k.label, Chosen: k.value == kind})
 	}
 	for i := range users {
-		page.Users = append(page.Users, userRowOf(&users[i]))
+		page.Users = append(page.Users, wb.userRowOf(&users[i]))
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_users", "Users", page)
 	return nil
+}
+
+// usersCommand is the command that lists the same.
+func usersCommand(search string, f account.Filter) cliPart {
+	command := []string{"authy user list"}
+	if f.Admin != nil {
+		command = append(command, "--admin")
+	}
+	if f.HasFactor != nil {
+		command = append(command, fmt.Sprintf("--second-factor=%t", *f.HasFactor))
+	}
+	return cliWith(command, [][2]string{{"--search", search}, {"--status", string(f.Status)}})
 }
 
 func stateOptions(chosen string) []optionView {
@@ -222,8 +237,8 @@ var userTabs = []navItem{
 	{Title: msg("Activity"), Path: "/activity"},
 }
 
-func userHeadOf(r *http.Request, u *account.User) userHead {
-	head := userHead{userRow: userRowOf(u), Tabs: make([]navItem, len(userTabs))}
+func (wb *Web) userHeadOf(r *http.Request, u *account.User) userHead {
+	head := userHead{userRow: wb.userRowOf(u), Tabs: make([]navItem, len(userTabs))}
 	for i, tab := range userTabs {
 		tab.Path = "/admin/users/" + u.ID + tab.Path
 		tab.Below = r.URL.Path == tab.Path
@@ -292,7 +307,7 @@ func (wb *Web) renderUser(
 	w http.ResponseWriter, r *http.Request, status int, u *account.User, fields []inputView, problem string,
 ) {
 	page := adminUserPage{
-		User: userHeadOf(r, u), Fields: fields, Problem: problem, Created: u.CreatedAt.Time, Verified: u.EmailVerifiedAt.Time,
+		User: wb.userHeadOf(r, u), Fields: fields, Problem: problem, Created: u.CreatedAt.Time, Verified: u.EmailVerifiedAt.Time,
 		Delete: linkTo(u, "delete"),
 	}
 	for _, name := range profileActs(u) {

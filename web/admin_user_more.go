@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"authy/server/account"
@@ -37,7 +38,7 @@ func (wb *Web) showUserSignIn(w http.ResponseWriter, r *http.Request, id *sessio
 		return err
 	}
 	page := adminUserSignInPage{
-		User: userHeadOf(r, u), LastSignIn: u.LastLoginAt.Time, LastAddress: u.LastLoginIP,
+		User: wb.userHeadOf(r, u), LastSignIn: u.LastLoginAt.Time, LastAddress: u.LastLoginIP,
 		ResetLink: linkTo(u, "reset-link"), Unlock: linkTo(u, "unlock"),
 		Without: linkTo(u, "remove-authenticator"), WithoutKeys: linkTo(u, "remove-passkeys"),
 	}
@@ -68,7 +69,7 @@ func (wb *Web) fillUserSignIn(r *http.Request, u *account.User, page *adminUserS
 	for _, l := range linked {
 		page.Linked = append(page.Linked, userLink{
 			ID: l.ID, Provider: l.Provider.Name, Email: l.Email, Since: l.LinkedAt.Time, LastUsed: l.LastUsedAt.Time,
-			Unlink: "/admin/users/" + u.ID + "/do/unlink?id=" + l.ID,
+			Unlink: "/admin/users/" + u.ID + "/do/unlink?" + url.Values{"id": {l.ID}, "provider": {l.Provider.Slug}}.Encode(),
 		})
 	}
 	return nil
@@ -77,7 +78,7 @@ func (wb *Web) fillUserSignIn(r *http.Request, u *account.User, page *adminUserS
 // adminUserSessionsPage is the data of page "admin_user_sessions".
 type adminUserSessionsPage struct {
 	User     userHead
-	Sessions []ownedView
+	Sessions sessionTable
 	Pager    pagerView
 	SignOut  actLink
 	End      actLink
@@ -94,7 +95,7 @@ func (wb *Web) showUserSessions(w http.ResponseWriter, r *http.Request, id *sess
 		return err
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_user_sessions", "Sessions of the user", adminUserSessionsPage{
-		User: userHeadOf(r, u), Sessions: ownedViews(wb.language(r, id), found, id), Pager: adminPager(r, next),
+		User: wb.userHeadOf(r, u), Sessions: sessionTable{Rows: wb.ownedViews(r, found, id)}, Pager: adminPager(r, next),
 		SignOut: linkTo(u, "sign-out"), End: linkTo(u, "end-sessions"),
 	})
 	return nil
@@ -110,7 +111,7 @@ type adminUserAccessPage struct {
 // userApp is an app that a user lets have something.
 type userApp struct {
 	appView
-	Remove string
+	Path, Remove string
 }
 
 // showUserAccess shows where a user belongs, and which apps they use.
@@ -119,7 +120,7 @@ func (wb *Web) showUserAccess(w http.ResponseWriter, r *http.Request, id *sessio
 	if err != nil {
 		return err
 	}
-	page := adminUserAccessPage{User: userHeadOf(r, u)}
+	page := adminUserAccessPage{User: wb.userHeadOf(r, u)}
 	orgs, err := wb.Orgs.Of(r.Context(), u.ID)
 	if err != nil {
 		return err
@@ -133,7 +134,9 @@ func (wb *Web) showUserAccess(w http.ResponseWriter, r *http.Request, id *sessio
 	}
 	for _, a := range apps {
 		app := wb.appOf(a)
-		page.Apps = append(page.Apps, userApp{app, "/admin/users/" + u.ID + "/do/remove-app?id=" + app.ID})
+		page.Apps = append(page.Apps, userApp{
+			app, "/admin/clients/app/" + url.PathEscape(app.ID), "/admin/users/" + u.ID + "/do/remove-app?" + url.Values{"id": {app.ID}}.Encode(),
+		})
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_user_access", "Access of the user", page)
 	return nil
@@ -162,7 +165,7 @@ func (wb *Web) showUserActivity(w http.ResponseWriter, r *http.Request, id *sess
 		return err
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_user_activity", "Activity of the user", adminUserActivityPage{
-		User: userHeadOf(r, u), Events: wb.eventRows(r, id, found.Entries), Pager: adminPager(r, found.Next),
+		User: wb.userHeadOf(r, u), Events: wb.eventRows(r, id, found.Entries), Pager: adminPager(r, found.Next),
 	})
 	return nil
 }

@@ -99,3 +99,18 @@ func height(n, most int64) float64 {
 	}
 	return max(float64(n)*chartHeight/float64(most), 1.5)
 }
+
+// meterView is a part of a whole, drawn as a line: the data of part "meter".
+type meterView struct {
+	Name, Text string
+	Percent    int
+	Drawn      bool // the whole is known
+}
+
+// percent is a part in percent of a whole; one that is there at all can be seen.
+func percent(part, whole int64) int {
+	if part <= 0 || whole <= 0 {
+		return 0
+	}
+	return int(min(max(part*100/whole, 1), 100))
+}

@@ -135,7 +135,6 @@ func (wb *Web) showOrgAudit(w http.ResponseWriter, r *http.Request, id *session.
 	page := orgAuditPage{
 		orgHead: headOfOrg(o), From: q.Get("from"), To: q.Get("to"), Actor: q.Get("actor"),
 		Actions: actionOptions(q.Get("action")), Outcomes: outcomeOptions(q.Get("outcome")),
-		CLI: cliOf("authy audit list", "--org", orgID),
 	}
 	status := http.StatusOK
 	f, err := orgAuditFilter(q)
@@ -151,6 +150,8 @@ func (wb *Web) showOrgAudit(w http.ResponseWriter, r *http.Request, id *session.
 		page.Problem, status = problem, code
 	}
 	page.Filtered = f != activity.Filter{}
+	f.Organization = orgID
+	page.CLI = auditCommand(f)
 	page.Pager = orgPager(r, found.Next)
 	if err := wb.nameOrgEvents(r, by, &page, found.Entries); err != nil {
 		return err

@@ -33,6 +33,7 @@ type orgMembersPage struct {
 // memberRow is a member in the list.
 type memberRow struct {
 	UserID, FullName, Email, Role string
+	Face                          faceView
 	Factors                       string // "" where the reader is not told
 	NoFactor, Me                  bool
 	Since                         time.Time
@@ -51,9 +52,9 @@ func factorWord(f org.Factors) string {
 	return msg("None")
 }
 
-func memberRowOf(p *org.Person, head orgHead, id *session.Identity) memberRow {
+func (wb *Web) memberRowOf(p *org.Person, head orgHead, id *session.Identity) memberRow {
 	row := memberRow{
-		UserID: p.User.ID, FullName: p.User.FullName, Email: p.User.Email, Role: roleWords[p.Member.Role],
+		UserID: p.User.ID, FullName: p.User.FullName, Email: p.User.Email, Role: roleWords[p.Member.Role], Face: wb.faceOf(p.User),
 		Me: mine(id, p.User.ID), Since: p.Member.CreatedAt.Time,
 	}
 	if head.Manager {
@@ -78,7 +79,7 @@ func (wb *Web) listMembers(w http.ResponseWriter, r *http.Request, id *session.I
 		Roles: append([]optionView{{Label: msg("Any role")}}, roleOptions(org.Roles(), sought.Role)...),
 	}
 	for i := range found {
-		page.Members = append(page.Members, memberRowOf(&found[i], page.orgHead, id))
+		page.Members = append(page.Members, wb.memberRowOf(&found[i], page.orgHead, id))
 	}
 	wb.orgPage(w, r, http.StatusOK, o, "org_members", "Members", page)
 	return nil
@@ -113,13 +114,13 @@ func overrideOptions(chosen string) []optionView {
 	return out
 }
 
-func memberPageOf(o *org.View, d *org.Detail, id *session.Identity) orgMemberPage {
+func (wb *Web) memberPageOf(o *org.View, d *org.Detail, id *session.Identity) orgMemberPage {
 	page := orgMemberPage{
 		orgHead: headOfOrg(o), RoleValue: string(d.Member.Role), May: d.May, State: complianceStates[d.Found.Status],
 		DeadlineAt: d.Found.DeadlineAt, Reminders: int(d.Found.Recorded.NotificationCount),
 		RemindedAt: d.Found.Recorded.LastNotifiedAt.Time,
 	}
-	page.memberRow = memberRowOf(&d.Person, page.orgHead, id)
+	page.memberRow = wb.memberRowOf(&d.Person, page.orgHead, id)
 	page.MayTransfer = page.Owner && !page.Me && d.Member.Role != org.Owner
 	page.RoleFields = []inputView{{
 		Name: "role", Label: msg("Role"), Kind: choice, Required: true, Options: roleOptions(org.Grantable(o.Role), d.Member.Role),
@@ -165,7 +166,7 @@ func (wb *Web) renderMember(
 	if err != nil {
 		return err
 	}
-	page := memberPageOf(o, d, id)
+	page := wb.memberPageOf(o, d, id)
 	change(&page)
 	wb.orgPage(w, r, status, o, "org_member", nameOr(page.FullName, page.Email), page)
 	return nil
@@ -287,7 +288,10 @@ func (wb *Web) confirmTransfer(
 			wb.say(r, "You cannot undo this yourself: only an owner can make you an owner again."),
 		},
 		Typed: o.Organization.Slug, Button: wb.say(r, "Transfer ownership"),
-		CLI: cliOf("authy org member role", o.Organization.Slug, d.User.Email, "owner"),
+		CLI: cliLines(
+			cliOf("authy org member role", o.Organization.Slug, d.User.Email, "owner"),
+			cliOf("authy org member role", o.Organization.Slug, id.User.Email, "admin"),
+		),
 	})
 }
 

@@ -16,7 +16,8 @@ type orgSecurityPage struct {
 	orgHead
 	Fields   []inputView
 	Problem  string
-	CLI      cliPart
+	CLI      cliPart // sets the rule
+	ListCLI  cliPart // lists who meets it
 	States   []optionView
 	Filtered bool
 	Mail     bool
@@ -27,6 +28,7 @@ type orgSecurityPage struct {
 // complianceRow is a member and how they meet the policy.
 type complianceRow struct {
 	ID, Name, Email string
+	Face            faceView
 	State           complianceState
 	DeadlineAt      time.Time
 	Reminders       int
@@ -97,21 +99,22 @@ func (wb *Web) renderOrgSecurity(
 	grace, notify := strconv.FormatInt(p.GraceDays, 10), strconv.FormatInt(p.NotifyDays, 10)
 	page := orgSecurityPage{
 		orgHead: headOfOrg(o), Fields: policyFields(p.Mode, grace, notify),
-		CLI:    cliOf("authy org policy", o.Organization.Slug, "--mode", p.Mode, "--grace-days", grace, "--notify-days", notify),
-		States: complianceFilters(state), Filtered: state != "", Mail: wb.Orgs.Mail.Enabled(), Pager: orgPager(r, next),
+		CLI:     cliOf("authy org policy", o.Organization.Slug, "--mode", p.Mode, "--grace-days", grace, "--notify-days", notify),
+		ListCLI: cliWith([]string{"authy org compliance", o.Organization.Slug}, [][2]string{{"--status", state}}),
+		States:  complianceFilters(state), Filtered: state != "", Mail: wb.Orgs.Mail.Enabled(), Pager: orgPager(r, next),
 	}
 	now := time.Now()
 	for i := range found {
-		page.Members = append(page.Members, complianceRowOf(&found[i], page.Mail, now))
+		page.Members = append(page.Members, wb.complianceRowOf(&found[i], page.Mail, now))
 	}
 	change(&page)
 	wb.orgPage(w, r, status, o, "org_security", "Second factor", page)
 	return nil
 }
 
-func complianceRowOf(f *org.Found, mail bool, now time.Time) complianceRow {
+func (wb *Web) complianceRowOf(f *org.Found, mail bool, now time.Time) complianceRow {
 	return complianceRow{
-		ID: f.User.ID, Name: f.User.FullName, Email: f.User.Email, State: complianceStates[f.Status],
+		ID: f.User.ID, Name: f.User.FullName, Email: f.User.Email, Face: wb.faceOf(f.User), State: complianceStates[f.Status],
 		DeadlineAt: f.DeadlineAt, Reminders: int(f.Recorded.NotificationCount), RemindedAt: f.Recorded.LastNotifiedAt.Time,
 		MayRemind: mail && org.MayRemind(f, now),
 	}

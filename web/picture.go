@@ -36,6 +36,11 @@ func (wb *Web) picture(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// faceOf is how somebody is shown in a list.
+func (wb *Web) faceOf(u *account.User) faceView {
+	return faceView{nameOr(u.FullName, u.Email), wb.smallPictureOf(u)}
+}
+
 // smallPictureOf is the path of a user's picture for a list or a header, "" for none.
 func (wb *Web) smallPictureOf(u *account.User) string {
 	if path := wb.Accounts.PicturePath(u); path != "" {

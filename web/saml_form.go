@@ -34,11 +34,11 @@ type samlPreset struct {
 }
 
 // Line is the command that does the same.
-func (p samlFormPage) Line() string {
+func (p samlFormPage) Line() cliPart {
 	if p.Adds {
-		return "authy saml sp add --metadata https://… --preset …"
+		return cliWith([]string{"authy saml sp add --metadata URL"}, [][2]string{{"--preset", p.Preset}})
 	}
-	return "authy saml sp update " + p.Slug + " --attribute mail=email --unsolicited"
+	return cliOf("authy saml sp update", p.Slug, "--name NAME")
 }
 
 // samlFields are the fields of the forms by their names, as somebody has filled them in.

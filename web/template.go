@@ -126,6 +126,27 @@ func cliOf(words ...string) cliPart {
 	return cliPart{strings.Join(line, " ")}
 }
 
+// cliWith is [cliOf] with those flags that have a value.
+func cliWith(words []string, flags [][2]string) cliPart {
+	for _, flag := range flags {
+		if flag[1] != "" {
+			words = append(words, flag[0], flag[1])
+		}
+	}
+	return cliOf(words...)
+}
+
+// cliLines are commands after one another.
+func cliLines(parts ...cliPart) (all cliPart) {
+	for i, part := range parts {
+		if i > 0 {
+			all.Line += "\n"
+		}
+		all.Line += part.Line
+	}
+	return all
+}
+
 // plainWord is what every shell takes as it is: a word, or options.
 var plainWord = regexp.MustCompile(`^([A-Za-z0-9@%_+=:,./-]+|--[A-Za-z0-9-]+( [A-Za-z0-9@%_+=:,./-]+)*)$`)
 
