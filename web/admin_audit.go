@@ -243,7 +243,7 @@ func nameOf(l *words.Language, kind, id string, addresses map[string]string) (na
 		return called + " " + short, "/admin/organizations/" + id
 	case kind == "client":
 		return id, "/admin/clients/app/" + url.PathEscape(id)
-	case id == "":
+	case id == "", kind == "operator", kind == "system": // of which there is one
 		return called, ""
 	}
 	return called + " " + short, ""
