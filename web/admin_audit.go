@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"authy/server/activity"
+	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/overview"
 	"authy/server/session"
@@ -209,10 +210,18 @@ func (wb *Web) eventRows(r *http.Request, id *session.Identity, entries []activi
 	for i, e := range entries {
 		row := eventRow{ID: e.ID, Action: e.Action, Reason: e.Reason, At: e.At, Failed: e.Outcome != "success", Address: e.IPAddress}
 		row.Actor, row.ActorPath = nameOf(e.ActorKind, e.ActorID, addresses)
+		if words, ok := actorWords[audit.Kind(e.ActorKind)]; ok {
+			row.Actor = wb.say(r, words)
+		}
 		row.Target, row.TargetPath = nameOf(e.TargetKind, e.TargetID, addresses)
 		out[i] = row
 	}
 	return out
+}
+
+// actorWords name who did something without being anybody.
+var actorWords = map[audit.Kind]string{
+	audit.Operator: msg("An operator of the server"), audit.System: msg("The server itself"),
 }
 
 // mostShown is how much of an id a list shows: so much of a UUID as is rarely the same.

@@ -139,15 +139,15 @@ func (wb *Web) tiles(r *http.Request, report *overview.Report) []overviewTile {
 	}
 	today := report.Days[len(report.Days)-1]
 	return []overviewTile{
-		{msg("Users"), inDigits(users), wb.say(r, "%d are administrators", p.Admins), "/admin/users"},
+		{msg("Users"), inDigits(users), wb.count(r, int(p.Admins), "%d is an administrator", "%d are administrators"), "/admin/users"},
 		{
 			msg("Active today"), inDigits(p.ActiveDay),
 			wb.say(r, "%d in a week, %d in 30 days", p.ActiveWeek, p.ActiveMonth), "",
 		},
-		{msg("Sign-ins today"), inDigits(totalOf(today.SignIns)), wb.say(r, "%d attempts failed", totalOf(today.Failures)), "/admin/audit?action=user.login"},
+		{msg("Sign-ins today"), inDigits(totalOf(today.SignIns)), wb.count(r, int(totalOf(today.Failures)), "%d attempt failed", "%d attempts failed"), "/admin/audit?action=user.login"},
 		{msg("Sessions"), inDigits(p.Sessions), wb.say(r, "open now"), "/admin/sessions"},
 		{msg("Organizations"), inDigits(p.Organizations), "", "/admin/organizations"},
-		{msg("Apps"), inDigits(p.Clients), wb.say(r, "and %d SAML services", p.Services), "/admin/clients"},
+		{msg("Apps"), inDigits(p.Clients), wb.count(r, int(p.Services), "and %d SAML service", "and %d SAML services"), "/admin/clients"},
 	}
 }
 

@@ -89,7 +89,7 @@ func TestNoPageOfTheConsoleKeepsAnyoneOut(t *testing.T) {
 	}
 }
 
-// chosen opens a page and takes a link of it.
+// via opens a page and takes a link of it.
 func (v tour) via(path, link, next string) {
 	v.t.Helper()
 	v.open(path)
@@ -98,7 +98,6 @@ func (v tour) via(path, link, next string) {
 
 // administer goes through what an administrator does, which needs no script.
 func (v tour) administer(organization string) {
-	v.t.Helper()
 	v.open("/sign-in")
 	v.password(rootAdmin, rootPass, "#sign-out")
 	v.people()
@@ -108,7 +107,6 @@ func (v tour) administer(organization string) {
 }
 
 func (v tour) people() {
-	v.t.Helper()
 	v.via("/admin/users", "#add-user", "#field-email")
 	v.Fill("#field-email", "eve@example.com")
 	v.Fill("#field-full_name", "Eve")
@@ -138,7 +136,6 @@ func (v tour) people() {
 }
 
 func (v tour) organizations(organization string) {
-	v.t.Helper()
 	v.open("/admin/organizations/new")
 	v.Fill("#field-name", "Eve's")
 	v.Fill("#field-slug", "eves")
@@ -165,7 +162,6 @@ func (v tour) organizations(organization string) {
 }
 
 func (v tour) apps() {
-	v.t.Helper()
 	v.via("/admin/clients?q=shop", "tbody th a", "#rotate")
 	v.says("/.well-known/openid-configuration")
 	v.Click("#rotate", "#make-secret")
@@ -188,7 +184,6 @@ func (v tour) apps() {
 }
 
 func (v tour) server() {
-	v.t.Helper()
 	v.open("/admin/audit")
 	v.Fill("#action", "user.delete")
 	v.Click("form[role=search] button", "a[href='/admin/audit'].button")
@@ -200,7 +195,7 @@ func (v tour) server() {
 	v.open("/admin/settings")
 	v.Fill("#q", "session.")
 	v.Click("#find", "#q[value='session.']")
-	if v.Has("main tbody th code") == false || strings.Contains(v.Text("main"), "rate_limit.enabled") {
+	if !v.Has("main tbody th code") || strings.Contains(v.Text("main"), "rate_limit.enabled") {
 		v.t.Errorf("the search finds %s", v.Text("main"))
 	}
 	v.via("/admin/keys", "a[href$='alg=ES256']", "#rotate")
@@ -233,7 +228,7 @@ func TestAnAdministratorWorksWithScript(t *testing.T) {
 	v.quiet()
 }
 
-// look after an organization: what its owner does that needs no script.
+// What an owner of an organization does, without script.
 func TestAnOwnerNeedsNoScript(t *testing.T) {
 	t.Parallel()
 	s, home := furnished(t)
