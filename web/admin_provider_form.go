@@ -67,7 +67,7 @@ type newProviderPage struct {
 func (wb *Web) showNewProvider(w http.ResponseWriter, r *http.Request, d providerDesk) error {
 	kind := r.Form.Get("kind")
 	if kindNames[kind] == "" {
-		page := newProviderPage{Root: d.Root}
+		page := newProviderPage{Root: d.Root, CLI: addCommand(provider.Google, provider.Google, d)}
 		for _, one := range provider.Kinds {
 			page.Kinds = append(page.Kinds, kindView{one, kindNames[one], kindHints[one]})
 		}

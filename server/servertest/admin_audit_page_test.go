@@ -18,7 +18,7 @@ func TestTheOverviewPageShowsWhatTheReportSays(t *testing.T) {
 	v := office(t, s)
 	page := v.page(v.get("/admin"), 200, `id="matters"`)
 	for _, want := range []string{
-		`<svg viewBox="0 0 300 100"`, "Attempts to sign in are not limited", "SQLite, ", "Administrators without a second factor: 1.",
+		`<svg viewBox="0 0 300 100"`, "Attempts to sign in are not limited", "SQLite", "Active users", "Administrators without a second factor: 1.",
 	} {
 		if !strings.Contains(page.Body, want) {
 			t.Errorf("the page lacks %s", want)

@@ -45,6 +45,8 @@ const barriers = `(() => {
   const what = (e) => e.outerHTML.slice(0, 120);
   const seen = (e) => e.checkVisibility({ visibilityProperty: true });
   const name = (e) => (e.getAttribute("aria-label") ?? e.textContent).trim();
+  for (const e of all("details:not([open]) :is(input, select, textarea):invalid"))
+    if (e.form && !e.closest("details:not([open])").contains(e.form)) bad.push("a folded field keeps its form from being sent: " + what(e));
   for (const d of all("details")) d.open = true;
 
   if (!document.documentElement.lang) bad.push("the page has no language");
