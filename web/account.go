@@ -41,7 +41,7 @@ func (wb *Web) registerAccount(get, post func(path string, h handler), handle fu
 	post("/account/sessions/end-others", wb.endOtherSessions)
 	get("/account/apps/remove", wb.showRemoveApp)
 	post("/account/apps/remove", wb.removeApp)
-	post("/account/tokens", wb.makeToken)
+	post(tokensPath, wb.change(newToken))
 	post("/account/tokens/revoke", wb.revokeToken)
 	post("/account/passkeys/new", wb.change(newPasskeyChange))
 	post("/account/passkeys", wb.addPasskey)

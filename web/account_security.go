@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"authy/server/account"
 	"authy/server/session"
 )
 
@@ -48,8 +47,8 @@ func (wb *Web) showSecurity(w http.ResponseWriter, r *http.Request, id *session.
 }
 
 // signalText is what the script of a page tells the browser of passkeys.
-func signalText(s account.PasskeySignal) (string, error) {
-	text, err := json.Marshal(s)
+func signalText(signal any) (string, error) {
+	text, err := json.Marshal(signal)
 	if err != nil {
 		return "", fmt.Errorf("write what a browser is told of passkeys: %w", err)
 	}

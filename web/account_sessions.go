@@ -49,6 +49,7 @@ func (wb *Web) sessionOf(r *http.Request, id *session.Identity, s *session.Sessi
 		ID: s.ID, Browser: browserName(l, s.UserAgent), Address: s.IPAddress, Program: s.Kind == session.API,
 		Place:   wb.Places.Of(s.IPAddress, l.Tag()),
 		Current: s.ID == id.Session.ID, LastActive: s.LastActivityAt.Time, Created: s.CreatedAt.Time,
+		Mark: s.ID[max(0, len(s.ID)-6):],
 	}
 }
 

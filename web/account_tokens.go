@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"authy/server/fault"
+	"authy/server/login"
 	"authy/server/session"
 	"authy/server/token"
 )
@@ -75,10 +76,12 @@ func (wb *Web) renderTokens(
 	return nil
 }
 
+// newToken makes an API token, which lasts longer than the session.
+var newToken = change{msg("Make a token"), msg("Make it"), false, true, (*Web).makeToken}
+
 // makeToken makes an API token, which the next page shows, this once.
-func (wb *Web) makeToken(w http.ResponseWriter, r *http.Request) error {
-	id, err := wb.full(w, r)
-	if err != nil || id == nil {
+func (wb *Web) makeToken(w http.ResponseWriter, r *http.Request, id *session.Identity, proof login.Again) error {
+	if err := wb.Login.Prove(r.Context(), id.Actor(actor(r)), id, proof, "token.create"); err != nil {
 		return err
 	}
 	var page accountTokensPage

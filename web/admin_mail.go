@@ -140,6 +140,7 @@ func (wb *Web) testMail(w http.ResponseWriter, r *http.Request, id *session.Iden
 	if err != nil {
 		return err
 	}
+	wb.passSetup(w, r, "mail", sent.OK)
 	if !sent.OK {
 		return wb.renderMail(w, r, id, inputView{Value: to},
 			wb.say(r, "The relay did not take the mail to %s. It said: %s", sent.To, sent.Said))

@@ -143,6 +143,7 @@ func (wb *Web) showAddress(w http.ResponseWriter, r *http.Request, id *session.I
 	if err != nil {
 		return err
 	}
+	wb.passSetup(w, r, "address", found.OK)
 	page := adminAddressPage{URL: found.URL, OK: found.OK, Findings: wb.findings(r, found.Findings)}
 	wb.adminPage(w, r, http.StatusOK, "admin_address", "Public URL", page)
 	return nil

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"authy/server/fault"
 	"authy/server/org"
@@ -35,13 +36,30 @@ func (wb *Web) showInvitation(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// invitedAt is the address at which somebody was invited who makes an account for it,
+// "" for nobody.
+func (wb *Web) invitedAt(r *http.Request) string {
+	token, invited := strings.CutPrefix(wb.onward(r, toInvitation), toInvitation)
+	if !invited {
+		return ""
+	}
+	i, err := wb.Orgs.ShowInvitation(r.Context(), token)
+	if err != nil {
+		return "" // it has ended: the page says so when they come back to it
+	}
+	return i.Email
+}
+
+// waysToAnswer are where somebody goes first who is not signed in as who is invited.
+var waysToAnswer = map[string]string{"sign-in": "/sign-in?switch=1", "sign-up": "/sign-up"}
+
 // answerInvitation accepts or declines for who is signed in, or has somebody
-// sign in first, who comes back to the invitation.
+// sign in or make an account first, who comes back to the invitation.
 func (wb *Web) answerInvitation(w http.ResponseWriter, r *http.Request) error {
 	token, answer := r.PostForm.Get("token"), r.PostForm.Get("answer")
-	if answer == "sign-in" {
+	if way, ok := waysToAnswer[answer]; ok {
 		wb.setOnward(w, toInvitation+token)
-		redirect(w, r, "/sign-in?switch=1")
+		redirect(w, r, way)
 		return nil
 	}
 	id, err := wb.full(w, r)

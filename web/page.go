@@ -71,6 +71,7 @@ type signInPage struct {
 	SignUp     bool   // whether one can make an account for oneself
 	Doors      doorsPart
 	Known      knownPart
+	Unknown    string // the passkey that was used and is nobody's, for the browser, JSON
 }
 
 // secondFactorPage is the data of page "second_factor".
@@ -196,6 +197,7 @@ type sessionView struct {
 	Program              bool
 	Current              bool // the session that asks; it ends with the button in the header
 	LastActive, Created  time.Time
+	Mark                 string // tells it apart from others that look the same
 }
 
 // appView is an application that the reader has let use the account.

@@ -67,7 +67,13 @@ func (wb *Web) passkey(w http.ResponseWriter, r *http.Request) error {
 	if form.Get("second") != "" {
 		return wb.renderSecondFactor(w, r, statuses[f.Kind], secondFactorPage{Flow: flow, Problem: problem})
 	}
-	return wb.renderSignIn(w, r, statuses[f.Kind], signInPage{Flow: flow, Problem: problem})
+	page := signInPage{Flow: flow, Problem: problem}
+	if errors.Is(err, account.ErrUnknownPasskey) {
+		if page.Unknown, err = signalText(wb.Login.Party.Unknown(answer)); err != nil {
+			return err
+		}
+	}
+	return wb.renderSignIn(w, r, statuses[f.Kind], page)
 }
 
 // passkeyProblem says to a person why their passkey did not do.

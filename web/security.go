@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/skip2/go-qrcode"
@@ -18,7 +19,8 @@ import (
 // are before they change how they sign in. The form carries that change along.
 type againPage struct {
 	Action, Heading, Button  string
-	ID, Email                string // what the change is about
+	ID, Email                string        // what the change is about
+	More                     []hiddenField // what else was typed before
 	NeedsPassword, NeedsCode bool
 	Recovery                 bool // the code was said to be a recovery code
 	Problem                  string
@@ -68,8 +70,24 @@ func (c change) back() string {
 		return profilePath
 	case dropAccount.heading:
 		return dataPath
+	case newToken.heading:
+		return tokensPath
 	}
 	return securityPath
+}
+
+// typed is what was typed for a change, beside what it is about.
+func (c change) typed(form url.Values) []hiddenField {
+	if c.heading != newToken.heading {
+		return nil
+	}
+	var out []hiddenField
+	for _, name := range []string{"name", "scope", "days", "never"} {
+		for _, value := range form[name] {
+			out = append(out, hiddenField{name, value})
+		}
+	}
+	return out
 }
 
 // change makes the handler of a change, which asks for what it needs.
@@ -116,7 +134,7 @@ func (wb *Web) againFor(r *http.Request, id *session.Identity, c change) (againP
 	page := againPage{
 		Action: r.URL.Path, Heading: c.heading, Button: c.button, ID: r.Form.Get("id"), Email: r.PostForm.Get("email"),
 		NeedsPassword: need.Password, NeedsCode: need.Code, Recovery: r.PostForm.Get("recovery") != "",
-		Back:  c.back(),
+		Back: c.back(), More: c.typed(r.PostForm),
 		Doors: doorsPart{Again: true},
 	}
 	page.Doors.anew(linked)

@@ -16,7 +16,7 @@ type setupNextPage struct {
 	Passkeys, TOTP   bool   // what protects the account
 	Mail             bool   // whether mail is set up
 	App              bool   // whether there is one
-	Address, Relayed bool   // the page that checks has been opened
+	Address, Relayed bool   // nothing is wrong with the address; a test mail was sent
 	Done, All        int    // steps
 }
 
@@ -41,9 +41,9 @@ func (wb *Web) registerSetup(get, post func(path string, h handler)) {
 	post(setupNextPath, wb.admin(wb.setupStep))
 }
 
-// setupSeen are the steps that were opened in this browser; ok says that the
-// journey has begun here, and not ended.
-func (wb *Web) setupSeen(r *http.Request) (seen []string, ok bool) {
+// setupPassed are the checks of steps that were passed in this browser; ok says that
+// the journey has begun here, and not ended.
+func (wb *Web) setupPassed(r *http.Request) (passed []string, ok bool) {
 	c, err := r.Cookie(wb.cookieName(setupCookie))
 	if err != nil {
 		return nil, false
@@ -51,10 +51,24 @@ func (wb *Web) setupSeen(r *http.Request) (seen []string, ok bool) {
 	return strings.Split(c.Value, "."), true
 }
 
-// keepSetup has the header lead back to the steps, of which these were opened.
-func (wb *Web) keepSetup(w http.ResponseWriter, seen []string) {
+// keepSetup has the header lead back to the steps, of which these were passed.
+func (wb *Web) keepSetup(w http.ResponseWriter, passed []string) {
 	until := time.Now().Add(setupFor)
-	wb.setCookie(w, setupCookie, strings.Join(seen, "."), &until)
+	wb.setCookie(w, setupCookie, strings.Join(passed, "."), &until)
+}
+
+// passSetup notes that the check of a step was passed, or no longer is, if the
+// journey goes on.
+func (wb *Web) passSetup(w http.ResponseWriter, r *http.Request, step string, ok bool) {
+	passed, going := wb.setupPassed(r)
+	if !going || ok == slices.Contains(passed, step) {
+		return
+	}
+	passed = slices.DeleteFunc(passed, func(one string) bool { return setupSteps[one] == "" || one == step })
+	if ok {
+		passed = append(passed, step)
+	}
+	wb.keepSetup(w, append([]string{"begun"}, passed...))
 }
 
 // showSetupNext shows the steps, and which of them are done.
@@ -72,12 +86,12 @@ func (wb *Web) showSetupNext(w http.ResponseWriter, r *http.Request, id *session
 	if err != nil {
 		return err
 	}
-	seen, going := wb.setupSeen(r)
+	passed, going := wb.setupPassed(r)
 	if !going { // who comes by themselves begins anew
 		wb.keepSetup(w, []string{"begun"})
 	}
 	page.Passkeys, page.TOTP, page.App = len(passkeys) > 0, totp.Enabled, len(apps) > 0
-	page.Address, page.Relayed = slices.Contains(seen, "address"), page.Mail && slices.Contains(seen, "mail")
+	page.Address, page.Relayed = slices.Contains(passed, "address"), page.Mail && slices.Contains(passed, "mail")
 	for _, done := range []bool{page.Passkeys || page.TOTP, page.Address, page.Relayed, page.App} {
 		page.All++
 		if done {
@@ -90,16 +104,12 @@ func (wb *Web) showSetupNext(w http.ResponseWriter, r *http.Request, id *session
 
 // setupStep goes to the page of a step, or ends the journey.
 func (wb *Web) setupStep(w http.ResponseWriter, r *http.Request, _ *session.Identity) error {
-	step := r.PostForm.Get("step")
-	to, known := setupSteps[step]
+	to, known := setupSteps[r.PostForm.Get("step")]
 	if !known {
 		wb.clearCookie(w, setupCookie)
 		redirect(w, r, "/admin")
 		return nil
 	}
-	seen, _ := wb.setupSeen(r)
-	seen = slices.DeleteFunc(seen, func(one string) bool { return setupSteps[one] == "" || one == step })
-	wb.keepSetup(w, append(seen, step))
 	redirect(w, r, to)
 	return nil
 }

@@ -29,6 +29,9 @@ func (p signUpPage) NewPassword() newPassword {
 func (wb *Web) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	page := signUpPage{Flow: r.Form.Get("flow")}
 	if wb.Login.Registration {
+		if page.Flow == "" {
+			page.Email = wb.invitedAt(r)
+		}
 		return wb.renderSignUp(w, r, http.StatusOK, page)
 	}
 	if page.Flow == "" {

@@ -100,6 +100,8 @@ func pageFuncs(l *words.Language, static *static) template.FuncMap {
 		"rich":    func(text string, args ...any) template.HTML { return rich(l, text, args...) },
 		"count":   l.Count,
 		"app":     func(c clientView) template.HTML { return app(l, c) },
+		"bdi":     bdi,
+		"isolate": words.Isolate,
 		"static":  static.url,
 		"initial": initial,
 		"moment":  func(t time.Time) template.HTML { return clock("moment", t, l.Moment(t)) },
@@ -165,11 +167,15 @@ func rich(l *words.Language, text string, args ...any) template.HTML {
 	return template.HTML(l.Say(text, safe...)) //nolint:gosec // of the program and its catalogues, escaped above
 }
 
-// app is the name of an application, or where it is at home if it has none. A
-// name that runs the other way turns nothing round it.
+// app is the name of an application, or where it is at home if it has none.
 func app(l *words.Language, c clientView) template.HTML {
-	name := cmp.Or(c.Name, c.Host, l.Say(msg("the application")))
-	return template.HTML("<strong><bdi>" + template.HTMLEscapeString(name) + "</bdi></strong>") //nolint:gosec // escaped
+	return "<strong>" + bdi(cmp.Or(c.Name, c.Host, l.Say(msg("the application")))) + "</strong>"
+}
+
+// bdi is a text that somebody typed, among others: if it runs the other way, it
+// turns nothing round it.
+func bdi(text string) template.HTML {
+	return template.HTML("<bdi>" + template.HTMLEscapeString(words.Straight(text)) + "</bdi>") //nolint:gosec // escaped
 }
 
 // clock is a time in UTC, which the script rewrites to the reader's own clock.

@@ -302,7 +302,7 @@ func (wb *Web) view(r *http.Request, title string, data any) view {
 	v := view{Title: title, RequestID: actor(r).RequestID, Lang: wb.language(r, id), Here: here(r), Data: data}
 	v.Brand = wb.brandView(r)
 	if err == nil && id != nil {
-		_, going := wb.setupSeen(r)
+		_, going := wb.setupPassed(r)
 		v.Signed = &signedIn{
 			Name: id.User.FullName, Email: id.User.Email, Picture: wb.smallPictureOf(id.User), Admin: id.User.IsAdmin,
 			Setup: going && id.User.IsAdmin && r.URL.Path != setupNextPath,

@@ -97,7 +97,7 @@ const passkeyForm = (form) => {
   const text = note.querySelector("p");
   const tell = (wrong) => {
     note.hidden = !wrong;
-    text.textContent = wrong ? text.dataset.text : "";
+    text.textContent = wrong ?? "";
   };
   const send = (credential) => {
     form.elements.credential.value = JSON.stringify(credential.toJSON());
@@ -122,12 +122,13 @@ const passkeyForm = (form) => {
   };
   let clicked = false;
   form.querySelector("button").addEventListener("click", async () => {
-    tell(false);
+    tell();
     clicked = true;
     try {
       await (form.dataset.passkey === "create" ? create() : get("optional"));
-    } catch {
-      tell(true);
+    } catch (error) {
+      const kept = error.name === "InvalidStateError" && text.dataset.kept;
+      tell(kept || text.dataset.text);
     }
     clicked = false;
   });
@@ -142,11 +143,16 @@ const offer = async (ask) => {
   setInterval(() => document.visibilityState === "visible" && ask(), 240000);
 };
 
+// What keeps a passkey that nobody has here is told to forget it
+// (W3C Web Authentication Level 3, section 5.1.10). The page does not offer it by itself again.
+const forget = (unknown) => PublicKeyCredential.signalUnknownCredential?.(JSON.parse(unknown))?.catch(() => {});
+
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   form.hidden = !able;
   if (able) {
     const ask = passkeyForm(form);
-    if (document.querySelector("[autocomplete~=webauthn]")) offer(ask);
+    if (form.dataset.unknown) forget(form.dataset.unknown);
+    else if (document.querySelector("[autocomplete~=webauthn]")) offer(ask);
   }
 }
 for (const text of document.querySelectorAll("[data-without-passkeys]")) text.hidden = able;

@@ -33,6 +33,10 @@ var (
 	ErrNoPasskeys        = fault.New(fault.NotFound, "no_passkeys", "No passkeys found for this account")
 	ErrLastPasskey       = fault.New(fault.Invalid, "last_passkey", "Cannot delete the last passkey. Add another passkey first.")
 	ErrTooManyPasskeys   = fault.New(fault.Conflict, "too_many_passkeys", "You have 25 passkeys. Delete one before you add another.")
+
+	// ErrUnknownPasskey joins [ErrAssertion] where nobody here has the passkey: what
+	// keeps it may forget it.
+	ErrUnknownPasskey = errors.New("no user has this passkey")
 )
 
 const (

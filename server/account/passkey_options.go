@@ -133,6 +133,19 @@ func (s *Service) Signal(user *User, have []Passkey) PasskeySignal {
 	return out
 }
 
+// UnknownPasskey is what a browser is told of a passkey that nobody has here, so that
+// what keeps it forgets it (W3C Web Authentication Level 3, section 5.1.10.1).
+type UnknownPasskey struct {
+	RPID         string `json:"rpId"`
+	CredentialID string `json:"credentialId"`
+}
+
+// Unknown returns what a browser is told that answered with a passkey for which
+// [ErrUnknownPasskey] was the reason.
+func (p RelyingParty) Unknown(answer *PasskeyResponse) UnknownPasskey {
+	return UnknownPasskey{RPID: p.ID, CredentialID: answer.ID}
+}
+
 // userHandle is what an authenticator keeps to tell whose a passkey is.
 func userHandle(userID string) string { return base64.RawURLEncoding.EncodeToString([]byte(userID)) }
 

@@ -225,13 +225,24 @@ func judge(
 	case c.Purpose != toConfirm && !flags.HasUserVerified():
 		return ErrNotVerified, "verification", nil
 	case a.passkey == nil:
-		return ErrAssertion, "unknown_passkey", nil
+		return a.unknown(c), "unknown_passkey", nil
 	case a.forged != nil:
-		return ErrAssertion, "signature", nil
+		return a.unknown(c), "signature", nil
 	case !a.mayAnswer(c):
 		return ErrAssertion, "another_user", nil
 	}
 	return a.count(ctx, tx, now)
+}
+
+// unknown refuses a passkey, and says if it is nobody's here. That must not tell a
+// passkey from one that was made up for an address (see decoys): whoever makes an
+// answer up does not know its owner, and is told the same of both.
+func (a *Assertion) unknown(c *storage.Ceremony) error {
+	handle := string(a.parsed.Response.UserHandle)
+	if c.Purpose != toDiscover || handle == "" || handle == a.UserID() {
+		return ErrAssertion
+	}
+	return errors.Join(ErrAssertion, ErrUnknownPasskey)
 }
 
 // mayAnswer says whether a ceremony was for the owner of the passkey.

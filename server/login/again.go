@@ -242,6 +242,12 @@ func mayLosePasskey(ctx context.Context, tx *storage.Tx, userID string) error {
 	return org.MayLose(ctx, tx.Reader, userID, org.Factors{WebAuthn: true})
 }
 
+// Prove checks that who is signed in has proved just now who they are, or does so by
+// in, before something is done in their name that lasts longer than the session.
+func (s *Service) Prove(ctx context.Context, by audit.Actor, id *session.Identity, in Again, action string) error {
+	return s.sensitive(ctx, by, id, in, action, false, func(*storage.Tx, time.Time) error { return nil })
+}
+
 // Need says what someone who is signed in must send to prove anew who they are.
 type Need struct {
 	Password bool

@@ -89,3 +89,33 @@ func TestSomebodyIsToldOfATokenInTheirName(t *testing.T) {
 		}
 	})
 }
+
+// A token lasts longer than the session that makes it: whoever found the browser open
+// gets none.
+func TestASessionThatIsOldMakesNoToken(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	v := newVisitor(t, s)
+	v.leads(v.post("/sign-in", "email", bob, "password", bobPass), "/account")
+	aged(t, s, userID(t, s, bob))
+	wish := []string{"name", "Backup <1>", "scope", "audit:read", "days", "7"}
+	page := v.post("/account/tokens", wish...)
+	for _, want := range []string{
+		`id="password"`, `name="name" value="Backup &lt;1&gt;"`,
+		`name="scope" value="audit:read"`, `name="days" value="7"`, `href="/account/tokens"`,
+	} {
+		if page.Response.StatusCode != http.StatusOK || !strings.Contains(page.Body, want) {
+			t.Errorf("without a proof: %d, the page lacks %s:\n%s", page.Response.StatusCode, want, page.Body)
+		}
+	}
+	if page := v.post("/account/tokens", append(wish, "password", "not it")...); page.Response.StatusCode != 401 {
+		t.Errorf("with a wrong password: %d", page.Response.StatusCode)
+	}
+	if page := v.get("/account/tokens"); strings.Contains(page.Body, "Backup") {
+		t.Error("a token was made without a proof")
+	}
+	v.leads(v.post("/account/tokens", append(wish, "password", bobPass)...), "/account/tokens")
+	if page := v.get("/account/tokens"); !shownToken.MatchString(page.Body) {
+		t.Errorf("with the password: %s", page.Body)
+	}
+}

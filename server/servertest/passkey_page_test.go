@@ -199,3 +199,64 @@ func TestSomeoneManagesHowTheySignInOnTheirPage(t *testing.T) {
 		v.leads(newVisitor(t, s).post("/sign-in", "email", bob, "password", bobPass), "/account")
 	})
 }
+
+// newPasskey adds a passkey on the pages.
+func (v visitor) newPasskey() *servertest.Authenticator {
+	v.t.Helper()
+	page := v.post("/account/passkeys/new")
+	options := optionsIn.FindStringSubmatch(page.Body)
+	if options == nil {
+		v.t.Fatalf("a passkey: %d %s", page.Response.StatusCode, page.Body)
+	}
+	var o object
+	if err := json.Unmarshal([]byte(html.UnescapeString(options[1])), &o); err != nil {
+		v.t.Fatal(err)
+	}
+	key := newKey(v.t, v.s, servertest.EdDSA)
+	text, err := json.Marshal(key.Create(o.text("challenge"), []byte(userID(v.t, v.s, bob))))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.post("/account/passkeys", "credential", string(text), "name", "Key")
+	return key
+}
+
+// A browser is told of a passkey that nobody has, so that it is offered no more; but
+// not who has which.
+func TestABrowserIsToldOfAPasskeyThatNobodyHas(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	v := newVisitor(t, s)
+	v.post("/sign-in", "email", bob, "password", bobPass)
+	key := v.newPasskey()
+	told := func(what string, want bool) {
+		t.Helper()
+		v := newVisitor(t, s)
+		page := v.uses(key.Get(v.asked().text("challenge")))
+		forget := `data-unknown="{&#34;rpId&#34;:&#34;` + key.RPID + `&#34;,&#34;credentialId&#34;:&#34;` + key.CredentialID() + `&#34;}"`
+		if page.Response.StatusCode != 401 || strings.Contains(page.Body, forget) != want {
+			t.Errorf("%s: %d %s", what, page.Response.StatusCode, page.Body)
+		}
+	}
+	owner := key.User
+	key.Sign = func([]byte) []byte { return []byte("not signed") }
+	told("a passkey of bob's that is forged", false)
+	key.User = []byte("nobody")
+	told("a passkey of bob's that is said to be another's", true)
+	key.ID = []byte("a passkey that was made up")
+	told("one that was made up", true)
+	key.User = owner
+	told("one that was made up for bob", true)
+}
+
+func TestAPasskeyThatComesOrGoesIsTold(t *testing.T) {
+	t.Parallel()
+	s, box := servertest.WithMail(t)
+	v := newVisitor(t, s)
+	v.post("/sign-in", "email", bob, "password", bobPass)
+	key := v.newPasskey()
+	box.Next(t, bob, "You can sign in with a passkey now")
+	v.leads(v.uses(key.Get(v.asked().text("challenge"))), "/account")
+	v.leads(v.post("/account/passkeys/delete", "id", key.CredentialID()), "/account/security")
+	box.Next(t, bob, "You cannot sign in with a passkey any more")
+}

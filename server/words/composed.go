@@ -67,9 +67,9 @@ func (l *Language) sayComposed(text string) string {
 		}
 	}
 	if name, rest, ok := strings.Cut(text, ": "); ok {
-		return name + ": " + l.Say(rest)
+		return Isolate(name) + ": " + l.Say(rest)
 	}
-	return text
+	return Isolate(text)
 }
 
 // fill puts values in the places of a text. Those that are sentences, which have
@@ -89,6 +89,6 @@ func (l *Language) fill(text string, values []string) string {
 		if strings.Contains(value, " ") {
 			return l.Say(value)
 		}
-		return value
+		return Isolate(value)
 	})
 }

@@ -132,18 +132,35 @@ func (l *Language) Direction() string {
 	return "ltr"
 }
 
-// Say returns text in this language, with args in the places of its verbs. A text
-// without args may have its values in it already, as refusals do.
+// Say returns text in this language, with args in the places of its verbs, each
+// isolated from the rest. A text without args may have its values in it already, as
+// refusals do; one that no catalogue has is isolated, too: it may be somebody's.
 func (l *Language) Say(text string, args ...any) string {
-	if said, ok := l.texts[text]; ok {
+	said, known := l.texts[text]
+	if known {
 		text = said.Get()
-	} else if len(args) == 0 && l.po != nil {
+	}
+	switch {
+	case len(args) > 0:
+		return fmt.Sprintf(text, isolated(args)...)
+	case known:
+		return text
+	case l.po != nil:
 		return l.sayComposed(text)
 	}
-	if len(args) == 0 {
-		return text
+	return Isolate(text)
+}
+
+// isolated are args with every text isolated.
+func isolated(args []any) []any {
+	out := make([]any, len(args))
+	for i, arg := range args {
+		out[i] = arg
+		if text, ok := arg.(string); ok {
+			out[i] = Isolate(text)
+		}
 	}
-	return fmt.Sprintf(text, args...)
+	return out
 }
 
 // Text marks a text that is said where it is shown, so that the catalogues are
@@ -160,7 +177,7 @@ func (l *Language) Count(n int, one, many string, args ...any) string {
 	case n == 1:
 		text = one
 	}
-	return fmt.Sprintf(text, append([]any{n}, args...)...)
+	return fmt.Sprintf(text, append([]any{n}, isolated(args)...)...)
 }
 
 // Day returns a day in UTC: "4 March 2026".

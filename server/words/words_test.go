@@ -92,6 +92,36 @@ func TestThingsAreCountedAsTheLanguageDoes(t *testing.T) {
 	}
 }
 
+func TestATextThatRunsTheOtherWayMovesNothingBesideIt(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                    "",
+		"Zoë & 日本 😀":          "Zoë & 日本 😀",
+		"عادل 12":             "\u2068عادل 12\u2069",
+		"Ada \u200f":          "\u2068Ada \u200f\u2069",
+		"gpj\u202eexe.txt":    "\u2068gpjexe.txt\u2069",
+		"out\u2069\u202eside": "\u2068outside\u2069",
+	} {
+		if got := words.Isolate(text); got != want {
+			t.Errorf("Isolate(%+q) = %+q, want %+q", text, got, want)
+		}
+		if got := words.Isolate(words.Isolate(text)); got != want {
+			t.Errorf("isolated twice %+q is %+q, want %+q", text, got, want)
+		}
+		for _, l := range words.All() {
+			if got := l.Say("xyzzy %s", text); got != "xyzzy "+want {
+				t.Errorf("%s says %+q of %+q", l.Tag(), got, text)
+			}
+			if got := l.Count(2, "%d frob of %s", "%d frotz of %s", text); got != "2 frotz of "+want {
+				t.Errorf("%s counts %+q of %+q", l.Tag(), got, text)
+			}
+			if got := l.Say(text); got != want {
+				t.Errorf("%s says %+q where no catalogue has a text", l.Tag(), got)
+			}
+		}
+	}
+}
+
 func TestANumberIsWrittenAsTheLanguageDoes(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string]string{"en": "4.5 GB", "de": "4,5 GB", "es": "4,5 GB"} {

@@ -30,11 +30,17 @@ func (b *Browser) Show(width int64, scheme string) {
 // AUTHY_TEST_AXE names its script.
 func (b *Browser) Barriers() []string {
 	b.t.Helper()
+	return append(b.OwnBarriers(), b.axe()...)
+}
+
+// OwnBarriers is [Browser.Barriers] without what axe-core finds, which takes longer.
+func (b *Browser) OwnBarriers() []string {
+	b.t.Helper()
 	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](barriers))
 	if err != nil {
 		b.t.Fatalf("look for barriers: %v", err)
 	}
-	return append(found, b.axe()...)
+	return found
 }
 
 // barriers looks at the page as it is, with all that can be unfolded. Contrast

@@ -33,14 +33,23 @@ type tour struct {
 	invitation string
 }
 
-// look wants the page to keep nobody out: in the dark on a small phone, and in
-// the light at a desk.
+// look wants the page to keep nobody out: in the dark and in the light, on a small
+// phone and at a desk.
 func (v tour) look(name string) {
 	v.t.Helper()
-	for width, scheme := range map[int64]string{browsertest.Narrow: "dark", browsertest.Wide: "light"} {
-		v.Show(width, scheme)
-		for _, barrier := range v.Barriers() {
-			v.t.Errorf("%s, %s, %d wide: %s", name, scheme, width, barrier)
+	for _, seen := range []struct {
+		width  int64
+		scheme string
+		look   func() []string
+	}{
+		{browsertest.Narrow, "light", v.OwnBarriers},
+		{browsertest.Narrow, "dark", v.Barriers},
+		{browsertest.Wide, "dark", v.OwnBarriers},
+		{browsertest.Wide, "light", v.Barriers},
+	} {
+		v.Show(seen.width, seen.scheme)
+		for _, barrier := range seen.look() {
+			v.t.Errorf("%s, %s, %d wide: %s", name, seen.scheme, seen.width, barrier)
 		}
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"iter"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -133,6 +135,46 @@ func (b *Browser) Number(expression string) int {
 		b.t.Fatalf("evaluate %s: %v", expression, err)
 	}
 	return n
+}
+
+// Texts returns what an expression of a script says about the page, or promises to.
+func (b *Browser) Texts(expression string) []string {
+	b.t.Helper()
+	texts, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("evaluate %s: %v", expression, err)
+	}
+	return texts
+}
+
+// Download clicks what selector finds and returns the file that it downloads.
+func (b *Browser) Download(selector string) []byte {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	_, err := chromedp.Call(b.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
+	})
+	if err != nil {
+		b.t.Fatalf("browser: %v", err)
+	}
+	b.Do(chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
+	often := time.NewTicker(20 * time.Millisecond)
+	defer often.Stop()
+	for {
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err == nil && len(files) == 1 && !strings.HasSuffix(files[0], ".crdownload") {
+			body, err := os.ReadFile(files[0])
+			if err != nil {
+				b.t.Fatalf("read what was downloaded: %v", err)
+			}
+			return body
+		}
+		select {
+		case <-b.ctx.Done():
+			b.t.Fatalf("%s downloads nothing", selector)
+		case <-often.C:
+		}
+	}
 }
 
 // Complaints returns what the console said about the pages so far.

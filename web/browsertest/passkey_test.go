@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"authy/server/audit"
 	"authy/server/config"
 	"authy/server/servertest"
 	"authy/web/browsertest"
@@ -75,12 +76,35 @@ func TestBobSignsInByPasskey(t *testing.T) {
 		t.Errorf("after deleting the page says %q", text)
 	}
 	// What keeps passkeys is told, and forgets it, too.
+	forgets(t, b)
+
+	// One that was taken away elsewhere is forgotten when it is used.
+	b.Do(chromedp.Reload())
+	b.Click("#add-passkey", "#create-passkey")
+	b.Click("#create-passkey", ".codes, #notice")
+	bob, err := s.Accounts.Find(t.Context(), "bob@acme-corp.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Accounts.ResetPasskeys(t.Context(), audit.Shell(), bob.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.Do(chromedp.Navigate(s.URL + "/sign-in")) // where the browser offers it by itself
+	if text := b.Text("#problem"); !strings.Contains(text, "does not open an account here") {
+		t.Errorf("of a passkey that was removed the page says %q", text)
+	}
+	forgets(t, b)
+	if said := b.Complaints(); len(said) > 0 {
+		t.Errorf("the console complains: %q", said)
+	}
+}
+
+// forgets waits until the authenticator keeps no passkey.
+func forgets(t *testing.T, b *browsertest.Browser) {
+	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); b.Kept() > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the authenticator still keeps %d passkeys", b.Kept())
 		}
-	}
-	if said := b.Complaints(); len(said) > 0 {
-		t.Errorf("the console complains: %q", said)
 	}
 }
