@@ -71,7 +71,7 @@ func TestNoPageOfTheConsoleKeepsAnyoneOut(t *testing.T) {
 		s.SignIn(t, client, who.email, who.password)
 		pages := oneOfEach(s.Tour(t, client, who.root))
 		seen += len(pages)
-		for i, some := range slices.Collect(slices.Chunk(pages, 12)) {
+		for i, some := range slices.Collect(slices.Chunk(pages, 8)) {
 			t.Run(who.email+strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
 				v := newTour(t, s)
