@@ -253,10 +253,10 @@ func (wb *Web) renderUserAct(w http.ResponseWriter, r *http.Request, status int,
 		Button: act.button, Danger: act.danger, ID: r.Form.Get("id"), Problem: problem,
 	}
 	if act.command != "" {
-		page.Command = "authy user " + act.command + " " + u.Email
+		page.Command = cliOf("authy user "+act.command, u.Email).Line
 	}
 	if name == "end-sessions" {
-		page.Command = "authy session revoke --user " + u.Email
+		page.Command = cliOf("authy session revoke --user", u.Email).Line
 	}
 	if name == "delete" {
 		page.Confirm = &inputView{

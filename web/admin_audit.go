@@ -145,7 +145,7 @@ func tailOf(q url.Values, entries []activity.Entry) string {
 
 // auditCommand is the command that lists the same.
 func auditCommand(f auditFilter, outcome string) string {
-	command := "authy audit list"
+	command := []string{"authy audit list"}
 	for _, flag := range [][2]string{
 		{"--actor", f.Actor},
 		{"--target", f.Target},
@@ -156,10 +156,10 @@ func auditCommand(f auditFilter, outcome string) string {
 		{"--to", f.To},
 	} {
 		if flag[1] != "" {
-			command += " " + flag[0] + " " + flag[1]
+			command = append(command, flag[0], flag[1])
 		}
 	}
-	return command
+	return cliOf(command...).Line
 }
 
 // look finds what is known of a request by its reference.

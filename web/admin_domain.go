@@ -87,7 +87,7 @@ func (wb *Web) renderDomains(w http.ResponseWriter, r *http.Request, id *session
 		if !told {
 			return wrong
 		}
-		page.Field, page.Problem, status = fields[0], problem, statusOf(wrong)
+		page.Field, page.Problem, status = fields[0], problem, refusedWith(wrong)
 	}
 	wb.adminPage(w, r, status, "admin_domains", wb.say(r, "Domains of %s", o.Name), page)
 	return nil
@@ -123,7 +123,7 @@ func (wb *Web) showDomainRemove(w http.ResponseWriter, r *http.Request, id *sess
 	for _, d := range domains {
 		if d.Domain == domain {
 			wb.adminPage(w, r, http.StatusOK, "admin_domain_remove", wb.say(r, "Remove a domain"), domainRemovePage{
-				o.Name, "/admin/organizations/" + o.ID + "/domains", domain, "authy org domain remove " + o.Slug + " " + domain,
+				o.Name, "/admin/organizations/" + o.ID + "/domains", domain, cliOf("authy org domain remove", o.Slug, domain).Line,
 			})
 			return nil
 		}

@@ -8,7 +8,6 @@ import (
 
 	"authy/server/overview"
 	"authy/server/session"
-	"authy/server/words"
 )
 
 // adminOverviewPage is the data of page "admin_overview".
@@ -79,7 +78,7 @@ func (wb *Web) matter(r *http.Request, n overview.Notice) matterView {
 	case n.Code == overview.DiskLow:
 		out.Text = wb.say(r, m.text, inBytes(n.Count))
 	case n.Code == overview.CertificateEnds || n.Code == overview.KeyTurns:
-		out.Text = wb.say(r, m.text, wb.tongue(r).Day(n.At))
+		out.Text = wb.say(r, m.text, wb.speaks(r).Day(n.At))
 	case n.Count > 0:
 		out.Text = wb.say(r, m.text, n.Count)
 	default:
@@ -155,7 +154,7 @@ func (wb *Web) charts(r *http.Request, report *overview.Report) []chartView {
 	}
 	for i, d := range report.Days {
 		if at, err := time.Parse(time.DateOnly, d.Date); err == nil {
-			days[i] = wb.tongue(r).Day(at)
+			days[i] = wb.speaks(r).Day(at)
 		}
 	}
 	signIns := make([]series, len(methodNames))
@@ -190,7 +189,7 @@ func (wb *Web) serverFacts(r *http.Request, report *overview.Report) []factPart 
 	}
 	facts := []factPart{
 		{msg("Version"), report.Version},
-		{msg("Running since"), wb.tongue(r).Moment(report.Started)},
+		{msg("Running since"), wb.speaks(r).Moment(report.Started)},
 		{msg("Database"), engine + ", " + inBytes(room.Database)},
 	}
 	if room.Total > 0 {
@@ -200,12 +199,6 @@ func (wb *Web) serverFacts(r *http.Request, report *overview.Report) []factPart 
 		factPart{msg("Mail that waits"), inDigits(p.Mails)},
 		factPart{msg("Sign-outs that apps are yet to hear of"), inDigits(p.Logouts)},
 	)
-}
-
-// tongue is the language of whoever sent r.
-func (wb *Web) tongue(r *http.Request) *words.Language {
-	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
-	return wb.language(r, id)
 }
 
 func totalOf(parts map[string]int64) (n int64) {

@@ -100,7 +100,7 @@ func (wb *Web) showRegistration(w http.ResponseWriter, r *http.Request, id *sess
 }
 
 func (wb *Web) renderRegistration(w http.ResponseWriter, r *http.Request, id *session.Identity, refused error) error {
-	after := askedText(r.URL.Query().Get("after"))
+	after := askedKey(r.URL.Query().Get("after"))
 	tokens, err := wb.Clients.InitialTokens(r.Context(), id.Actor(actor(r)), after, clientsOnPage+1)
 	if err != nil {
 		return err
@@ -162,7 +162,7 @@ type initialTokenPage struct{ ID, CLI string }
 func (wb *Web) confirmInitialToken(w http.ResponseWriter, r *http.Request, _ *session.Identity) error {
 	id := askedText(r.URL.Query().Get("id"))
 	wb.adminPage(w, r, http.StatusOK, "admin_registration_delete", msg("Delete a registration token"),
-		initialTokenPage{id, "authy client registration-token delete " + id})
+		initialTokenPage{id, cliOf("authy client registration-token delete", id).Line})
 	return nil
 }
 

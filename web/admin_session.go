@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"authy/server/session"
@@ -64,25 +63,27 @@ func ownedViewOf(l *words.Language, o session.Owned, id *session.Identity) owned
 // showAllSessions lists the sessions of everybody.
 func (wb *Web) showAllSessions(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	q := r.URL.Query()
-	f := session.Filter{UserID: strings.TrimSpace(q.Get("user")), Kind: q.Get("kind"), IPAddress: strings.TrimSpace(q.Get("address"))}
-	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), f, q.Get("after"), adminListed)
+	f := session.Filter{UserID: askedText(q.Get("user")), Kind: askedText(q.Get("kind")), IPAddress: askedText(q.Get("address"))}
+	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), f, askedKey(q.Get("after")), adminListed)
 	if err != nil {
 		return err
 	}
 	page := adminSessionsPage{
 		User: f.UserID, Address: f.IPAddress, Filtered: f != session.Filter{},
-		Sessions: ownedViews(wb.language(r, id), found, id), Pager: adminPager(r, next), Command: "authy session list",
+		Sessions: ownedViews(wb.language(r, id), found, id), Pager: adminPager(r, next),
 		Kind: []optionView{
 			{Label: msg("Any kind")},
 			{Value: session.Web, Label: msg("Browsers"), Chosen: f.Kind == session.Web},
 			{Value: session.API, Label: msg("Programs"), Chosen: f.Kind == session.API},
 		},
 	}
+	command := []string{"authy session list"}
 	for _, flag := range [][2]string{{"--user", f.UserID}, {"--kind", f.Kind}, {"--address", f.IPAddress}} {
 		if flag[1] != "" {
-			page.Command += " " + flag[0] + " " + flag[1]
+			command = append(command, flag[0], flag[1])
 		}
 	}
+	page.Command = cliOf(command...).Line
 	wb.adminPage(w, r, http.StatusOK, "admin_sessions", "Sessions", page)
 	return nil
 }

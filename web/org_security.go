@@ -27,7 +27,7 @@ type orgSecurityPage struct {
 // complianceRow is a member and how they meet the policy.
 type complianceRow struct {
 	ID, Name, Email string
-	State           complianceState
+	State           stateView
 	DeadlineAt      time.Time
 	Reminders       int
 	RemindedAt      time.Time

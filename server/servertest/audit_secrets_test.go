@@ -143,7 +143,7 @@ func TestNoSecretIsLoggedRecordedOrKept(t *testing.T) {
 	book := listen(t)
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			secrets := liveThrough(t, s)
 			text := book.String()
 			if !strings.Contains(text, `"path":"/oidc/token"`) || !strings.Contains(text, `"path":"/sign-in"`) {
@@ -209,7 +209,7 @@ func TestTheLogCannotBeForged(t *testing.T) {
 		if len(text) > 1000 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			t.Errorf("a line of %d bytes: %.200q", len(text), text)
 		}
-		if entry["msg"] == "request" && entry["path"] != "/api/openapi.json" { // which answers are held against
+		if entry["msg"] == "request" && entry["path"] != "/api/openapi.json" { // of the tests
 			requests++
 		}
 	}
