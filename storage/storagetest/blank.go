@@ -61,7 +61,7 @@ func Content(fill func(url string) error) (content []byte, err error) {
 	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s-wal is left, and what is in it would be lost", path)
 	}
-	return os.ReadFile(path) //nolint:gosec // made above
+	return os.ReadFile(path)
 }
 
 // blankSQLite is the content of a SQLite database, blankPostgres the name of a PostgreSQL one, that
