@@ -57,6 +57,9 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("AUTHY_LISTEN", "127.0.0.1:"+env.Getenv("PORT"))
 	env.Setenv("AUTHY_PUBLIC_URL", "http://localhost:"+env.Getenv("PORT"))
 	env.Setenv("AUTHY_SECURITY_BCRYPT_COST", "4")
+	// The race detector has each process wait a second before it ends, so that goroutines can still
+	// be caught; a command has none that outlive it.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	return nil
 }
 

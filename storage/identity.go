@@ -112,11 +112,22 @@ type ProviderUse struct {
 	LastUsedAt Time  // when one did last; zero if none has
 }
 
-// ProviderUse returns how a provider is used.
-func (r Reader) ProviderUse(ctx context.Context, providerID string) (ProviderUse, error) {
-	var use ProviderUse
+// ProviderUses returns how providers are used, by their ids; those that never were are left out.
+func (r Reader) ProviderUses(ctx context.Context, providerIDs []string) (map[string]ProviderUse, error) {
+	uses := make(map[string]ProviderUse, len(providerIDs))
+	if len(providerIDs) == 0 {
+		return uses, nil
+	}
+	var rows []struct {
+		ProviderID string
+		Identities int64
+		LastUsedAt Time
+	}
 	err := r.bun.NewSelect().Conn(r.conn).Model((*Identity)(nil)).
-		ColumnExpr("COUNT(*), MAX(last_used_at)").Where("provider_id = ?", providerID).
-		Scan(ctx, &use.Identities, &use.LastUsedAt)
-	return use, translate(err)
+		ColumnExpr("provider_id, COUNT(*) AS identities, MAX(last_used_at) AS last_used_at").
+		Where("provider_id IN (?)", bun.List(providerIDs)).Group("provider_id").Scan(ctx, &rows)
+	for _, row := range rows {
+		uses[row.ProviderID] = ProviderUse{row.Identities, row.LastUsedAt}
+	}
+	return uses, translate(err)
 }

@@ -34,7 +34,7 @@ func (wb *Web) registerAccount(get, post func(path string, h handler), handle fu
 	get(activityPath, wb.own(wb.showActivity))
 	get(dataPath, wb.own(wb.showData))
 	post(profilePath, wb.saveProfile)
-	handle(http.MethodPost, picturePath, wb.upload(wb.setPicture))
+	handle(http.MethodPost, picturePath, wb.upload(maxPictureForm, wb.setPicture))
 	post(picturePath+"/delete", wb.removePicture)
 	post(organizationsPath+"/answer", wb.answerReceived)
 	post("/account/sessions/end", wb.endSession)

@@ -37,17 +37,31 @@ func (wb *Web) showApps(w http.ResponseWriter, r *http.Request, id *session.Iden
 	if page.Left, err = wb.left(r, id.User.ID); err != nil {
 		return err
 	}
-	logos := append(logosOf(page.Apps), logosOf(page.Given)...)
-	wb.ownPageWith(w, r, http.StatusOK, "account_apps", "Apps", page, foreign{logos: logos})
+	wb.ownPageWith(w, r, http.StatusOK, "account_apps", "Apps", page, foreign{logos: logosOf(page.Apps, page.Given)})
 	return nil
 }
 
-// logosOf are the addresses of the logos of applications.
-func logosOf(apps []appView) []string {
-	var out []string
-	for _, app := range apps {
-		if app.Logo != "" {
-			out = append(out, app.Logo)
+// maxLogos is how long the logos of a page are in its content policy, in bytes: proxies take no
+// headers of more than a few thousand.
+const maxLogos = 2000
+
+// logosOf are the addresses of the logos of applications, each once. Those that there is no room
+// for are taken from their applications.
+func logosOf(lists ...[]appView) (out []string) {
+	room := maxLogos
+	for _, apps := range lists {
+		for i := range apps {
+			logo := &apps[i].Logo
+			if *logo == "" || slices.Contains(out, *logo) {
+				continue
+			}
+			source := logoSource(*logo)
+			if len(source) > room {
+				*logo = ""
+				continue
+			}
+			room -= len(source)
+			out = append(out, *logo)
 		}
 	}
 	return out

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 
@@ -14,22 +13,13 @@ import (
 // picturePath is where a form sends a picture.
 const picturePath = "/account/picture"
 
-// upload answers a form that carries a file, which no other page takes: it is read only
-// when it is known who sends it.
-func (wb *Web) upload(h handler) http.Handler {
-	return wb.form(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, account.MaxPicture+maxForm)
-		if err := h(w, r); err != nil {
-			wb.fail(w, r, err)
-		}
-	}))
-}
+// maxPictureForm is the largest form with a picture that is read, in bytes.
+const maxPictureForm = account.MaxPicture + maxForm
 
 // What is wrong with a form that is to carry a picture.
 var (
 	errNoFile    = fault.Field("picture", msg("Choose a picture first."))
 	errLargeFile = fault.Field("picture", msg("Larger than 5 MB. Choose a smaller picture."))
-	errForm      = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
 )
 
 // setPicture makes the file that was sent the picture of who sent it.
@@ -38,7 +28,7 @@ func (wb *Web) setPicture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || id == nil {
 		return err
 	}
-	file, err := sentFile(r, "picture")
+	file, err := sentPicture(r)
 	if err == nil {
 		_, err = wb.Accounts.SetPicture(r.Context(), id.Actor(actor(r)), id.User.ID, file)
 	}
@@ -75,40 +65,23 @@ func (wb *Web) removePicture(w http.ResponseWriter, r *http.Request) error {
 	return wb.done(w, r, profilePath, wb.say(r, "Your picture is removed."))
 }
 
-// sentFile returns the file in a field of a form.
-func sentFile(r *http.Request, field string) ([]byte, error) {
-	parts, err := r.MultipartReader()
+// sentPicture reads a form that is to carry a picture.
+func sentPicture(r *http.Request) ([]byte, error) {
+	err := readUpload(r)
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return nil, errLargeFile
+	}
 	if err != nil {
 		return nil, errForm
 	}
-	for {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
-			return nil, errNoFile
-		}
-		if err != nil {
-			return nil, fileProblem(err)
-		}
-		if part.FormName() != field {
-			continue
-		}
-		file, err := io.ReadAll(io.LimitReader(part, account.MaxPicture+1))
-		switch {
-		case err != nil:
-			return nil, fileProblem(err)
-		case len(file) == 0:
-			return nil, errNoFile
-		case len(file) > account.MaxPicture:
-			return nil, errLargeFile
-		}
-		return file, nil
+	file, err := sentFile(r, "picture")
+	switch {
+	case err != nil:
+		return nil, err
+	case len(file) == 0:
+		return nil, errNoFile
+	case len(file) > account.MaxPicture:
+		return nil, errLargeFile
 	}
-}
-
-// fileProblem says why a file could not be read.
-func fileProblem(err error) error {
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return errLargeFile
-	}
-	return errForm
+	return file, nil
 }

@@ -20,7 +20,7 @@ type accountSessionsPage struct {
 
 // showSessions shows somebody where they are signed in, this place first.
 func (wb *Web) showSessions(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
-	after := r.Form.Get("after")
+	after := askedKey(r.Form.Get("after"))
 	sessions, next, err := wb.Sessions.List(r.Context(), id.User.ID, after, maxSessions)
 	if err != nil {
 		return err

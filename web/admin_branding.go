@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"html/template"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -24,7 +23,7 @@ func (wb *Web) registerAdminBranding(
 	get, post func(path string, h handler), handle func(method, path string, h http.Handler),
 ) {
 	get(brandingPath, wb.admin(wb.showBranding))
-	handle(http.MethodPost, brandingPath, wb.form(wb.withFile(wb.admin(wb.saveBranding))))
+	handle(http.MethodPost, brandingPath, wb.upload(maxBranding, wb.admin(wb.saveBranding)))
 	get(brandingPath+"/preview.css", wb.admin(wb.showPreviewStyle))
 	get(brandingPath+"/reset", wb.admin(wb.showResetBranding))
 	post(brandingPath+"/reset", wb.admin(wb.resetBranding))
@@ -51,24 +50,9 @@ type previewView struct {
 	Schemes     []string
 }
 
-// withFile reads a form that may have a file in it.
-func (wb *Web) withFile(h handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBranding)
-		err := r.ParseMultipartForm(maxBranding) //nolint:gosec // no more than that is read
-		if errors.Is(err, http.ErrNotMultipart) {
-			err = readForm(r)
-		}
-		if err != nil {
-			err = fault.New(fault.Invalid, "bad_form", "The form could not be read: the file is larger than 512 KiB, or it is not a form.")
-		} else {
-			err = h(w, r)
-		}
-		if err != nil {
-			wb.fail(w, r, err)
-		}
-	})
-}
+// errBrandingForm is answered to a form that cannot be read.
+var errBrandingForm = fault.New(fault.Invalid, "bad_form",
+	"The form could not be read: the file is larger than 512 KiB, or it is not a form.")
 
 func (wb *Web) showBranding(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	b, err := wb.Brand.Show(r.Context(), id.Actor(actor(r)))
@@ -133,6 +117,13 @@ func (wb *Web) showPreviewStyle(w http.ResponseWriter, r *http.Request, _ *sessi
 }
 
 func (wb *Web) saveBranding(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
+	err := readUpload(r)
+	if errors.Is(err, http.ErrNotMultipart) { // of a program, without a file
+		err = readForm(r)
+	}
+	if err != nil {
+		return errBrandingForm
+	}
 	by, tries := id.Actor(actor(r)), r.PostFormValue("do") == "try"
 	change, err := brandingChange(r)
 	var b *brand.Brand
@@ -209,13 +200,9 @@ func brandingChange(r *http.Request) (c brand.Change, err error) {
 		}
 	}
 	c.NoLogo = r.PostFormValue("no_logo") != ""
-	file, head, err := r.FormFile("logo")
-	switch {
-	case err == nil && head.Size > 0:
-		defer file.Close() //nolint:errcheck // only read
-		c.Logo, err = io.ReadAll(file)
-		return c, err
-	case err != nil && !errors.Is(err, http.ErrMissingFile) && !errors.Is(err, http.ErrNotMultipart):
+	file, err := sentFile(r, "logo")
+	if err != nil || len(file) > 0 {
+		c.Logo = file
 		return c, err
 	}
 	if drawn := r.PostFormValue("drawn"); drawn != "" && !c.NoLogo {

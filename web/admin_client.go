@@ -94,7 +94,7 @@ type clientRow struct {
 }
 
 func (wb *Web) listClients(w http.ResponseWriter, r *http.Request, a *appsArea) error {
-	text, after := askedText(r.URL.Query().Get("q")), askedText(r.URL.Query().Get("after"))
+	text, after := askedText(r.URL.Query().Get("q")), askedKey(r.URL.Query().Get("after"))
 	clients, next, err := wb.Clients.Managed(r.Context(), a.by, a.orgID, text, after, clientsOnPage)
 	if err != nil {
 		return err

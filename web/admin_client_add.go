@@ -27,16 +27,10 @@ func (wb *Web) chooseRecipe(w http.ResponseWriter, r *http.Request, a *appsArea)
 	page := chooseRecipePage{Root: a.root}
 	for i := range recipe.All() {
 		known := &recipe.All()[i]
-		page.Recipes = append(page.Recipes, recipeCard{known.Name, known.About.In(wb.appsTag(r)), a.root + "/new/" + known.ID})
+		page.Recipes = append(page.Recipes, recipeCard{known.Name, known.About.In(wb.speaks(r).Tag()), a.root + "/new/" + known.ID})
 	}
 	a.page(w, r, http.StatusOK, "admin_client_choose", msg("Add an app"), page)
 	return nil
-}
-
-// appsTag is that of the language that r is answered in.
-func (wb *Web) appsTag(r *http.Request) string {
-	id, _ := wb.identity(r)
-	return wb.language(r, id).Tag()
 }
 
 // newClientPage is the data of page "admin_client_new".
@@ -81,7 +75,7 @@ func (wb *Web) renderNewClient(w http.ResponseWriter, r *http.Request, a *appsAr
 		if err != nil {
 			return err
 		}
-		tag := wb.appsTag(r)
+		tag := wb.speaks(r).Tag()
 		page.Name, page.About, page.Home, page.Guide = from.Name, from.About.In(tag), from.Home, from.Guide
 		for _, relaxed := range from.Relaxed {
 			page.Reasons = append(page.Reasons, relaxed.Why.In(tag))
@@ -177,7 +171,7 @@ func (wb *Web) addClient(w http.ResponseWriter, r *http.Request, a *appsArea) er
 }
 
 func (wb *Web) refuseNewClient(w http.ResponseWriter, r *http.Request, a *appsArea, err error) error {
-	if _, is := fault.As(err); !is {
+	if f, is := fault.As(err); !is || f.Kind == fault.Forbidden {
 		return err
 	}
 	return wb.renderNewClient(w, r, a, http.StatusBadRequest, err)

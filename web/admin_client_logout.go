@@ -34,7 +34,7 @@ func (wb *Web) showClientLogouts(w http.ResponseWriter, r *http.Request, a *apps
 	if err != nil {
 		return err
 	}
-	after := askedText(r.URL.Query().Get("after"))
+	after := askedKey(r.URL.Query().Get("after"))
 	receipts, next, err := wb.Logouts.List(r.Context(), a.by, logout.Filter{ClientID: c.ClientID}, after, clientsOnPage)
 	if err != nil && !errors.Is(err, logout.ErrNoClient) {
 		return err

@@ -115,7 +115,7 @@ func (wb *Web) showClient(w http.ResponseWriter, r *http.Request, a *appsArea) e
 	if from := recipe.Of(c); from != nil {
 		// The secret is there right after it was made; the page itself shows it, too.
 		secret := wb.carried(w, r).Secret
-		page.Setup = clientSetupOf(from, recipe.ValuesOf(wb.PublicURL, c, secret), wb.appsTag(r))
+		page.Setup = clientSetupOf(from, recipe.ValuesOf(wb.PublicURL, c, secret), wb.speaks(r).Tag())
 		page.Setup.Unknown = page.Secret.Has && secret == ""
 	}
 	a.page(w, r, http.StatusOK, "admin_client", c.Name, page)

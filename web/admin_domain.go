@@ -88,7 +88,7 @@ func (wb *Web) renderDomains(w http.ResponseWriter, r *http.Request, id *session
 		if !told {
 			return wrong
 		}
-		page.Field, page.Problem, status = fields[0], problem, statusOf(wrong)
+		page.Field, page.Problem, status = fields[0], problem, refusedWith(wrong)
 	}
 	wb.adminPage(w, r, status, "admin_domains", wb.say(r, "Domains of %s", o.Name), page)
 	return nil

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"bufio"
-	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -129,35 +127,11 @@ func (wb *Web) verifyAudit(w http.ResponseWriter, r *http.Request, id *session.I
 	return nil
 }
 
-// longAnswer is how long an answer over the whole log may take.
-const longAnswer = 15 * time.Minute
-
 // exportAudit answers with the events of a filter as a file.
 func (wb *Web) exportAudit(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	filter, _, err := auditFilterOf(r.PostForm)
 	if err != nil {
 		return err
 	}
-	form, kind := activity.CSV, "text/csv; charset=utf-8"
-	if r.PostForm.Get("format") == activity.JSONL {
-		form, kind = activity.JSONL, "application/x-ndjson"
-	}
-	entries, err := wb.Activity.Export(r.Context(), id.Actor(actor(r)), "", filter)
-	if err != nil {
-		return err
-	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(longAnswer))
-	h := w.Header()
-	h.Set("Content-Type", kind)
-	h.Set("Content-Disposition", `attachment; filename="audit-`+time.Now().UTC().Format(time.DateOnly)+"."+form+`"`)
-	h.Set("Cache-Control", "no-store")
-	out := bufio.NewWriter(w)
-	if err = activity.Write(out, form, entries); err == nil {
-		err = out.Flush()
-	}
-	if err != nil {
-		slog.WarnContext(r.Context(), "download cut off", "err", err, "request_id", actor(r).RequestID)
-		panic(http.ErrAbortHandler) // impossible to say otherwise: the answer has begun
-	}
-	return nil
+	return wb.sendAudit(w, r, id.Actor(actor(r)), "", "audit", filter)
 }

@@ -87,7 +87,7 @@ func (wb *Web) showMail(w http.ResponseWriter, r *http.Request, id *session.Iden
 func (wb *Web) renderMail(
 	w http.ResponseWriter, r *http.Request, id *session.Identity, to inputView, problem string,
 ) error {
-	after := r.URL.Query().Get("after")
+	after := askedKey(r.URL.Query().Get("after"))
 	m, err := wb.Self.ShowMail(r.Context(), id.Actor(actor(r)), after, waitingShown)
 	if err != nil {
 		return err

@@ -48,7 +48,7 @@ func (wb *Web) showOrgs(w http.ResponseWriter, r *http.Request, id *session.Iden
 	if active := q.Get("active"); active != "" {
 		filter.Active = new(active == "true")
 	}
-	found, next, err := wb.Orgs.Search(r.Context(), id.Actor(actor(r)), filter, q.Get("search"), q.Get("after"), adminListed)
+	found, next, err := wb.Orgs.Search(r.Context(), id.Actor(actor(r)), filter, q.Get("search"), askedKey(q.Get("after")), adminListed)
 	if err != nil {
 		return err
 	}
@@ -145,13 +145,6 @@ type adminMemberRow struct {
 	Since                 time.Time
 }
 
-// policyNames name what an organization asks of its members.
-var policyNames = map[string]string{
-	org.MFADisabled: msg("No second factor is asked for"), org.MFAOptional: msg("A second factor is optional"),
-	org.RequireTOTP: msg("An authenticator app is required"), org.RequireWebAuthn: msg("A passkey is required"),
-	org.RequireEither: msg("An authenticator app or a passkey is required"),
-}
-
 func orgFields(value func(string) string) []inputView {
 	return []inputView{
 		{Name: "name", Label: msg("Name"), Value: value("name"), Required: true},
@@ -190,7 +183,7 @@ func (wb *Web) renderOrg(
 	if err != nil {
 		return err
 	}
-	page.Policy = policyNames[policy.Mode]
+	page.Policy = modeWord(policy.Mode)
 	if err := wb.fillMembers(r, by, all, &page); err != nil {
 		return err
 	}
@@ -210,7 +203,7 @@ func (wb *Web) fillMembers(r *http.Request, by audit.Actor, all *org.Service, pa
 	page.Pager = adminPager(r, next)
 	for _, p := range members {
 		page.Members = append(page.Members, adminMemberRow{
-			ID: p.User.ID, Name: p.User.FullName, Email: p.User.Email, Role: adminRoles[string(p.Member.Role)],
+			ID: p.User.ID, Name: p.User.FullName, Email: p.User.Email, Role: roleWords[p.Member.Role],
 			Face:  wb.faceOf(p.User),
 			State: userStates[string(p.User.Status)], Since: p.Member.CreatedAt.Time,
 		})

@@ -80,9 +80,9 @@ func (wb *Web) matter(r *http.Request, n overview.Notice) matterView {
 	out := matterView{Bad: n.Level == overview.Problem, Link: m.link, LinkText: m.linkText}
 	switch {
 	case n.Code == overview.DiskLow:
-		out.Text = wb.say(r, m.text, inBytes(wb.tongue(r), n.Count))
+		out.Text = wb.say(r, m.text, inBytes(wb.speaks(r), n.Count))
 	case n.Code == overview.CertificateEnds || n.Code == overview.KeyTurns:
-		out.Text = wb.say(r, m.text, wb.tongue(r).Day(n.At))
+		out.Text = wb.say(r, m.text, wb.speaks(r).Day(n.At))
 	case n.Count > 0:
 		out.Text = wb.say(r, m.text, n.Count)
 	default:
@@ -116,7 +116,7 @@ func (wb *Web) showOverview(w http.ResponseWriter, r *http.Request, id *session.
 	for _, n := range report.Attention {
 		page.Matters = append(page.Matters, wb.matter(r, n))
 	}
-	l := wb.tongue(r)
+	l := wb.speaks(r)
 	var slowest time.Duration
 	for _, s := range report.Speeds {
 		slowest = max(slowest, s.P95)
@@ -164,7 +164,7 @@ func (wb *Web) charts(r *http.Request, report *overview.Report) []chartView {
 	}
 	for i, d := range report.Days {
 		if at, err := time.Parse(time.DateOnly, d.Date); err == nil {
-			days[i] = wb.tongue(r).Day(at)
+			days[i] = wb.speaks(r).Day(at)
 		}
 	}
 	signIns := make([]series, len(methodNames))
@@ -195,7 +195,7 @@ func (wb *Web) serverFacts(r *http.Request, report *overview.Report) []factPart 
 	p := report.Population
 	return []factPart{
 		{msg("Version"), report.Version},
-		{msg("Running since"), wb.tongue(r).Moment(report.Started)},
+		{msg("Running since"), wb.speaks(r).Moment(report.Started)},
 		{msg("Database"), engineName(report.Room)},
 		{msg("Mail that waits"), inDigits(p.Mails)},
 		{msg("Sign-outs that apps are yet to hear of"), inDigits(p.Logouts)},
@@ -224,19 +224,13 @@ func activeMeters(p overview.Population) []meterView {
 
 // storageMeters are how much room is taken. A database on another machine is drawn on no disk.
 func (wb *Web) storageMeters(r *http.Request, room overview.Room) []meterView {
-	l, here := wb.tongue(r), room.Total > 0 && room.Engine != "postgres"
+	l, here := wb.speaks(r), room.Total > 0 && room.Engine != "postgres"
 	out := []meterView{{msg("Database"), inBytes(l, room.Database), percent(room.Database, room.Total), here}}
 	if room.Total > 0 {
 		free := wb.say(r, "%s of %s free", inBytes(l, room.Free), inBytes(l, room.Total))
 		out = append(out, meterView{msg("Disk"), free, percent(room.Total-room.Free, room.Total), true})
 	}
 	return out
-}
-
-// tongue is the language of whoever sent r.
-func (wb *Web) tongue(r *http.Request) *words.Language {
-	id, _ := wb.identity(r) // whoever cannot be told is spoken to as anyone
-	return wb.language(r, id)
 }
 
 func totalOf(parts map[string]int64) (n int64) {

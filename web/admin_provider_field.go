@@ -169,6 +169,11 @@ var providerManners = []providerInput{
 		write: func(d *provider.Description, v string) { d.Options.NameIDFormat = v },
 	},
 	{
+		inputView: inputView{Name: "subject_attribute", Label: msg("Attribute that says who somebody is"), Mono: true, Hint: msg("Only where the name ID is another one each time. Once people have come in, a change makes strangers of them.")},
+		kinds:     samlKind, read: func(p *provider.Provider) string { return p.Options.SubjectAttribute },
+		write: func(d *provider.Description, v string) { d.Options.SubjectAttribute = v },
+	},
+	{
 		inputView: inputView{Name: "attributes", Label: msg("Attributes"), Kind: textArea, Mono: true, Hint: msg("One in each line, as claim=attribute, where the usual names are not used.")},
 		kinds:     samlKind, read: readAttributes, write: func(*provider.Description, string) {},
 	},
@@ -197,14 +202,6 @@ func readAttributes(p *provider.Provider) string {
 		text = append(text, claim+"="+p.Options.Attributes[claim])
 	}
 	return strings.Join(text, "\n")
-}
-
-// yes is the value of a checkbox.
-func yes(checked bool) string {
-	if checked {
-		return "yes"
-	}
-	return ""
 }
 
 // aloneAdmin are the fields that only an administrator of the server may fill for the

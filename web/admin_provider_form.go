@@ -127,13 +127,11 @@ func (wb *Web) addProvider(w http.ResponseWriter, r *http.Request, d providerDes
 		return nil
 	}
 	n := provider.Description{Kind: kind, Slug: r.PostForm.Get("slug"), OrganizationID: d.orgID()}
-	err := wb.writeProvider(r, d, kind, true, &n)
+	writeProvider(r, kind, true, &n)
+	p, err := wb.Providers.Create(r.Context(), d.id.Actor(actor(r)), n)
 	if err == nil {
-		var p *provider.Provider
-		if p, err = wb.Providers.Create(r.Context(), d.id.Actor(actor(r)), n); err == nil {
-			notice := wb.say(r, "%s is added. Test it now, and then sign in by it once yourself.", p.Name)
-			return wb.carry(w, r, d.Root+"/"+p.Slug, carried{Notice: notice})
-		}
+		notice := wb.say(r, "%s is added. Test it now, and then sign in by it once yourself.", p.Name)
+		return wb.carry(w, r, d.Root+"/"+p.Slug, carried{Notice: notice})
 	}
 	page := newProviderPage{Kind: kind, Slug: n.Slug, Fields: typed(providerFields(kind, d, true, &provider.Provider{Kind: kind}, nil), r.PostForm)}
 	problem, told := problemsOf(err, page.Fields)
@@ -141,16 +139,7 @@ func (wb *Web) addProvider(w http.ResponseWriter, r *http.Request, d providerDes
 		return err
 	}
 	page.Problem = problem
-	return wb.renderNewProvider(w, r, statusOf(err), d, page)
-}
-
-// statusOf is the status of a form that is shown again because of err.
-func statusOf(err error) int {
-	f, told := fault.As(err)
-	if !told {
-		return http.StatusInternalServerError
-	}
-	return statuses[f.Kind]
+	return wb.renderNewProvider(w, r, refusedWith(err), d, page)
 }
 
 // providerEditPage is the data of page "admin_provider_edit".
@@ -192,7 +181,7 @@ func (wb *Web) renderProviderEdit(w http.ResponseWriter, r *http.Request, d prov
 		if !told {
 			return wrong
 		}
-		page.Problem, status = problem, statusOf(wrong)
+		page.Problem, status = problem, refusedWith(wrong)
 	}
 	page.Parts = inParts(fields)
 	wb.providerPage(w, r, status, d, "admin_provider_edit", wb.say(r, "Edit %s", u.Name), page)
@@ -206,14 +195,13 @@ func (wb *Web) editProvider(w http.ResponseWriter, r *http.Request, d providerDe
 	if err != nil {
 		return err
 	}
-	var typed provider.Description
-	if err := wb.writeProvider(r, d, u.Kind, false, &typed); err != nil {
+	write, err := wb.readProviderForm(r, d, u.Kind)
+	if err != nil {
 		return wb.renderProviderEdit(w, r, d, err)
 	}
 	_, err = wb.Providers.Update(r.Context(), by, d.orgID(), slug, func(p *provider.Description) {
-		secret, metadata, off := p.Secret, p.Options.Metadata, p.Disabled
-		p.Name, p.Issuer, p.ClientID, p.Secret, p.Options = typed.Name, typed.Issuer, typed.ClientID, typed.Secret, typed.Options
-		p.Disabled = off
+		secret, metadata := p.Secret, p.Options.Metadata
+		write(p) // what the form does not have stays as it is
 		if p.Secret == "" {
 			p.Secret = secret // which is what the service knows as unchanged
 		}
@@ -261,20 +249,34 @@ func inParts(fields []inputView) (parts []formPart) {
 }
 
 // writeProvider writes what was typed to the description of a provider.
-func (wb *Web) writeProvider(r *http.Request, d providerDesk, kind string, adding bool, to *provider.Description) (err error) {
+func writeProvider(r *http.Request, kind string, adding bool, to *provider.Description) {
 	for _, f := range providerInputs {
 		if f.isFor(kind, adding) {
 			f.write(to, strings.TrimSpace(r.PostForm.Get(f.Name)))
 		}
 	}
-	if adding {
-		return nil
+}
+
+// readProviderForm reads what was typed about a provider that there is, and returns what writes
+// it to the description of that.
+func (wb *Web) readProviderForm(
+	r *http.Request, d providerDesk, kind string,
+) (write func(to *provider.Description), err error) {
+	roles, err := wb.Providers.ReadRoles(r.Context(), d.orgID(), lines(r.PostForm.Get("roles")))
+	if err != nil {
+		return nil, err
 	}
-	if to.Options.Roles, err = wb.Providers.ReadRoles(r.Context(), d.orgID(), lines(r.PostForm.Get("roles"))); err != nil {
-		return err
-	}
+	var attributes map[string]string
 	if kind == provider.SAML {
-		to.Options.Attributes, err = provider.ParseAttributes(lines(r.PostForm.Get("attributes")))
+		if attributes, err = provider.ParseAttributes(lines(r.PostForm.Get("attributes"))); err != nil {
+			return nil, err
+		}
 	}
-	return err
+	return func(to *provider.Description) {
+		writeProvider(r, kind, false, to)
+		to.Options.Roles = roles
+		if kind == provider.SAML {
+			to.Options.Attributes = attributes
+		}
+	}, nil
 }

@@ -100,7 +100,7 @@ func (wb *Web) showRegistration(w http.ResponseWriter, r *http.Request, id *sess
 }
 
 func (wb *Web) renderRegistration(w http.ResponseWriter, r *http.Request, id *session.Identity, refused error) error {
-	after := askedText(r.URL.Query().Get("after"))
+	after := askedKey(r.URL.Query().Get("after"))
 	tokens, err := wb.Clients.InitialTokens(r.Context(), id.Actor(actor(r)), after, clientsOnPage+1)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"authy/server/session"
@@ -72,8 +71,8 @@ func ownedViewOf(l *words.Language, o session.Owned, id *session.Identity) owned
 // showAllSessions lists the sessions of everybody.
 func (wb *Web) showAllSessions(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	q := r.URL.Query()
-	f := session.Filter{UserID: strings.TrimSpace(q.Get("user")), Kind: q.Get("kind"), IPAddress: strings.TrimSpace(q.Get("address"))}
-	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), f, q.Get("after"), adminListed)
+	f := session.Filter{UserID: askedText(q.Get("user")), Kind: askedText(q.Get("kind")), IPAddress: askedText(q.Get("address"))}
+	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), f, askedKey(q.Get("after")), adminListed)
 	if err != nil {
 		return err
 	}

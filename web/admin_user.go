@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"authy/server/account"
 	"authy/server/session"
@@ -34,7 +35,7 @@ type userRow struct {
 	LastSignIn      time.Time
 }
 
-// stateView is a state in a word, and how it looks.
+// stateView is a state of a person or a thing in a word, and how it looks.
 type stateView struct {
 	Text    string
 	On, Bad bool
@@ -90,7 +91,7 @@ func (wb *Web) userRowOf(u *account.User) userRow {
 // showUsers lists users.
 func (wb *Web) showUsers(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	q := r.URL.Query()
-	filter, kind := account.Filter{Status: account.Status(q.Get("status"))}, q.Get("kind")
+	filter, kind := account.Filter{Status: account.Status(askedText(q.Get("status")))}, q.Get("kind")
 	switch kind {
 	case "admin":
 		filter.Admin = new(true)
@@ -99,7 +100,7 @@ func (wb *Web) showUsers(w http.ResponseWriter, r *http.Request, id *session.Ide
 	case "factor", "no-factor":
 		filter.HasFactor = new(kind == "factor")
 	}
-	users, next, err := wb.Accounts.Search(r.Context(), id.Actor(actor(r)), filter, q.Get("search"), q.Get("after"), adminListed)
+	users, next, err := wb.Accounts.Search(r.Context(), id.Actor(actor(r)), filter, q.Get("search"), askedKey(q.Get("after")), adminListed)
 	if err != nil {
 		return err
 	}
@@ -135,6 +136,14 @@ func stateOptions(chosen string) []optionView {
 		out = append(out, optionView{Value: state, Label: userStates[state].Text, Chosen: state == chosen})
 	}
 	return out
+}
+
+// askedKey is the place in a list that a query names, "" for what none can be.
+func askedKey(text string) string {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return ""
+	}
+	return text
 }
 
 // adminPager leads to the page of a list after next, and back to the first one.

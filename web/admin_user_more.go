@@ -90,7 +90,7 @@ func (wb *Web) showUserSessions(w http.ResponseWriter, r *http.Request, id *sess
 	if err != nil {
 		return err
 	}
-	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), session.Filter{UserID: u.ID}, r.URL.Query().Get("after"), adminListed)
+	found, next, err := wb.Sessions.All(r.Context(), id.Actor(actor(r)), session.Filter{UserID: u.ID}, askedKey(r.URL.Query().Get("after")), adminListed)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (wb *Web) showUserAccess(w http.ResponseWriter, r *http.Request, id *sessio
 		return err
 	}
 	for _, m := range orgs {
-		page.Orgs = append(page.Orgs, orgView{ID: m.Organization.ID, Name: m.Organization.Name, Role: adminRoles[string(m.Role)]})
+		page.Orgs = append(page.Orgs, orgView{ID: m.Organization.ID, Name: m.Organization.Name, Role: roleWords[m.Role]})
 	}
 	apps, err := wb.OpenID.Connections(r.Context(), u.ID)
 	if err != nil {
@@ -140,11 +140,6 @@ func (wb *Web) showUserAccess(w http.ResponseWriter, r *http.Request, id *sessio
 	}
 	wb.adminPage(w, r, http.StatusOK, "admin_user_access", "Access of the user", page)
 	return nil
-}
-
-// adminRoles name the roles in an organization.
-var adminRoles = map[string]string{
-	"owner": msg("Owner"), "admin": msg("Admin"), "member": msg("Member"), "guest": msg("Guest"),
 }
 
 // adminUserActivityPage is the data of page "admin_user_activity".

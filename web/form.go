@@ -15,6 +15,14 @@ const (
 	choices  = "choices"  // any of Options, each a checkbox of this name
 )
 
+// yes is the value of a checkbox.
+func yes(checked bool) string {
+	if checked {
+		return "yes"
+	}
+	return ""
+}
+
 // inputView is a field of a form, with its label and what is wrong with it: the data of part
 // "input".
 type inputView struct {

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,7 +89,7 @@ func without(list []knownAccount, email string) []knownAccount {
 func (wb *Web) forget(w http.ResponseWriter, r *http.Request) error {
 	form := r.PostForm
 	wb.setKnown(w, without(wb.known(r), form.Get("account")))
-	redirect(w, r, switchTo(url.QueryEscape(form.Get("flow"))))
+	redirect(w, r, switchTo(form.Get("flow")))
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/openid"
@@ -63,6 +64,13 @@ func (wb *Web) chosenLanguage(r *http.Request) string {
 	return c.Value
 }
 
+// heedLanguage has mail that r causes be in the language that was chosen in the browser.
+func (wb *Web) heedLanguage(r *http.Request) {
+	if chosen := wb.chosenLanguage(r); chosen != "" {
+		audit.Speaks(r.Context(), chosen)
+	}
+}
+
 // chooseLanguage keeps the language of this browser. In the midst of a sign-in it
 // comes before what the application asks for.
 func (wb *Web) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
@@ -109,7 +117,7 @@ var againAt = map[string]string{
 // that answers a form cannot be asked for again.
 func here(r *http.Request) string {
 	if again := againAt[r.URL.Path]; again != "" && r.Method == http.MethodPost {
-		return login.PageOf(again, url.QueryEscape(r.PostForm.Get("flow")))
+		return login.PageOf(again, r.PostForm.Get("flow"))
 	}
 	if r.Method != http.MethodGet {
 		return "/"

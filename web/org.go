@@ -96,20 +96,13 @@ func orgPager(r *http.Request, next string) (p pagerView) {
 	q := r.URL.Query()
 	if q.Has("after") {
 		q.Del("after")
-		p.Back = withQuery(r.URL.Path, q)
+		p.Back = addressOf(r.URL.Path, q)
 	}
 	if next != "" {
 		q.Set("after", base64.RawURLEncoding.EncodeToString([]byte(next)))
-		p.Next = withQuery(r.URL.Path, q)
+		p.Next = addressOf(r.URL.Path, q)
 	}
 	return p
-}
-
-func withQuery(path string, q url.Values) string {
-	if len(q) == 0 {
-		return path
-	}
-	return path + "?" + q.Encode()
 }
 
 // orgText is what was typed into the field of a search, as storage can take it.

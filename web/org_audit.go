@@ -1,7 +1,6 @@
 package web
 
 import (
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -184,7 +183,7 @@ func (wb *Web) orgEventOf(r *http.Request, e *activity.Entry, names map[string]s
 		Who: wb.actorName(r, e, names),
 	}
 	if e.ActorKind == string(audit.User) {
-		out.WhoPath = withQuery(root+"/audit", url.Values{"actor": {e.ActorID}})
+		out.WhoPath = addressOf(root+"/audit", url.Values{"actor": {e.ActorID}})
 	}
 	switch name := names[e.TargetID]; {
 	case name != "":
@@ -246,37 +245,11 @@ func outcomeOptions(chosen string) []optionView {
 	}
 }
 
-// auditTypes are the media types of an export.
-var auditTypes = map[string]string{
-	activity.JSONL: "application/x-ndjson", activity.CSV: "text/csv; charset=utf-8",
-}
-
-// orgExportLimit is how long an export may take.
-const orgExportLimit = 15 * time.Minute
-
 // exportOrgAudit answers with what the filters let through, as a file.
 func (wb *Web) exportOrgAudit(w http.ResponseWriter, r *http.Request, id *session.Identity, o *org.View) error {
-	form := r.PostForm.Get("format")
-	if auditTypes[form] == "" {
-		return fault.Field("format", "Must be jsonl or csv.")
-	}
 	f, err := orgAuditFilter(r.PostForm)
 	if err != nil {
 		return err
 	}
-	entries, err := wb.Activity.Export(r.Context(), id.Actor(actor(r)), o.Organization.ID, f)
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", auditTypes[form])
-	h.Set("Content-Disposition", `attachment; filename="`+o.Organization.Slug+"-audit-"+time.Now().UTC().Format(time.DateOnly)+`.`+form+`"`)
-	h.Set("Cache-Control", "no-store")
-	// Where the server has no limit to move, there is none to meet.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(orgExportLimit))
-	if err := activity.Write(w, form, entries); err != nil {
-		slog.WarnContext(r.Context(), "download cut off", "err", err, "request_id", actor(r).RequestID)
-		panic(http.ErrAbortHandler) // impossible to say otherwise: the answer has begun
-	}
-	return nil
+	return wb.sendAudit(w, r, id.Actor(actor(r)), o.Organization.ID, o.Organization.Slug+"-audit", f)
 }

@@ -94,7 +94,7 @@ type orgMemberPage struct {
 	MayTransfer  bool
 	RoleFields   []inputView
 	FactorFields []inputView
-	State        complianceState
+	State        stateView
 	DeadlineAt   time.Time
 	Reminders    int
 	RemindedAt   time.Time
@@ -137,20 +137,13 @@ func overrideFields(in org.Override) []inputView {
 		},
 		{
 			Name: "force_webauthn", Label: msg("Must have a passkey"), Kind: checkbox,
-			Value: yesIf(in.ForceWebAuthn),
+			Value: yes(in.ForceWebAuthn),
 		},
 		{
 			Name: "force_totp", Label: msg("Must have an authenticator app"), Kind: checkbox,
-			Value: yesIf(in.ForceTOTP),
+			Value: yes(in.ForceTOTP),
 		},
 	}
-}
-
-func yesIf(is bool) string {
-	if is {
-		return "yes"
-	}
-	return ""
 }
 
 // showMember shows a member with what can be done about them.

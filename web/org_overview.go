@@ -16,7 +16,7 @@ type orgOverviewPage struct {
 	Attention                         []orgAttentionView
 	// Policy is what is asked of everyone; Standing how the reader meets it.
 	Policy     string
-	Standing   complianceState
+	Standing   stateView
 	DeadlineAt time.Time
 }
 
@@ -32,14 +32,8 @@ type orgAttentionView struct {
 	Bad             bool
 }
 
-// complianceState is a state of a member in a word, and how it looks.
-type complianceState struct {
-	Text    string
-	On, Bad bool
-}
-
 // complianceStates name the states of members.
-var complianceStates = map[string]complianceState{
+var complianceStates = map[string]stateView{
 	org.NotApplicable: {msg("Nothing is asked"), false, false},
 	org.Compliant:     {msg("Meets the rule"), true, false},
 	org.InGrace:       {msg("Has time left"), false, false},

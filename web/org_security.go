@@ -29,7 +29,7 @@ type orgSecurityPage struct {
 type complianceRow struct {
 	ID, Name, Email string
 	Face            faceView
-	State           complianceState
+	State           stateView
 	DeadlineAt      time.Time
 	Reminders       int
 	RemindedAt      time.Time

@@ -82,7 +82,7 @@ func orgTokenFields(in token.NewToken, days string) []inputView {
 			Name: "expires_in_days", Label: msg("Days until it expires"), Kind: "number", Value: days,
 			Hint: msg("1 to 366. Programs need a new token then."),
 		},
-		{Name: "never", Label: msg("It never expires, which is noted in the server's log"), Kind: checkbox, Value: yesIf(in.Never)},
+		{Name: "never", Label: msg("It never expires, which is noted in the server's log"), Kind: checkbox, Value: yes(in.Never)},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"authy/server/fault"
 	"authy/server/registry"
 	"authy/server/saml2"
 )
@@ -44,12 +45,6 @@ func (p samlFormPage) Line() cliPart {
 // samlFields are the fields of the forms by their names, as somebody has filled them in.
 func samlFields(form url.Values, d saml2.Description) (settings []inputView) {
 	o := d.Options
-	checked := func(b bool) string {
-		if b {
-			return "yes"
-		}
-		return ""
-	}
 	attributes := make([]string, 0, len(o.Attributes))
 	for _, name := range slices.Sorted(maps.Keys(o.Attributes)) {
 		attributes = append(attributes, name+"="+o.Attributes[name])
@@ -69,7 +64,7 @@ func samlFields(form url.Values, d saml2.Description) (settings []inputView) {
 			Hint: msg("What it is told of a person: one NAME=CLAIM per line, such as mail=email or groups=groups. NAME=text:WORDS says the same of everybody. Empty: as the application usually wants it."),
 		},
 		inputView{
-			Name: "unsolicited", Label: msg("People can begin here"), Kind: checkbox, Value: checked(o.Unsolicited),
+			Name: "unsolicited", Label: msg("People can begin here"), Kind: checkbox, Value: yes(o.Unsolicited),
 			Hint: msg("Gives the service a link that opens it, signed in."),
 		},
 		inputView{
@@ -77,7 +72,7 @@ func samlFields(form url.Values, d saml2.Description) (settings []inputView) {
 			Hint: msg("Only if the application asks for one."),
 		},
 		inputView{
-			Name: "plain", Label: msg("Do not encrypt"), Kind: checkbox, Value: checked(o.Plain),
+			Name: "plain", Label: msg("Do not encrypt"), Kind: checkbox, Value: yes(o.Plain),
 			Hint: msg("For an application that publishes a key and cannot read what is encrypted to it."),
 		},
 	)
@@ -193,7 +188,7 @@ func (sc samlScope) newForm(form url.Values, d saml2.Description) samlFormPage {
 func (sc samlScope) again(err error, title string, page samlFormPage) error {
 	fields := slices.Concat(page.Sources, page.Typed, page.Fields)
 	rest, told := problemsOf(err, fields)
-	if !told {
+	if f, _ := fault.As(err); !told || f.Kind == fault.NotFound || f.Kind == fault.Forbidden {
 		return err
 	}
 	sources, typed := len(page.Sources), len(page.Typed)

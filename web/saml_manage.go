@@ -93,7 +93,11 @@ func (wb *Web) samlOwn(r *http.Request) (samlOwn, error) {
 	if err != nil {
 		return samlOwn{}, err
 	}
-	return samlOwn{own.EntityID, own.SSO, own.SLO, own.Certificate, own.EndsAt}, nil
+	return samlOwnOf(own), nil
+}
+
+func samlOwnOf(own *saml2.Own) samlOwn {
+	return samlOwn{own.EntityID, own.SSO, own.SLO, own.Certificate, own.EndsAt}
 }
 
 // showSAMLServices lists services.
@@ -187,7 +191,7 @@ func (wb *Web) showSAMLService(_ http.ResponseWriter, r *http.Request, sc samlSc
 	if err != nil {
 		return err
 	}
-	page.Own = samlOwn{own.EntityID, own.SSO, own.SLO, own.Certificate, own.EndsAt}
+	page.Own = samlOwnOf(own)
 	if d.Options.Unsolicited {
 		page.Start = own.Start + d.Slug
 	}

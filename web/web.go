@@ -174,18 +174,17 @@ func (wb *Web) page(h handler) http.Handler {
 // serve answers a request of at most most bytes.
 func (wb *Web) serve(w http.ResponseWriter, r *http.Request, most int64, h handler) {
 	r.Body = http.MaxBytesReader(w, r.Body, most)
-	if chosen := wb.chosenLanguage(r); chosen != "" {
-		audit.Speaks(r.Context(), chosen)
-	}
+	wb.heedLanguage(r)
 	if err := readForm(r); err != nil {
-		err = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
-		wb.fail(w, r, err)
+		wb.fail(w, r, errForm)
 		return
 	}
 	if err := h(w, r); err != nil {
 		wb.fail(w, r, err)
 	}
 }
+
+var errForm = fault.New(fault.Invalid, "bad_form", "The form could not be read: it is too large or not a form.")
 
 // readForm reads the fields of a request; a body that is no form is an error.
 func readForm(r *http.Request) error {

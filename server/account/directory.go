@@ -190,18 +190,13 @@ func (s *Service) Addresses(ctx context.Context, by audit.Actor, ids []string) (
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return nil, err
 	}
-	out := map[string]string{}
-	for _, id := range ids {
-		if out[id] != "" || !isID(id) {
-			continue
-		}
-		u, err := s.db.User(ctx, id)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("look user %s up: %w", id, err)
-		}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !isID(id) })
+	users, err := s.db.UsersByID(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look users up: %w", err)
+	}
+	out := make(map[string]string, len(users))
+	for id, u := range users {
 		out[id] = u.Email
 	}
 	return out, nil

@@ -3,18 +3,15 @@ package account
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	"image/gif"
 	"image/jpeg"
-	"image/png"
-	"io"
 
 	"golang.org/x/image/draw"
-	"golang.org/x/image/webp"
 
 	"authy/server/fault"
+	"authy/server/picture"
 )
 
 // The sides of the squares that are kept of a picture. None is larger than what was sent.
@@ -24,10 +21,7 @@ const (
 )
 
 const (
-	// maxSide and maxDecoded bound what decoding a picture takes: a small file can
-	// unfold into a very large picture.
-	maxSide      = 12_000
-	maxDecoded   = 100 << 20
+	maxSide      = 12_000 // pixels, as it is sent
 	jpegQuality  = 88
 	smallQuality = 82
 )
@@ -42,42 +36,20 @@ var (
 // drawn is what is kept of a picture, as JPEG.
 type drawn struct{ large, small []byte }
 
-// pictureFormat is a format that pictures may come in. The question marks of its magic
-// stand for any byte.
-type pictureFormat struct {
-	magic  string
-	config func(io.Reader) (image.Config, error)
-	decode func(io.Reader) (image.Image, error)
-}
-
-// pictureFormats lists them. Each is named here, so that nothing a library registers is read.
-var pictureFormats = []pictureFormat{
-	{"\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode},
-	{"\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode},
-	{"RIFF????WEBP", webp.DecodeConfig, webp.Decode},
-	{"GIF8?a", gif.DecodeConfig, gif.Decode},
-}
-
-func (f pictureFormat) is(file []byte) bool {
-	if len(file) < len(f.magic) {
-		return false
-	}
-	for i := range len(f.magic) {
-		if f.magic[i] != '?' && f.magic[i] != file[i] {
-			return false
-		}
-	}
-	return true
-}
+// PictureFormats are those that a picture may come in.
+var PictureFormats = []*picture.Format{picture.JPEG, picture.PNG, picture.WebP, picture.GIF}
 
 // draw draws the squares of a file, one file at a time: each may take much memory.
 func (s *Service) draw(ctx context.Context, file []byte) (*drawn, error) {
 	if len(file) > MaxPicture {
 		return nil, errBigFile
 	}
-	format, err := formatOf(file)
+	format, err := picture.Find(file, maxSide, PictureFormats...)
+	if errors.Is(err, picture.ErrLarge) {
+		return nil, errBigPicture
+	}
 	if err != nil {
-		return nil, err
+		return nil, errNotPicture
 	}
 	select {
 	case s.drawing <- struct{}{}:
@@ -85,7 +57,7 @@ func (s *Service) draw(ctx context.Context, file []byte) (*drawn, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	whole, err := format.decode(bytes.NewReader(file))
+	whole, err := format.Decode(file)
 	if err != nil {
 		return nil, errNotPicture
 	}
@@ -96,33 +68,6 @@ func (s *Service) draw(ctx context.Context, file []byte) (*drawn, error) {
 	}
 	out.small, err = encode(crop(square, smallSide), smallQuality)
 	return out, err
-}
-
-// formatOf returns the format of a file that is not too large to be decoded.
-func formatOf(file []byte) (*pictureFormat, error) {
-	for i := range pictureFormats {
-		format := &pictureFormats[i]
-		if !format.is(file) {
-			continue
-		}
-		c, err := format.config(bytes.NewReader(file))
-		if err != nil || c.Width < 1 || c.Height < 1 {
-			return nil, errNotPicture
-		}
-		if c.Width > maxSide || c.Height > maxSide || c.Width*c.Height*depthOf(c.ColorModel) > maxDecoded {
-			return nil, errBigPicture
-		}
-		return format, nil
-	}
-	return nil, errNotPicture
-}
-
-// depthOf is how many bytes a pixel takes at most when it is decoded.
-func depthOf(m color.Model) int {
-	if m == color.RGBA64Model || m == color.NRGBA64Model {
-		return 8
-	}
-	return 4
 }
 
 // crop returns the middle of a picture as a square on white, of side most or less.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"mime"
 	"net/http"
+	"slices"
 
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/picture"
 	"authy/server/session"
 )
 
@@ -20,11 +22,6 @@ func (a *API) pictureRoutes() {
 	op.MaxBodyBytes = account.MaxPicture
 	signedOperation(a, op, "Picture updated successfully", a.setPicture)
 	signed(a, "DELETE "+picturePath, 200, "Picture removed successfully", "Remove my picture", a.removePicture)
-}
-
-// pictureTypes are the media types that a picture is sent with.
-var pictureTypes = map[string]bool{
-	"image/png": true, "image/jpeg": true, "image/webp": true, "image/gif": true,
 }
 
 var (
@@ -41,7 +38,8 @@ func sendsPicture(r *http.Request) bool {
 // checkPicture is checkBody for a picture.
 func checkPicture(r *http.Request) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || !pictureTypes[kind] || r.Header.Get("Content-Encoding") != "" {
+	known := func(f *picture.Format) bool { return f.Type == kind }
+	if err != nil || !slices.ContainsFunc(account.PictureFormats, known) || r.Header.Get("Content-Encoding") != "" {
 		return errPictureType
 	}
 	if r.ContentLength > account.MaxPicture {

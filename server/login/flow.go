@@ -355,7 +355,7 @@ func PageOf(page, flowID string) string {
 	if flowID == "" {
 		return page
 	}
-	return page + "?flow=" + flowID
+	return page + "?flow=" + url.QueryEscape(flowID) // which may be what somebody has typed
 }
 
 // enter gives a browser its session. The same user's session is renewed, so

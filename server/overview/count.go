@@ -19,11 +19,8 @@ const (
 	SecondFactor = "second_factor" // failures alone: what it completes counts by its first
 )
 
-// Methods are the ways in which people sign in, Failings those in which they fail.
-var (
-	Methods  = []string{Password, Passkey, Provider}
-	Failings = []string{Password, Passkey, Provider, SecondFactor}
-)
+// Methods are the ways in which people sign in.
+var Methods = []string{Password, Passkey, Provider}
 
 // What is counted.
 const (
@@ -36,7 +33,7 @@ const (
 type Day struct {
 	Date     string           // YYYY-MM-DD
 	SignIns  map[string]int64 // by one of [Methods]
-	Failures map[string]int64 // by one of [Failings]
+	Failures map[string]int64 // by one of [Methods], or by [SecondFactor]
 	NewUsers int64
 }
 

@@ -50,13 +50,8 @@ func (s *Service) Overview(
 	if len(list) > limit {
 		list, next = list[:limit], list[limit-1].Slug
 	}
-	page = make([]Used, len(list))
-	for i := range list {
-		if err := s.fillUse(ctx, &page[i], &list[i]); err != nil {
-			return nil, "", err
-		}
-	}
-	return page, next, nil
+	page, err = s.used(ctx, list)
+	return page, next, err
 }
 
 // Inspect is [Service.Show] with how the provider is used.
@@ -65,24 +60,36 @@ func (s *Service) Inspect(ctx context.Context, by audit.Actor, orgID, slug strin
 	if err != nil {
 		return nil, err
 	}
-	u := new(Used)
-	return u, s.fillUse(ctx, u, p)
+	one, err := s.used(ctx, []storage.Provider{*p})
+	if err != nil {
+		return nil, err
+	}
+	return &one[0], nil
 }
 
-func (s *Service) fillUse(ctx context.Context, u *Used, p *storage.Provider) (err error) {
-	u.Provider = *p
-	if u.Use, err = s.db.ProviderUse(ctx, p.ID); err != nil {
-		return fmt.Errorf("look up how provider %s is used: %w", p.Slug, err)
+// used adds to providers whose they are, and how they are used.
+func (s *Service) used(ctx context.Context, list []storage.Provider) ([]Used, error) {
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
 	}
-	if p.OrganizationID == "" {
-		return nil
-	}
-	home, err := findOrg(ctx, s.db.Reader, string(p.OrganizationID))
+	uses, err := s.db.ProviderUses(ctx, ids)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("look up how providers are used: %w", err)
 	}
-	u.Organization = home.Name
-	return nil
+	out := make([]Used, len(list))
+	for i, p := range list {
+		out[i] = Used{Provider: p, Use: uses[p.ID]}
+		if p.OrganizationID == "" {
+			continue
+		}
+		home, err := findOrg(ctx, s.db.Reader, string(p.OrganizationID))
+		if err != nil {
+			return nil, err
+		}
+		out[i].Organization = home.Name
+	}
+	return out, nil
 }
 
 // Prepare returns the slug of a provider to be added, which is one that is free unless

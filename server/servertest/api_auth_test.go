@@ -360,7 +360,7 @@ func TestASessionSurvivesARestart(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			database := storagetest.URL(t, engine)
+			database := storagetest.Migrated(t, engine)
 			var token, ended string
 			t.Run("before", func(t *testing.T) {
 				s := servertest.Start(t, servertest.Options{DatabaseURL: database})

@@ -38,7 +38,7 @@ func TestAWrongPasswordTakesTheSameTimeWhoeverItIs(t *testing.T) {
 	}
 	emails := []string{bob, "nobody@example.com", "carol@acme-corp.com", "social@example.com", "eve@acme-corp.com"}
 	took := map[string][]time.Duration{}
-	for range 11 {
+	for range servertest.Often(11, 5) {
 		for _, email := range emails {
 			began := time.Now()
 			caller{t: t, s: s}.call("POST", loginPath, object{"email": email, "password": "a wrong password"}).
@@ -156,7 +156,7 @@ func TestEveryCharacterOfAPasswordCounts(t *testing.T) {
 // LG-14: what is longer than any password is refused before it is hashed.
 func TestALongPasswordIsNotHashed(t *testing.T) {
 	t.Parallel()
-	s := servertest.Start(t, servertest.Options{Empty: true, Configure: func(c *config.Config) { c.Security.BcryptCost = 13 }})
+	s := servertest.Start(t, servertest.Options{Empty: true, Configure: func(c *config.Config) { c.Security.BcryptCost = servertest.Often(13, 10) }})
 	const email = "mallory@example.com"
 	began := time.Now()
 	p := registered(t, s, email)
@@ -194,7 +194,7 @@ func TestALongPasswordIsNotHashed(t *testing.T) {
 // LG-19: one address makes one account, however it is spelled and on which node.
 func TestManyNodesMakeOneAccount(t *testing.T) {
 	t.Parallel()
-	database := storagetest.URL(t, "postgres")
+	database := storagetest.Migrated(t, "postgres")
 	nodes := []*servertest.Server{
 		servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: true}),
 		servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: true}),
@@ -225,7 +225,7 @@ func TestManyNodesMakeOneAccount(t *testing.T) {
 // LG-24: signed out on one node is signed out on all, and no page is kept.
 func TestSigningOutCountsOnEveryNode(t *testing.T) {
 	t.Parallel()
-	database := storagetest.URL(t, "postgres")
+	database := storagetest.Migrated(t, "postgres")
 	one := servertest.Start(t, servertest.Options{DatabaseURL: database})
 	two := servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: true})
 	p, v := logIn(t, one, bob, bobPass), newVisitor(t, one)
@@ -315,7 +315,7 @@ func TestTenThousandSessionsOfOneUser(t *testing.T) {
 	s := servertest.New(t)
 	p, v, user := logIn(t, s, bob, bobPass), newVisitor(t, s), userID(t, s, bob)
 	v.s.SignIn(t, v.browser, bob, bobPass)
-	const many = 10_000
+	many := servertest.Often(10_000, 1000)
 	now := storage.At(time.Now())
 	err := s.DB.Update(t.Context(), func(tx *storage.Tx) (err error) {
 		for i := 0; i < many && err == nil; i++ {
@@ -364,7 +364,7 @@ func TestWhatIsUnderWaySurvivesARestart(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			database := storagetest.URL(t, engine)
+			database := storagetest.Migrated(t, engine)
 			var got tokens
 			var code, verifier, pending, dead string
 			var a *authenticator

@@ -143,7 +143,7 @@ func TestNoSecretIsLoggedRecordedOrKept(t *testing.T) {
 	book := listen(t)
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			secrets := liveThrough(t, s)
 			text := book.String()
 			if !strings.Contains(text, `"path":"/oidc/token"`) || !strings.Contains(text, `"path":"/sign-in"`) {

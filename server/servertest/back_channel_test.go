@@ -293,7 +293,7 @@ func TestAnApplicationHearsOfTheEndOfASessionHoweverItEnds(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine), Configure: loopbackIdle})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine), Configure: loopbackIdle})
 			p, v := newParty(t, s, "party"), newSOAPService(t, s)
 			for way, end := range ways {
 				e := &ending{t: t, s: s, browser: servertest.Browser(t)}
@@ -454,7 +454,7 @@ func TestALogoutSurvivesARestartAndTwoNodesSendItOnce(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			database := storagetest.URL(t, engine)
+			database := storagetest.Migrated(t, engine)
 			one := servertest.Start(t, servertest.Options{DatabaseURL: database, Configure: loopback})
 			p, browser := newParty(t, one, "party"), servertest.Browser(t)
 			sid, _, _ := p.visit(one, browser, bob, bobPass)

@@ -216,7 +216,7 @@ func TestASecretThatWasMadeIsLoggedAndKeptNowhere(t *testing.T) {
 	book := listen(t)
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			all, p := clientsOf(t, s, "acme-corp"), in(t, s, carol)
 			made := p.call("POST", all, described("Wiki"))
 			id := made.text("client", "client_id")

@@ -255,7 +255,7 @@ func TestAMailSurvivesTheServer(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			box, there := servertest.NewOutbox(t), storagetest.URL(t, engine)
+			box, there := servertest.NewOutbox(t), storagetest.Migrated(t, engine)
 			c := config.Defaults()
 			c.DataDir, c.Database.URL = t.TempDir(), config.Secret(there)
 			c.Security.SecretKey = config.Secret(storagetest.Secret)

@@ -81,6 +81,9 @@ func TestNoUndocumentedFieldChangesAnything(t *testing.T) {
 			continue
 		}
 		delete(fields, call)
+		if servertest.Race && len(fields)%4 != 0 {
+			continue
+		}
 		if lenient[call] {
 			overload(t, sc.fresh(t), d, known)
 		} else {

@@ -297,7 +297,7 @@ func TestLeavingFreesFromADemand(t *testing.T) {
 // Two nodes over one database: what one changes binds at the other.
 func TestAPolicyBindsOnEveryNode(t *testing.T) {
 	t.Parallel()
-	url := storagetest.URL(t, "postgres")
+	url := storagetest.Migrated(t, "postgres")
 	one := servertest.Start(t, servertest.Options{DatabaseURL: url})
 	two := servertest.Start(t, servertest.Options{DatabaseURL: url, Empty: true})
 	ask, _ := demand(t, one, "both")

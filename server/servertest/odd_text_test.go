@@ -72,7 +72,7 @@ var absent = storage.NewID()
 
 func newTwin(t *testing.T, engine string) twin {
 	t.Helper()
-	s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+	s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 	makeAdmin(t, s, root)
 	own, err := s.Orgs.BySlug(t.Context(), "tech-startup")
 	if err != nil {
@@ -213,7 +213,7 @@ func (d documentedOperation) told(t *testing.T, text string, raw bool) map[strin
 }
 
 // unlike is what differs between answers that say the same.
-var unlike = regexp.MustCompile(`"(request_id|id|qr_code|[a-z_]+_(id|at))":("[^"]*"|null)`)
+var unlike = regexp.MustCompile(`"(request_id|id|qr_code|challenge|[a-z_]+_(id|at))":("[^"]*"|null)`)
 
 // inside is what no answer may show.
 var inside = []string{"SQLSTATE", "sqlite", "pgx", "panic", ".go:", "huma", "strconv", "json:", "syntax error", "invalid byte"}
@@ -261,14 +261,14 @@ func TestNoTextBreaksAnyOperation(t *testing.T) {
 	twins := [2]twin{newTwin(t, "sqlite"), newTwin(t, "postgres")}
 	tried := 0
 	for _, d := range documentedOperations(t, twins[0].s) {
-		for _, text := range oddBytes {
+		for _, text := range servertest.Some(oddBytes, 1) {
 			tried += d.compare(t, twins, text, true)
 		}
-		for _, text := range append(oddTexts, sqlTexts...) {
+		for _, text := range append(servertest.Some(oddTexts, 1), servertest.Some(sqlTexts, 0)...) {
 			tried += d.compare(t, twins, text, false)
 		}
 	}
-	if tried < 3000 {
+	if tried < 400 || tried < 3000 && !servertest.Race {
 		t.Errorf("only %d requests", tried)
 	}
 	for _, tw := range twins {

@@ -248,7 +248,7 @@ func TestAClientAssertionWorksOnce(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			a := newKeyApp(t, s, "asserts", "ES256")
 			for _, claims := range []map[string]any{a.claims(s), a.claims(s, "jti", "x"), a.claims(s, "jti", "x\u0000\U0001F600")} {
 				form := asserting(nobodysToken, a.sign(t, claims))

@@ -255,7 +255,7 @@ func TestADisabledClientOrOrganizationGetsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			database := storagetest.URL(t, "sqlite")
+			database := storagetest.Migrated(t, "sqlite")
 			s := servertest.Start(t, servertest.Options{DatabaseURL: database})
 			browser := servertest.Browser(t)
 			_, flow := begin(t, s, browser, acmePortal, "v")

@@ -327,7 +327,7 @@ func TestTextThatADatabaseRefusesIsTheSendersFault(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			browser := servertest.Browser(t)
 			s.SignIn(t, browser, bob, bobPass)
 			long := letters(5000)

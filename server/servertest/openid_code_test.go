@@ -201,7 +201,7 @@ func TestACodeCannotBeSpentTwiceAtOnce(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run("CO-13 "+engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			browser := servertest.Browser(t)
 			for range 5 {
 				code, verifier := acmePortal.code(t, s, browser)

@@ -19,7 +19,7 @@ import (
 func TestOffThereIsNoImplicitGrant(t *testing.T) {
 	t.Parallel()
 	bothEngines(t, func(t *testing.T, engine string) {
-		database := storagetest.URL(t, engine)
+		database := storagetest.Migrated(t, engine)
 		on := servertest.Start(t, servertest.Options{DatabaseURL: database, Configure: implicitly})
 		a := oldPage(t, on, "page")
 		a.granted(t, on, servertest.Browser(t), bothTokens)

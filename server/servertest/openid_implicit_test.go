@@ -28,7 +28,7 @@ func implicitEngines(t *testing.T, fn func(t *testing.T, s *servertest.Server)) 
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			fn(t, servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine), Configure: implicitly}))
+			fn(t, servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine), Configure: implicitly}))
 		})
 	}
 }

@@ -31,7 +31,7 @@ func TestAPushedRequestIsAnsweredOnceForItsClient(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			browser := servertest.Browser(t)
 			verifier := oauth2.GenerateVerifier()
 			inner := without(acmePortal.request(verifier), "client_id")

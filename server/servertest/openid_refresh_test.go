@@ -20,7 +20,7 @@ func TestARefreshTokenThatIsReusedEndsItsFamily(t *testing.T) {
 		t.Run("TK-04 "+engine, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.Start(t, servertest.Options{
-				DatabaseURL: storagetest.URL(t, engine),
+				DatabaseURL: storagetest.Migrated(t, engine),
 				Configure:   func(c *config.Config) { c.OpenID.RefreshGrace.Duration = grace },
 			})
 			for _, a := range []app{acmePortal, acmeMobile} {
@@ -52,7 +52,7 @@ func TestTwoHonestTabsRefreshAtOnce(t *testing.T) {
 	for engine, rounds := range map[string]int{"sqlite": 100, "postgres": 100} {
 		t.Run("TK-05 "+engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			got := acmePortal.tokens(t, s, servertest.Browser(t))
 			for round := range rounds {
 				token := got.Refresh
@@ -136,7 +136,7 @@ func TestTokensEndWhenTheirUserDoes(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			id, by := userID(t, s, bob), audit.Shell()
 			// Deletion comes last: it cannot be taken back.
 			for _, c := range []struct {

@@ -332,7 +332,7 @@ func TestAChallengeWorksOnceWhereItWasAskedFor(t *testing.T) {
 // Z-32: the library lets a challenge expire only if it is told to.
 func TestAChallengeOutlivesARestartButNotItsTime(t *testing.T) {
 	t.Parallel()
-	address := storagetest.URL(t, "postgres")
+	address := storagetest.Migrated(t, "postgres")
 	s := servertest.Start(t, servertest.Options{DatabaseURL: address})
 	a := passkeyOf(t, s, bob, bobPass)
 	late, inTime := beginKey(t, s, object{}), beginKey(t, s, object{})

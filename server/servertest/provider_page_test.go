@@ -8,6 +8,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/config"
+	"authy/server/provider"
 	"authy/server/servertest"
 )
 
@@ -112,6 +113,26 @@ func TestAProviderIsAddedTestedChangedAndRemovedByPages(t *testing.T) {
 	want := []string{"provider.create", "provider.delete", "provider.update", "provider.update", "provider.update"}
 	if !slices.Equal(actions, want) {
 		t.Errorf("the audit log has %q, want %q", actions, want)
+	}
+}
+
+// What a provider was set to elsewhere is not lost where the form says nothing of it.
+func TestAFormKeepsWhoPeopleAreAtAProvider(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, servertest.Options{Configure: toStubs})
+	newSAMLStub(t, s, func(o *provider.Options) {
+		o.SubjectAttribute, o.Attributes = "uid", map[string]string{"email": "mail"}
+	})
+	v := adminVisitor(t, s)
+	v.page(v.get(providerPages+"/stub/edit"), 200, `value="uid"`)
+	form := []string{"name", "Renamed", "issuer", "https://idp.example/saml", "domains", "acme-corp.com", "attributes", "email=mail"}
+	v.leads(v.post(providerPages+"/stub/edit", append(form, "subject_attribute", "uid")...), providerPages+"/stub")
+	p, err := s.Providers.Find(t.Context(), "stub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := p.Options; p.Name != "Renamed" || o.SubjectAttribute != "uid" || o.Metadata == "" || o.Attributes["email"] != "mail" {
+		t.Errorf("it is %s, %+v", p.Name, o)
 	}
 }
 

@@ -66,7 +66,7 @@ func newIssuer(t *testing.T) *issuer {
 // withLocalIssuers starts a server that may ask this machine.
 func withLocalIssuers(t *testing.T, engine string, configure ...func(*config.Config)) *servertest.Server {
 	t.Helper()
-	return servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine), Configure: func(c *config.Config) {
+	return servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine), Configure: func(c *config.Config) {
 		c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		for _, fn := range configure {
 			fn(c)

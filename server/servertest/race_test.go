@@ -83,7 +83,7 @@ func roundsOf(t *testing.T) int {
 // raceNodes starts one server on SQLite, and on PostgreSQL two on one database.
 func raceNodes(t *testing.T, engine string) []*servertest.Server {
 	t.Helper()
-	database := storagetest.URL(t, engine)
+	database := storagetest.Migrated(t, engine)
 	first := servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: true})
 	nodes := []*servertest.Server{first}
 	if engine == "postgres" {

@@ -29,7 +29,7 @@ const clientsPath = "/oidc/register"
 func registering(t *testing.T, engine, mode string, more ...func(*config.Config)) *servertest.Server {
 	t.Helper()
 	return servertest.Start(t, servertest.Options{
-		DatabaseURL: storagetest.URL(t, engine),
+		DatabaseURL: storagetest.Migrated(t, engine),
 		Configure: func(c *config.Config) {
 			c.OpenID.Registration = mode
 			c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}

@@ -29,7 +29,7 @@ func mailed(t *testing.T, fn func(t *testing.T, s *servertest.Server, box *serve
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			there := func(c *config.Config) { c.Database.URL = config.Secret(storagetest.URL(t, engine)) }
+			there := func(c *config.Config) { c.Database.URL = config.Secret(storagetest.Migrated(t, engine)) }
 			s, box := servertest.WithMail(t, append([]func(*config.Config){there}, change...)...)
 			fn(t, s, box)
 		})

@@ -153,6 +153,7 @@ func TestWhoDoesNotManageSAMLServicesDoesNotSeeTheirPages(t *testing.T) {
 	s.SignIn(t, p.browser, alice, seedPassword(alice))
 	p.says("another's", p.get("/services/cloud"), 404)
 	p.says("another's is removed", p.post("/services/cloud/remove", url.Values{}), 404)
+	p.says("another's is changed", p.post("/services/cloud/edit", url.Values{"name": {"x"}}), 404)
 	if page := servertest.Get(t, servertest.Browser(t), s.URL+"/admin/saml"); page.Location() == nil || page.Location().Path != "/sign-in" {
 		t.Errorf("who is not signed in: %d to %v", page.Response.StatusCode, page.Location())
 	}

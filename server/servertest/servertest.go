@@ -6,6 +6,7 @@ package servertest
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -39,6 +40,9 @@ type Options struct {
 	Empty bool
 }
 
+// bcryptCost is the least there is.
+const bcryptCost = 4
+
 // New starts an authy with the sample data; it stops when the test ends.
 func New(t testing.TB) *Server {
 	t.Helper()
@@ -52,25 +56,21 @@ func Start(t testing.TB, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := config.Defaults()
-	c.Listen = l.Addr().String()
-	c.PublicURL = "http://" + c.Listen
+	c := configuration(l.Addr().String(), o.DatabaseURL)
 	c.DataDir = t.TempDir()
-	c.Security.SecretKey = config.Secret(storagetest.Secret)
-	c.Security.BcryptCost = 4
-	c.RateLimit.Enabled = false
-	c.Database.URL = config.Secret(o.DatabaseURL)
-	if o.DatabaseURL == "" {
-		c.Database.URL = config.Secret(storagetest.URL(t, "sqlite"))
-	}
 	if o.Configure != nil {
 		o.Configure(c)
+	}
+	seeded := o.Empty
+	if c.Database.URL == "" {
+		empty := o.Empty || c.Security.BcryptCost != bcryptCost // which its passwords are to have
+		c.Database.URL, seeded = config.Secret(database(t, empty)), seeded || !empty
 	}
 	services, err := server.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !o.Empty {
+	if !seeded {
 		if _, err := services.Seed(t.Context(), audit.Shell()); err != nil {
 			t.Fatal(err)
 		}
@@ -78,6 +78,45 @@ func Start(t testing.TB, o Options) *Server {
 	storagetest.LendKeys(t, services.DB)
 	return &Server{Services: services, URL: c.PublicURL, Stop: run(t, services, l)}
 }
+
+// configuration is that of a server which listens at an address.
+func configuration(listen, databaseURL string) *config.Config {
+	c := config.Defaults()
+	c.Listen, c.PublicURL = listen, "http://"+listen
+	c.Security.SecretKey = config.Secret(storagetest.Secret)
+	c.Security.BcryptCost = bcryptCost
+	c.RateLimit.Enabled = false
+	c.Database.URL = config.Secret(databaseURL)
+	return c
+}
+
+// database returns the URL of a fresh SQLite database, with the sample data unless it is to be
+// empty.
+func database(t testing.TB, empty bool) string {
+	t.Helper()
+	if empty {
+		return storagetest.Migrated(t, "sqlite")
+	}
+	sample, err := sampleData()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return storagetest.Copy(t, sample)
+}
+
+// sampleData is the content of a database with the sample data, which is made once in a process:
+// every test begins with a copy of it.
+var sampleData = sync.OnceValues(func() ([]byte, error) {
+	return storagetest.Content(func(url string) error {
+		ctx := context.Background()
+		services, err := server.Open(ctx, configuration("127.0.0.1:1", url))
+		if err != nil {
+			return err
+		}
+		_, err = services.Seed(ctx, audit.Shell())
+		return errors.Join(err, services.Close())
+	})
+})
 
 // run serves until the test ends, or what it returns is called.
 func run(t testing.TB, services *server.Services, l net.Listener) (end func()) {

@@ -456,7 +456,7 @@ func TestSuspensionBitesAtOnce(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.URL(t, engine)})
+			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			p, browser := logIn(t, s, bob, bobPass), servertest.Browser(t)
 			got := acmePortal.tokens(t, s, browser)
 			p.call("GET", mePath, nil).succeeded(200, "User profile retrieved successfully")

@@ -61,8 +61,8 @@ type server struct {
 // shared is the server of this process, started when it is first asked for.
 var shared = sync.OnceValues(startServer)
 
-// postgresURL makes an empty database on the shared server.
-func postgresURL(t testing.TB) string {
+// running is the shared server; without its programs t is skipped.
+func running(t testing.TB) *server {
 	t.Helper()
 	s, err := shared()
 	if errors.Is(err, errNoPrograms) && !required("postgres") {
@@ -71,9 +71,16 @@ func postgresURL(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
-	name := "test_" + strings.ToLower(rand.Text())
-	if err := s.exec(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("create database: %v", err)
+	return s
+}
+
+// postgresURL makes a database on the shared server, as a copy of another.
+func postgresURL(t testing.TB, template string) string {
+	t.Helper()
+	s := running(t)
+	name, err := s.create(t.Context(), template)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := s.exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
@@ -81,6 +88,15 @@ func postgresURL(t testing.TB) string {
 		}
 	})
 	return s.url(name)
+}
+
+// create makes a database that is a copy of another, and returns its name.
+func (s *server) create(ctx context.Context, template string) (string, error) {
+	name := "test_" + strings.ToLower(rand.Text())
+	if err := s.exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
+		return "", fmt.Errorf("create database: %w", err)
+	}
+	return name, nil
 }
 
 // required says whether AUTHY_TEST_REQUIRE, a list with commas, names what must not be skipped.

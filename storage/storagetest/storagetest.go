@@ -1,9 +1,10 @@
-// Package storagetest gives a test a database of its own: empty, migrated, and gone with the test.
-// It knows how to get SQLite files and PostgreSQL databases; but for fill.go, which fills them with
-// a million users, it refuses to know what is in them.
+// Package storagetest gives a test a database of its own: empty, migrated, and gone with the
+// test. It knows how to get SQLite files and PostgreSQL databases; but for fill.go, which
+// fills them with a million users, it refuses to know what is in them.
 //
-// Read this file first ([New], [Each], [URL]), then postgres.go, which runs the one PostgreSQL
-// server that the tests of a package share.
+// Read this file first ([New], [Each], [URL]), then blank.go, which migrates one database
+// and copies it, and postgres.go, which runs the one PostgreSQL server that the tests of a
+// package share.
 package storagetest
 
 import (
@@ -26,7 +27,7 @@ var Engines = []string{"sqlite", "postgres"}
 // New returns an empty, migrated SQLite database, which is closed when the test ends.
 func New(t testing.TB) *storage.DB {
 	t.Helper()
-	return open(t, URL(t, "sqlite"))
+	return open(t, Migrated(t, "sqlite"))
 }
 
 // Memory returns a key-value store that is of this process alone.
@@ -51,7 +52,7 @@ func Each(t *testing.T, fn func(t *testing.T, db *storage.DB)) {
 	for _, engine := range Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			fn(t, open(t, URL(t, engine)))
+			fn(t, open(t, Migrated(t, engine)))
 		})
 	}
 }
@@ -62,14 +63,15 @@ func URL(t testing.TB, engine string) string {
 	t.Helper()
 	switch engine {
 	case "sqlite":
-		path := filepath.Join(t.TempDir(), "authy.db")
-		return (&url.URL{Scheme: "sqlite", Path: path}).String()
+		return sqliteURL(filepath.Join(t.TempDir(), "authy.db"))
 	case "postgres":
-		return postgresURL(t)
+		return postgresURL(t, "template1")
 	}
 	t.Fatalf("there is no engine %q", engine)
 	return ""
 }
+
+func sqliteURL(path string) string { return (&url.URL{Scheme: "sqlite", Path: path}).String() }
 
 // Files are the migrations of authy's schema.
 func Files(t testing.TB) fs.FS {
