@@ -1,6 +1,8 @@
 package browsertest
 
 import (
+	"time"
+
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -36,11 +38,22 @@ func (b *Browser) Barriers() []string {
 // OwnBarriers is [Browser.Barriers] without what axe-core finds, which takes longer.
 func (b *Browser) OwnBarriers() []string {
 	b.t.Helper()
+	b.awaitStyle()
 	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](barriers))
 	if err != nil {
 		b.t.Fatalf("look for barriers: %v", err)
 	}
 	return found
+}
+
+// awaitStyle waits until the page is loaded with what it looks like.
+func (b *Browser) awaitStyle() {
+	b.t.Helper()
+	often := time.NewTicker(20 * time.Millisecond)
+	defer often.Stop()
+	for b.Number("Number(document.readyState === 'complete')") == 0 {
+		<-often.C // the evaluation ends with the browser's patience
+	}
 }
 
 // barriers looks at the page as it is, with all that can be unfolded. Contrast

@@ -104,7 +104,7 @@ func (v tour) links() {
 	v.open("/account/security")
 	v.Click(link, unlink)
 	v.says("Your account at Stub & Co. is linked.")
-	v.Click(unlink, "#notice")
+	v.Click(unlink, "main:not(:has("+unlink+")) #notice")
 	v.says("The account is unlinked.")
 }
 

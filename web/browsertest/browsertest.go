@@ -29,6 +29,7 @@ type Browser struct {
 	ctx context.Context //nolint:containedctx // chromedp keeps the browser in it
 	// authenticator is the one that was plugged in, "" for none.
 	authenticator webauthn.AuthenticatorID
+	scriptless    bool
 	mu            sync.Mutex
 	// complaints are what the console said: errors, and blocked content.
 	complaints []string
