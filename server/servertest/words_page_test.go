@@ -21,7 +21,7 @@ func TestWhatRulesSayIsInTheLanguageOfThePage(t *testing.T) {
 			"</code>: Die redirect_uri ist keine, die die App registriert hat.",
 		},
 		"es": {
-			"perfil legacy", "pasan por la dirección del navegador", "openid.implicit es true: los clientes",
+			"perfil legacy", "pasan por la dirección del navegador", "openid.implicit es true:",
 			"javascript:alert(1): este esquema es peligroso", "Debe ser uno de: server, browser, native.",
 			"</code>: La redirect_uri no es una de las que ha registrado la aplicación.",
 		},

@@ -101,7 +101,7 @@ func administer(t *testing.T, prepare func(v tour), after func(v tour)) {
 	t.Helper()
 	s, organization := furnished(t)
 	for name, part := range map[string]func(v tour){
-		"people": tour.people, "apps": tour.apps, "server": tour.server,
+		"people": tour.people, "apps": tour.clients, "server": tour.server,
 		"organizations": func(v tour) { v.organizations(organization) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func (v tour) organizations(organization string) {
 	v.says("acme-corp")
 }
 
-func (v tour) apps() {
+func (v tour) clients() {
 	v.via("/admin/clients?q=shop", "tbody th a", "#rotate")
 	v.says("/.well-known/openid-configuration")
 	v.Click("#rotate", "#make-secret")
