@@ -258,7 +258,7 @@ func TestAMailSurvivesTheServer(t *testing.T) {
 			box, there := servertest.NewOutbox(t), storagetest.Migrated(t, engine)
 			c := config.Defaults()
 			c.DataDir, c.Database.URL = t.TempDir(), config.Secret(there)
-			c.Security.SecretKey = config.Secret(storagetest.Secret)
+			c.Security.SecretKey, c.Security.BcryptCost = config.Secret(storagetest.Secret), 4
 			box.Configure(c)
 			// Nothing runs in this one: it ends between the commit and the sending.
 			services, err := server.Open(t.Context(), c)

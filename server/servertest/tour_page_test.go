@@ -118,7 +118,7 @@ func TestNoAddressBreaksAPage(t *testing.T) {
 				shapes[shape] = true
 				addresses := variants(path)
 				for _, name := range names {
-					for _, odd := range oddParts {
+					for _, odd := range servertest.Some(oddParts, 1) {
 						addresses = append(addresses, path+"?"+name+"="+odd)
 					}
 				}
@@ -130,7 +130,7 @@ func TestNoAddressBreaksAPage(t *testing.T) {
 				}
 			}
 		}
-		if tried < 1000 {
+		if tried < servertest.Often(1000, 200) {
 			t.Errorf("only %d addresses", tried)
 		}
 	})

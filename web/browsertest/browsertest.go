@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a page may take on a loaded machine.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // Browser is a Chromium of its own, without cookies.
 type Browser struct {

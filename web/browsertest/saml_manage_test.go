@@ -22,7 +22,7 @@ func TestASAMLServiceIsAddedInAPageAndSignedInTo(t *testing.T) {
 	v.look("a new SAML service")
 	v.Click("#save", "#problem")
 	v.look("a new SAML service refused")
-	v.Do(chromedp.SendKeys(chromedp.CSS("#field-metadata"), service.document(t)))
+	v.Do(chromedp.SetValue(chromedp.CSS("#field-metadata"), service.document(t)))
 	v.Fill("#field-name", "The <b>Wiki</b>")
 	v.Do(chromedp.SendKeys(chromedp.CSS("#field-attributes"), "mail=email"))
 	v.Click("#save", "#notice")
