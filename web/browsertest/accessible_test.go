@@ -208,7 +208,8 @@ func (v tour) accountPages(secret []byte) {
 	v.Click("main details summary", "#api-token-name")
 	v.Fill("#api-token-name", "Backup")
 	v.Do(chromedp.Click(chromedp.CSS("#api-token-scope-0")))
-	v.Click("form[action='/account/tokens'] button", "#prove") // the second factor is younger than the session
+	// The second factor is younger than the session.
+	v.Click("form[action='/account/tokens'] button", "#prove")
 	v.Fill("#code", servertest.TOTP(secret, time.Now()))
 	v.Click("#prove", "#made")
 	v.look("a token that was made")
