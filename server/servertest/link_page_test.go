@@ -113,7 +113,7 @@ func TestAnInvitationIsMailedAndAnswered(t *testing.T) {
 		token := invite()
 		v := newVisitor(t, s)
 		address := "/invitations?token=" + token
-		v.page(v.page(v.get(address), 200, "Acme Corporation"), 200, "ask whoever runs it")
+		v.page(v.page(v.get(address), 200, "Acme Corporation"), 200, "create one with this address first")
 		v.leads(v.post("/invitations", "token", token, "answer", "accept"), "/sign-in")
 		v.page(v.get("/invitations?token=x"), 404, "has been answered or revoked")
 		s.SignIn(t, v.browser, bob, bobPass)
