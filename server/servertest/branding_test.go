@@ -3,12 +3,15 @@ package servertest_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"image"
 	"image/png"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"authy/server/config"
 	"authy/server/servertest"
@@ -187,6 +190,21 @@ func TestTheServerFindsItselfAtItsPublicURL(t *testing.T) {
 	for path, want := range map[string]int{"/api/health/self": 400, "/api/health/self?challenge=x": 404} {
 		if r := raw(t, http.MethodGet, s.URL+path, "", nil); r.status != want || strings.Contains(r.body, "proof") {
 			t.Errorf("%s answers %d %s", path, r.status, r.body)
+		}
+	}
+}
+
+// Only a node of the server can make a challenge; the answer to one proves that it is the server's.
+func TestTheServerAnswersItsOwnChallenge(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	mark := func(purpose, text string) string { return hex.EncodeToString(s.DB.MAC("public URL "+purpose, text)) }
+	for age, want := range map[time.Duration]int{0: 200, 10 * time.Minute: 404} {
+		text := strconv.FormatInt(time.Now().Add(-age).UnixMilli(), 36) + ".random"
+		challenge := text + "." + mark("asked", text)
+		o := caller{t: t, s: s}.call("GET", "/api/health/self?challenge="+challenge, nil)
+		if o.Code != want || want == 200 && o.text("proof") != mark("answered", challenge) {
+			t.Errorf("a challenge of %s ago is answered %s", age, o.Raw)
 		}
 	}
 }
