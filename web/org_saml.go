@@ -13,7 +13,7 @@ func (wb *Web) registerOrgSAML(handle func(method, path string, h http.Handler))
 	wb.registerSAMLServices("/organizations/:id/saml", handle, func(h samlHandler) handler {
 		return wb.manager(func(w http.ResponseWriter, r *http.Request, id *session.Identity, o *org.View) error {
 			return h(w, r, samlScope{
-				id: id, orgID: o.Organization.ID, root: "/organizations/" + o.Organization.ID + "/saml",
+				id: id, orgID: o.Organization.ID, orgSlug: o.Organization.Slug, root: "/organizations/" + o.Organization.ID + "/saml",
 				show: func(status int, name, title string, data any) {
 					wb.orgPage(w, r, status, o, "org_"+name, title, data)
 				},

@@ -37,7 +37,7 @@ type samlPreset struct {
 // Line is the command that does the same.
 func (p samlFormPage) Line() cliPart {
 	if p.Adds {
-		return cliWith([]string{"authy saml sp add --metadata URL"}, [][2]string{{"--preset", p.Preset}})
+		return cliWith([]string{"authy saml sp add --metadata URL"}, [][2]string{{"--org", p.Org}, {"--preset", p.Preset}})
 	}
 	return cliOf("authy saml sp update", p.Slug, "--name NAME")
 }

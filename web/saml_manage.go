@@ -22,10 +22,11 @@ const samlPerPage = 50
 // samlScope is whose SAML services a page is about: the server's, or those of an
 // organization.
 type samlScope struct {
-	id    *session.Identity
-	orgID string // "" for the server
-	root  string // the path of the list
-	show  func(status int, name, title string, data any)
+	id      *session.Identity
+	orgID   string // "" for the server
+	orgSlug string // as well
+	root    string // the path of the list
+	show    func(status int, name, title string, data any)
 }
 
 // samlHandler is a handler of a page about SAML services.
@@ -54,10 +55,10 @@ func (wb *Web) registerSAMLServices(
 // samlPart is what every page about SAML services has.
 type samlPart struct {
 	Root string
-	Org  bool // it is about those of an organization, whose managers have no shell
+	Org  string // the slug of the organization whose they are, "" for the server
 }
 
-func (sc samlScope) part() samlPart { return samlPart{sc.root, sc.orgID != ""} }
+func (sc samlScope) part() samlPart { return samlPart{sc.root, sc.orgSlug} }
 
 // samlListPage is the data of pages "admin_saml" and "org_saml".
 type samlListPage struct {
@@ -66,6 +67,11 @@ type samlListPage struct {
 	Services []samlRow
 	Pager    pagerView
 	Own      samlOwn
+}
+
+// Line is the command that lists the same.
+func (p samlListPage) Line() cliPart {
+	return cliWith([]string{"authy saml sp list"}, [][2]string{{"--org", p.Org}})
 }
 
 // samlRow is a service in the list.
