@@ -92,3 +92,91 @@ func toWhomItIs(by audit.Actor, id string) finding {
 		return tx.Invitation(ctx, id)
 	}
 }
+
+// Accept makes the caller a member by an invitation to their address.
+func (s *Service) Accept(ctx context.Context, by audit.Actor, secret string) (out *Membership, err error) {
+	err = s.answering(ctx, by, func() error {
+		out, err = s.accept(ctx, by, withSecret(secret))
+		return err
+	})
+	return out, err
+}
+
+// finding finds the invitation that is answered.
+type finding func(ctx context.Context, tx *storage.Tx) (*storage.Invitation, error)
+
+func withSecret(secret string) finding {
+	return func(ctx context.Context, tx *storage.Tx) (*storage.Invitation, error) {
+		return tx.InvitationByHash(ctx, storage.Hash(secret))
+	}
+}
+
+func (s *Service) accept(ctx context.Context, by audit.Actor, find finding) (out *Membership, err error) {
+	now := time.Now()
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		i, err := s.mine(ctx, tx, by, now, find)
+		if err != nil {
+			return err
+		}
+		if err := s.use(ctx, tx, by, now, "org.invitation.accept", i); err != nil {
+			return err
+		}
+		j := joining{orgID: i.OrganizationID, userID: by.ID, role: i.Role, invitation: i}
+		if _, err := s.add(ctx, tx, by, now, j); err != nil {
+			return err
+		}
+		o, err := tx.Organization(ctx, i.OrganizationID)
+		if err != nil {
+			return fmt.Errorf("look up organization %s: %w", i.OrganizationID, err)
+		}
+		out = &Membership{Organization: o, Role: i.Role}
+		return nil
+	})
+	return out, err
+}
+
+// Decline uses an invitation to the caller's address up for nothing.
+func (s *Service) Decline(ctx context.Context, by audit.Actor, secret string) error {
+	return s.decline(ctx, by, withSecret(secret))
+}
+
+func (s *Service) decline(ctx context.Context, by audit.Actor, find finding) error {
+	now := time.Now()
+	return s.answering(ctx, by, func() error {
+		return s.db.Update(ctx, func(tx *storage.Tx) error {
+			i, err := s.mine(ctx, tx, by, now, find)
+			if err != nil {
+				return err
+			}
+			return s.use(ctx, tx, by, now, "org.invitation.decline", i)
+		})
+	})
+}
+
+// mine returns the invitation that find finds if the caller can answer it now.
+func (s *Service) mine(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, find finding,
+) (*storage.Invitation, error) {
+	if by.Kind != audit.User {
+		return nil, ErrForbidden
+	}
+	i, err := find(ctx, tx)
+	if err != nil {
+		return nil, lookedUp(err, ErrNoInvitation, "look up an invitation")
+	}
+	user, err := tx.User(ctx, by.ID)
+	if err != nil {
+		return nil, fmt.Errorf("look up user %s: %w", by.ID, err)
+	}
+	o, err := tx.Organization(ctx, i.OrganizationID)
+	if err != nil {
+		return nil, fmt.Errorf("look up organization %s: %w", i.OrganizationID, err)
+	}
+	if user.Email != i.Email || !open(i, now) || !o.IsActive {
+		return nil, ErrNoInvitation
+	}
+	if _, err := inviter(ctx, tx.Reader, i); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
