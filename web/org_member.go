@@ -226,21 +226,32 @@ func (wb *Web) askRemoveMember(w http.ResponseWriter, r *http.Request, id *sessi
 func (wb *Web) confirmRemove(
 	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, o *org.View, problem string,
 ) error {
-	d, err := wb.Orgs.ShowMember(r.Context(), id.Actor(actor(r)), o.Organization.ID, param(r, "user"))
+	page, email, err := wb.memberConfirm(r, id, o, problem)
 	if err != nil {
 		return err
 	}
-	name := nameOr(d.User.FullName, d.User.Email)
-	return wb.showOrgConfirm(w, r, status, o, orgConfirmPage{
-		Crumb: name, CrumbPath: orgPath(o, "members", d.User.ID), Problem: problem,
-		Heading: wb.say(r, "Remove %s?", name),
-		What: []string{
-			wb.say(r, "%s loses access to %s right away.", d.User.Email, o.Organization.Name),
-			wb.say(r, "Their account stays. To come back, they need a new invitation."),
-		},
-		Button: wb.say(r, "Remove from the organization"),
-		CLI:    cliOf("authy org member remove", o.Organization.Slug, d.User.Email),
-	})
+	page.Heading = wb.say(r, "Remove %s?", page.Crumb)
+	page.What = []string{
+		wb.say(r, "%s loses access to %s right away.", email, o.Organization.Name),
+		wb.say(r, "Their account stays. To come back, they need a new invitation."),
+	}
+	page.Button = wb.say(r, "Remove from the organization")
+	page.CLI = cliOf("authy org member remove", o.Organization.Slug, email)
+	return wb.showOrgConfirm(w, r, status, o, page)
+}
+
+// memberConfirm is a page that asks before something happens to the member of the
+// path, and the member's address.
+func (wb *Web) memberConfirm(
+	r *http.Request, id *session.Identity, o *org.View, problem string,
+) (page orgConfirmPage, email string, err error) {
+	d, err := wb.Orgs.ShowMember(r.Context(), id.Actor(actor(r)), o.Organization.ID, param(r, "user"))
+	if err != nil {
+		return orgConfirmPage{}, "", err
+	}
+	return orgConfirmPage{
+		Crumb: nameOr(d.User.FullName, d.User.Email), CrumbPath: orgPath(o, "members", d.User.ID), Problem: problem,
+	}, d.User.Email, nil
 }
 
 // removeMember ends a membership.
@@ -268,24 +279,21 @@ func (wb *Web) askTransfer(w http.ResponseWriter, r *http.Request, id *session.I
 func (wb *Web) confirmTransfer(
 	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, o *org.View, problem string,
 ) error {
-	d, err := wb.Orgs.ShowMember(r.Context(), id.Actor(actor(r)), o.Organization.ID, param(r, "user"))
+	page, email, err := wb.memberConfirm(r, id, o, problem)
 	if err != nil {
 		return err
 	}
-	name := nameOr(d.User.FullName, d.User.Email)
-	return wb.showOrgConfirm(w, r, status, o, orgConfirmPage{
-		Crumb: name, CrumbPath: orgPath(o, "members", d.User.ID), Problem: problem,
-		Heading: wb.say(r, "Make %s the owner?", name),
-		What: []string{
-			wb.say(r, "%s becomes an owner of %s, and you become an admin.", d.User.Email, o.Organization.Name),
-			wb.say(r, "You cannot undo this yourself: only an owner can make you an owner again."),
-		},
-		Typed: o.Organization.Slug, Button: wb.say(r, "Transfer ownership"),
-		CLI: cliLines(
-			cliOf("authy org member role", o.Organization.Slug, d.User.Email, "owner"),
-			cliOf("authy org member role", o.Organization.Slug, id.User.Email, "admin"),
-		),
-	})
+	page.Heading = wb.say(r, "Make %s the owner?", page.Crumb)
+	page.What = []string{
+		wb.say(r, "%s becomes an owner of %s, and you become an admin.", email, o.Organization.Name),
+		wb.say(r, "You cannot undo this yourself: only an owner can make you an owner again."),
+	}
+	page.Typed, page.Button = o.Organization.Slug, wb.say(r, "Transfer ownership")
+	page.CLI = cliLines(
+		cliOf("authy org member role", o.Organization.Slug, email, "owner"),
+		cliOf("authy org member role", o.Organization.Slug, id.User.Email, "admin"),
+	)
+	return wb.showOrgConfirm(w, r, status, o, page)
 }
 
 // transfer makes another member the owner in the reader's place.
