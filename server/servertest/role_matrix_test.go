@@ -308,9 +308,11 @@ func (d deed) try(sc *scene, column int) {
 	}
 }
 
-// volatile are the tables and columns that change by themselves.
+// volatile are the tables and columns that change by themselves: what a job writes
+// when its minute has come, and what is written down of those who were refused.
 var volatile = []string{
 	"events", "event_heads", "keys", "mails", "mfa_compliance", "last_activity_at", "last_used_at", "sweep_at", "sweep_after",
+	"meta", "daily_counts", "incidents", "refusals",
 }
 
 // refusals tries everything that is to change nothing, and sees that it does not.
