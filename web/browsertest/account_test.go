@@ -21,10 +21,10 @@ func newTour(t *testing.T, s *servertest.Server) tour {
 	return tour{Browser: browsertest.New(t), t: t, s: s}
 }
 
-// says wants the page to say something.
+// says wants the page to say something, now or as soon as it has come.
 func (v tour) says(text string) {
 	v.t.Helper()
-	if said := v.Text("main"); !strings.Contains(said, text) {
+	if said, ok := v.Says("main", text); !ok {
 		v.t.Errorf("the page says %q, want %q", said, text)
 	}
 }

@@ -113,6 +113,27 @@ func (b *Browser) Text(selector string) string {
 	return text
 }
 
+// saysPatience is how long a text is waited for on a page that may be on its way.
+const saysPatience = 5 * time.Second
+
+// Says returns the text of the element that selector finds, and whether there is a
+// text in it, which is waited for: what was clicked may lead to a page that looks
+// like the one before.
+func (b *Browser) Says(selector, text string) (said string, ok bool) {
+	b.t.Helper()
+	begun, pause := time.Now(), time.NewTicker(20*time.Millisecond)
+	defer pause.Stop()
+	for ; ; <-pause.C {
+		now, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
+		if err == nil {
+			said = now
+		}
+		if ok = strings.Contains(said, text); ok || time.Since(begun) > saysPatience {
+			return said, ok
+		}
+	}
+}
+
 // Fill types text into the field that selector finds.
 func (b *Browser) Fill(selector, text string) {
 	b.t.Helper()
