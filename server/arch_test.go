@@ -35,7 +35,7 @@ var picture = [][]string{
 	{"server/dpop", "server/registry", "server/provider", "server/self"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/brand", "server/org", "server/session"},
-	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/picture", "server/place", "server/seen"},
+	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/outbound", "server/picture", "server/place", "server/seen"},
 	{"server/fault", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv"},

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -41,6 +42,8 @@ type engine interface {
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
+	// clockAhead is how far the clock of the database is ahead of this machine's.
+	clockAhead(ctx context.Context) (time.Duration, error)
 	close() error
 }
 

@@ -49,6 +49,12 @@ func (c *Config) Prepare() (created []string, err error) {
 	return created, nil
 }
 
+// Unprepared says that there is no secret key yet: [Config.Prepare] would make one.
+func (c *Config) Unprepared() bool {
+	_, err := os.Stat(filepath.Join(c.DataDir, keyFile))
+	return c.Security.SecretKey == "" && errors.Is(err, fs.ErrNotExist)
+}
+
 // SecretBytes returns 32 bytes that stand for the secret key, to derive keys
 // from: the SHA-256 of "authy secret key v1", a zero byte and the text. It
 // panics before the key is set, because anyone could compute what it would

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"authy/server/machine"
 	"authy/server/registry"
 	"authy/storage"
 )
@@ -34,6 +35,8 @@ type Notice struct {
 // What can need attention.
 const (
 	DiskLow         = "disk_low"
+	NetworkDisk     = "network_disk"
+	ClockOff        = "clock_off"
 	ProviderFailing = "provider_failing"
 	MailFailing     = "mail_failing"
 	MailLost        = "mail_lost"
@@ -76,7 +79,7 @@ func (s *Service) attention(ctx context.Context, now time.Time, r *Report) ([]No
 	if r.Room.Total > 0 && r.Room.Free < lowRoom {
 		out = append(out, Notice{Code: DiskLow, Level: Problem, Count: r.Room.Free})
 	}
-	for _, look := range []func(context.Context, time.Time) ([]Notice, error){s.keys, s.certificates, s.lostMail, s.clients} {
+	for _, look := range []func(context.Context, time.Time) ([]Notice, error){s.machine, s.keys, s.certificates, s.lostMail, s.clients} {
 		more, err := look(ctx, now)
 		if err != nil {
 			return nil, fmt.Errorf("look for what needs attention: %w", err)
@@ -138,6 +141,16 @@ func queues(r *Report) (out []Notice) {
 		}
 	}
 	return out
+}
+
+// machine is what is wrong with what the server stands on.
+func (s *Service) machine(ctx context.Context, now time.Time) (out []Notice, err error) {
+	found, err := machine.Look(ctx, s.db, now)
+	codes := map[string]string{machine.ClockOff: ClockOff, machine.NetworkDisk: NetworkDisk}
+	for _, t := range found {
+		out = append(out, Notice{Code: codes[t.Name], Level: Problem})
+	}
+	return out, err
 }
 
 // keys announces that a key is to sign, and that one has signed for very long.

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"authy/server/audit"
+	"authy/server/config"
+	"authy/server/machine"
+	"authy/server/self"
+	"authy/storage"
+)
+
+// Examine looks at a set-up, beside a running server or without one, and returns
+// what is wrong with it; nothing is what a sound one has. It changes nothing.
+func Examine(ctx context.Context, c *config.Config, report *config.Report) (found []self.Finding) {
+	wrong := func(name, format string, args ...any) {
+		found = append(found, self.Finding{Name: name, Text: "%s", Args: []string{fmt.Sprintf(format, args...)}})
+	}
+	for _, text := range report.Warnings() {
+		wrong("configuration", "%s", text)
+	}
+	db, err := OpenDB(ctx, c)
+	if err != nil {
+		wrong("database", "%v", err)
+		return found
+	}
+	defer db.Close() //nolint:errcheck // nothing was written
+	if err := current(ctx, db); err != nil {
+		wrong("database", "%v", err)
+		return found
+	}
+	s, err := build(ctx, c, db)
+	if err != nil {
+		wrong("store", "%v", err)
+		return found
+	}
+	defer s.closeStores() //nolint:errcheck // nothing was written
+	return append(found, s.examine(ctx)...)
+}
+
+// current says why the schema is not that of this build.
+func current(ctx context.Context, db *storage.DB) error {
+	steps, err := db.Migrations(ctx, Migrations())
+	if err != nil {
+		return err
+	}
+	waiting := 0
+	for _, step := range steps {
+		switch {
+		case !step.Known:
+			return fmt.Errorf("the database has migration %s, which this authy does not know: "+
+				"it was last used by a newer version; install that one", step.Name)
+		case step.AppliedAt.IsZero():
+			waiting++
+		}
+	}
+	if waiting > 0 {
+		return fmt.Errorf("%d of %d steps of the schema wait: 'authy serve' applies them when it starts, "+
+			"'authy migrate' applies them now", waiting, len(steps))
+	}
+	return nil
+}
+
+// examine looks at what a server has opened.
+func (s *Services) examine(ctx context.Context) (found []self.Finding) {
+	wrong := func(name, text string) {
+		found = append(found, self.Finding{Name: name, Text: "%s", Args: []string{text}})
+	}
+	troubles, err := machine.Look(ctx, s.DB, time.Now())
+	for _, t := range troubles {
+		wrong(t.Name, t.Text)
+	}
+	if err != nil {
+		wrong("database", err.Error())
+	}
+	if err := s.Store.Ping(ctx); err != nil {
+		wrong("store", err.Error())
+	}
+	address, err := s.Self.CheckAddress(ctx, audit.Shell())
+	if err != nil {
+		wrong("address", err.Error())
+		return found
+	}
+	for _, f := range address.Findings {
+		if !f.OK {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+const (
+	// addressPause is how long a server runs before it looks for itself at its public
+	// URL, addressPatience how long it then lets the proxy take to start.
+	addressPause    = 2 * time.Second
+	addressPatience = time.Minute
+)
+
+// warn logs what is wrong with the machine, and with the way to the server once it
+// has begun to answer; a proxy may start later, and is looked for once more.
+func (s *Services) warn(ctx context.Context) {
+	found, err := machine.Look(ctx, s.DB, time.Now())
+	if err != nil && ctx.Err() == nil {
+		slog.WarnContext(ctx, "the machine could not be looked at", "err", err)
+	}
+	for _, t := range found {
+		slog.WarnContext(ctx, "something is wrong with this machine", "check", t.Name, "warning", t.Text)
+	}
+	for i, pause := range []time.Duration{addressPause, addressPatience} {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		address, err := s.Self.CheckAddress(ctx, audit.Shell())
+		switch {
+		case err != nil:
+			return
+		case address.OK && i > 0:
+			slog.InfoContext(ctx, "the public URL leads here now", "url", address.URL)
+		case address.OK:
+			return
+		default:
+			logAddress(ctx, address)
+		}
+	}
+}
+
+func logAddress(ctx context.Context, address *self.Address) {
+	for _, f := range address.Findings {
+		if !f.OK {
+			slog.WarnContext(ctx, "the public URL does not lead here as it should; 'authy doctor' looks again",
+				"url", address.URL, "check", f.Name, "warning", f.String())
+		}
+	}
+}
+
+// ErrUnsound is the answer to who asked whether a set-up is sound.
+var ErrUnsound = errors.New("something is wrong with this set-up")
