@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"authy/server/config"
@@ -103,8 +105,10 @@ func TestGuessingAPasswordEnds(t *testing.T) {
 				return n
 			}
 			o.failed(401, "AUTHENTICATION_ERROR", "Invalid email or password")
-			if want := fmt.Sprintf(`"sign-in-account";r=%d;t=90`, 9-i); o.Header.Get("RateLimit") != want {
-				t.Errorf("guess %d: RateLimit %s, want %s", i, o.Header.Get("RateLimit"), want)
+			// On a slow machine seconds go by between the guesses.
+			if left, want := o.Header.Get("RateLimit"), fmt.Sprintf(`"sign-in-account";r=%d;t=`, 9-i); !strings.HasPrefix(left, want) ||
+				!slices.Contains([]string{"90", "89", "88", "87", "86", "85"}, strings.TrimPrefix(left, want)) {
+				t.Errorf("guess %d: RateLimit %s, want %s90", i, left, want)
 			}
 			n++
 		}
