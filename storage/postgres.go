@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"authy/storage/kv"
 )
 
 const (
@@ -52,6 +54,7 @@ type postgresEngine struct {
 	bun    *bun.DB
 	cache  *cache
 	seals  secret
+	holds  kv.Store
 	node   string
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -74,7 +77,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e := &postgresEngine{
 		pool: pool, config: config, bun: bun.NewDB(pool, pgdialect.New()), cache: hot,
-		seals: newSecret(o.Secret), node: rand.Text(), cancel: cancel,
+		seals: newSecret(o.Secret), holds: kv.OnPostgres(pool, translate), node: rand.Text(), cancel: cancel,
 	}
 	e.done.Go(func() { e.listen(listening) })
 	return newDB(e, e.bun, pgConn{pool}, hot, o.Secret), nil
@@ -245,6 +248,8 @@ func (e *postgresEngine) alone(ctx context.Context, fn func() error) error {
 	return errors.Join(err, unlock, held.Close())
 }
 
+func (e *postgresEngine) shared() kv.Store { return e.holds }
+
 func (e *postgresEngine) ping(ctx context.Context) error { return e.pool.PingContext(ctx) }
 
 func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
@@ -255,7 +260,7 @@ func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
 func (e *postgresEngine) close() error {
 	e.cancel()
 	e.done.Wait()
-	return e.pool.Close()
+	return errors.Join(e.holds.Close(), e.pool.Close())
 }
 
 // pgRunner is what *sql.DB and *sql.Tx share.
