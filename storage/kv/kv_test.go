@@ -160,18 +160,18 @@ func whatIsRefusedIsNotCounted(t *testing.T, s Store) {
 }
 
 func aBudgetFillsAgain(t *testing.T, s Store) {
-	rate := Rate{Burst: 3, Every: 40 * time.Millisecond}
+	rate := Rate{Burst: 3, Every: 200 * time.Millisecond}
 	for range 3 {
 		mustSpend(t, s, t.Name(), rate, 1)
 	}
 	if b := mustSpend(t, s, t.Name(), rate, 1); b.OK {
 		t.Errorf("a fourth at once: %+v", b)
 	}
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(210 * time.Millisecond)
 	if b := mustSpend(t, s, t.Name(), rate, 1); !b.OK {
 		t.Errorf("one more after its time: %+v", b)
 	}
-	time.Sleep(140 * time.Millisecond)
+	time.Sleep(620 * time.Millisecond)
 	wantGone(t, s, t.Name())
 	if b := mustSpend(t, s, t.Name(), rate, 1); !b.OK || b.Left != 2 {
 		t.Errorf("after all of the time: %+v, want 2 left", b)
