@@ -20,7 +20,8 @@ func serveHealth(w http.ResponseWriter, r *http.Request) {
 		map[string]string{"status": "healthy", "service": "authy2-backend"})
 }
 
-// readiness says whether requests can be served, part by part.
+// readiness says whether requests can be served, part by part. Without the store
+// they can: were that a reason to take a node out, it would be one to take them all.
 type readiness struct {
 	services *Services
 	draining atomic.Bool
@@ -34,11 +35,17 @@ func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"database": h.services.DB.Ping, "store": h.services.Store.Ping, "keys": h.services.Keys.Ready,
 	} {
 		parts[name] = "ok"
-		if err := check(ctx); err != nil {
+		err := check(ctx)
+		switch {
+		case err == nil:
+			continue
+		case name != "store":
 			slog.WarnContext(ctx, "not ready", "part", name, "err", err)
-			parts[name] = "failing"
 			status, message = http.StatusServiceUnavailable, "Not ready: "+name+" is failing; the log says why"
+		case status == http.StatusOK:
+			message = "Ready, but the store is failing: attempts are counted without it; the log says why"
 		}
+		parts[name] = "failing"
 	}
 	if h.draining.Load() {
 		parts["server"] = "stopping"

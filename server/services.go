@@ -37,7 +37,7 @@ import (
 type Services struct {
 	Config   *config.Config
 	DB       *storage.DB
-	Store    kv.Store // the fast copy: counters, for now
+	Store    kv.Store // counts for all nodes
 	Accounts *account.Service
 	Orgs     *org.Service
 	Sessions *session.Service
@@ -66,7 +66,8 @@ type Services struct {
 	// Self is what the server tells its administrators of itself.
 	Self *self.Service
 
-	local kv.Store
+	kept  kv.Store // what all nodes share and cannot do without
+	local kv.Store // of this process
 }
 
 // Open opens the stores that c names and builds the services over them. The
@@ -105,13 +106,17 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	if err != nil {
 		return nil, fmt.Errorf("open the store in this process: %w", err)
 	}
-	shared := local
+	kept := db.Shared()
+	if kept == nil {
+		kept = local
+	}
+	counts := kept
 	if url := c.Redis.URL.Reveal(); url != "" {
-		if shared, err = kv.Open(ctx, url); err != nil {
+		if counts, err = kv.Open(ctx, url); err != nil {
 			return nil, errors.Join(err, local.Close())
 		}
 	}
-	s := &Services{Config: c, DB: db, Store: shared, local: local, Places: place.New(c.GeoIP.File)}
+	s := &Services{Config: c, DB: db, Store: counts, kept: kept, local: local, Places: place.New(c.GeoIP.File)}
 	if s.Mail, err = mail.New(db, c.PublicURL, c.Mail); err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
@@ -119,8 +124,8 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
 	s.Orgs = org.New(db)
 	s.Accounts.Mail, s.Orgs.Mail = s.Mail, s.Mail
-	s.Accounts.PublicURL, s.Accounts.Limits = c.PublicURL, s.limits(s.Store)
-	s.Orgs.Limits = s.limits(s.Store)
+	s.Accounts.PublicURL, s.Accounts.Limits = c.PublicURL, s.limits()
+	s.Orgs.Limits = s.limits()
 	if s.Mail.Enabled() {
 		s.Orgs.Mailer = s.remind
 	}
@@ -135,18 +140,18 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Keys.Schedule(c.Keys.RotateEvery.Duration, c.Keys.PublishFor.Duration)
 	s.Clients.Outbound, s.Clients.Implicit = s.Outbound, c.OpenID.Implicit
 	s.Clients.Dynamic = registry.DynamicPolicy{
-		Mode: c.OpenID.Registration, Profile: c.OpenID.RegistrationProfile, Limits: s.limits(s.Store),
+		Mode: c.OpenID.Registration, Profile: c.OpenID.RegistrationProfile, Limits: s.limits(),
 	}
 	if err := s.buildOpenID(); err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.buildPeers()
 	s.Brand = brand.New(db)
-	s.Self = self.New(self.Config{DB: db, Config: c, Mail: s.Mail, Limits: s.limits(s.Store)})
+	s.Self = self.New(self.Config{DB: db, Config: c, Mail: s.Mail, Limits: s.limits()})
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Logouts.TellService = s.SAMLIDP.TellLogout
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
-		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(s.Store),
+		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(),
 		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP,
 		Party:     account.RelyingPartyOf(c.PublicURL),
 		Providers: s.Providers, Protocols: s.protocols(), PublicURL: c.PublicURL,
@@ -161,10 +166,7 @@ func (s *Services) buildOpenID() (err error) {
 	s.OpenID, err = openid.New(s.DB, s.Keys, s.Clients, openid.Config{
 		Issuer: c.PublicURL, CodeLifetime: c.OpenID.CodeLifetime.Duration,
 		RefreshGrace: c.OpenID.RefreshGrace.Duration, MaxGrantLifetime: c.OpenID.MaxGrantLifetime.Duration,
-		Shared: s.Store, Local: s.local,
-		// Each node counts for itself: asking another machine would cost more
-		// than the rest of a token call.
-		Limits: s.limits(s.local), Outbound: s.Outbound,
+		Used: s.kept, Limits: s.limits(), Outbound: s.Outbound,
 	})
 	return err
 }
@@ -182,7 +184,7 @@ func (s *Services) buildPeers() {
 	s.Providers.PublicURL, s.Providers.Outbound = url, s.Outbound
 	s.Providers.Keys, s.Providers.KeysURL = s.Keys, url+openid.JWKSPath
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
-	s.SAMLSP.Outbound, s.SAMLSP.Limits = s.Outbound, s.limits(s.Store)
+	s.SAMLSP.Outbound, s.SAMLSP.Limits = s.Outbound, s.limits()
 	s.Providers.FetchSAML = s.SAMLSP.Fetch
 }
 
@@ -213,16 +215,17 @@ func (s *Services) remind(ctx context.Context, tx *storage.Tx, r org.Reminder) e
 	})
 }
 
-// limits counts in shared while it can be reached.
-func (s *Services) limits(shared kv.Store) *limit.Limits {
+// limits counts for all nodes.
+func (s *Services) limits() *limit.Limits {
 	if !s.Config.RateLimit.Enabled {
 		return nil
 	}
-	return limit.New(shared, s.local)
+	return limit.New(s.Store, s.kept, s.local)
 }
 
+// closeStores closes the stores but for the one that is closed with the database.
 func (s *Services) closeStores() error {
-	if s.Store == s.local {
+	if s.Store == s.kept {
 		return s.local.Close()
 	}
 	return errors.Join(s.Store.Close(), s.local.Close())

@@ -93,7 +93,8 @@ func isCut(err error) bool {
 		return e.Code == "57P01" || e.Code == "57P02" // admin_shutdown, crash_shutdown
 	}
 	_, network := errors.AsType[*net.OpError](err)
-	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		pgconn.SafeToRetry(err) // which says that the connection was closed before
 }
 
 // isBusy says whether another process holds SQLite's lock.

@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
+
+	"authy/storage/kv"
 )
 
 const (
@@ -39,19 +41,24 @@ const (
 	chainLock = 0x6175646974 // "audit"
 	// updateTimeout ends a transaction that hangs, with its connection.
 	updateTimeout = 30 * time.Second
-	// newsPatience is how long the listener waits for news, and for a sign of
-	// life when there is none.
-	newsPatience = 2 * time.Second
+	// newsPatience is how long the listener waits for news before it asks for a
+	// sign of life, and alivePatience how long it waits for that: until then an
+	// old record may be served.
+	newsPatience, alivePatience = 500 * time.Millisecond, time.Second
+	// listenAgain is how long after a failure it tries to listen again.
+	listenAgain = 200 * time.Millisecond
 )
 
 // postgresEngine is PostgreSQL: a pool, and one connection that listens for
 // what other nodes change.
 type postgresEngine struct {
 	pool   *sql.DB
-	config *pgx.ConnConfig
+	config *pgx.ConnConfig // of the listener
+	lines  *lines
 	bun    *bun.DB
 	cache  *cache
 	seals  secret
+	holds  kv.Store
 	node   string
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -62,6 +69,16 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.New("open database: the postgres:// URL cannot be read") // the cause holds the password
 	}
+	config.DialFunc = keepAlive
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = dialTime
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "authy"
+	}
+	listener := config.Copy()
+	listener.RuntimeParams["application_name"] += " news"
+	lines := newLines(config)
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(8)
@@ -73,8 +90,8 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	hot.suspend()
 	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e := &postgresEngine{
-		pool: pool, config: config, bun: bun.NewDB(pool, pgdialect.New()), cache: hot,
-		seals: newSecret(o.Secret), node: rand.Text(), cancel: cancel,
+		pool: pool, config: listener, lines: lines, bun: bun.NewDB(pool, pgdialect.New()), cache: hot,
+		seals: newSecret(o.Secret), holds: kv.OnPostgres(pool, translate), node: rand.Text(), cancel: cancel,
 	}
 	e.done.Go(func() { e.listen(listening) })
 	return newDB(e, e.bun, pgConn{pool}, hot, o.Secret), nil
@@ -170,32 +187,54 @@ func (e *postgresEngine) announce(ctx context.Context, sqlTx *sql.Tx, changed []
 }
 
 // listen drops what other nodes change. While it cannot hear them nothing is
-// cached, so that an old record is never served.
+// cached, so that an old record is never served; and when it cannot even connect,
+// nobody waits for PostgreSQL until it can.
 func (e *postgresEngine) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := e.hear(ctx)
-		e.cache.suspend()
-		if ctx.Err() != nil {
-			return
+		conn, err := e.call(ctx)
+		if err == nil {
+			e.lines.answer()
+			e.cache.resume()
+			err = e.hear(ctx, conn)
+			e.cache.suspend()
+			if ctx.Err() == nil {
+				slog.WarnContext(ctx, "database news lost, reading every record anew until it is back", "err", err)
+			}
+		} else if ctx.Err() == nil && !e.lines.isDown() {
+			slog.ErrorContext(ctx, "database does not answer, refusing what needs it until it does", "err", err)
+			e.lines.hangUp()
 		}
-		slog.WarnContext(ctx, "database news lost, reading every record anew until it is back", "err", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Second):
+		case <-time.After(listenAgain):
 		}
 	}
 }
 
-func (e *postgresEngine) hear(ctx context.Context) error {
+// call makes the connection that listens.
+func (e *postgresEngine) call(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.config.ConnectTimeout)
+	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the connection is given up either way
 	if _, err := conn.Exec(ctx, "LISTEN "+changeChannel); err != nil {
-		return err
+		return nil, errors.Join(err, hangUp(ctx, conn))
 	}
-	e.cache.resume()
+	return conn, nil
+}
+
+// hangUp ends a connection, and waits little for its other end.
+func hangUp(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listenAgain)
+	defer cancel()
+	return conn.Close(ctx)
+}
+
+// hear drops what is told on a connection until that is lost.
+func (e *postgresEngine) hear(ctx context.Context, conn *pgx.Conn) error {
+	defer hangUp(ctx, conn) //nolint:errcheck // the connection is given up either way
 	for {
 		news, err := waitForNews(ctx, conn)
 		if err != nil {
@@ -225,7 +264,7 @@ func waitForNews(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, err
 	if err == nil || !pgconn.Timeout(err) || ctx.Err() != nil {
 		return news, err
 	}
-	alive, cancel := context.WithTimeout(ctx, newsPatience)
+	alive, cancel := context.WithTimeout(ctx, alivePatience)
 	defer cancel()
 	return nil, conn.Ping(alive)
 }
@@ -245,6 +284,8 @@ func (e *postgresEngine) alone(ctx context.Context, fn func() error) error {
 	return errors.Join(err, unlock, held.Close())
 }
 
+func (e *postgresEngine) shared() kv.Store { return e.holds }
+
 func (e *postgresEngine) ping(ctx context.Context) error { return e.pool.PingContext(ctx) }
 
 func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
@@ -255,7 +296,7 @@ func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
 func (e *postgresEngine) close() error {
 	e.cancel()
 	e.done.Wait()
-	return e.pool.Close()
+	return errors.Join(e.holds.Close(), e.pool.Close())
 }
 
 // pgRunner is what *sql.DB and *sql.Tx share.

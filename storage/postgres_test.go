@@ -15,7 +15,7 @@ import (
 func killListeners(t *testing.T, db *storage.DB) {
 	t.Helper()
 	killed := texts(t, db, `SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_stat_activity
-		WHERE datname = current_database() AND query LIKE 'LISTEN %'`)
+		WHERE datname = current_database() AND application_name = 'authy news'`)
 	if len(killed) == 0 {
 		t.Fatal("nobody listens")
 	}

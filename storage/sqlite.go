@@ -15,6 +15,8 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	_ "modernc.org/sqlite" // the "sqlite" driver
+
+	"authy/storage/kv"
 )
 
 // readers is how many connections read at once beside the one writer.
@@ -145,6 +147,9 @@ func (e *sqliteEngine) chain(ctx context.Context, fn func(*Tx) error) error {
 // alone just runs fn: there is one writer, and a transaction of it shuts out
 // other processes.
 func (e *sqliteEngine) alone(_ context.Context, fn func() error) error { return fn() }
+
+// shared is nil: a file has one server, which keeps that in its memory.
+func (e *sqliteEngine) shared() kv.Store { return nil }
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
 	if err := e.writer.broken(); err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"authy/storage/kv"
 )
 
 // Options say which database to open.
@@ -39,6 +41,8 @@ type engine interface {
 	chain(ctx context.Context, fn func(*Tx) error) error
 	// alone runs fn while no other process runs one.
 	alone(ctx context.Context, fn func() error) error
+	// shared is what all nodes keep for a while, nil where there is one node.
+	shared() kv.Store
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
@@ -133,6 +137,10 @@ func (db *DB) Chain(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	return db.engine.chain(context.WithoutCancel(ctx), fn)
 }
+
+// Shared is the key-value store of all nodes that share the database; nil on
+// SQLite, which has one. It is closed with the database.
+func (db *DB) Shared() kv.Store { return db.engine.shared() }
 
 // Ping says whether the database answers and can be written to.
 func (db *DB) Ping(ctx context.Context) error {

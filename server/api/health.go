@@ -13,8 +13,8 @@ func (a *API) describeHealth() {
 		{
 			OperationID: "ready", Path: "/api/ready", Summary: "Whether requests can be served",
 			Responses: map[string]*huma.Response{
-				"200": {Description: "They can."},
-				"503": {Description: "They cannot: data says which of database, store and keys is failing."},
+				"200": {Description: "They can. Where data says that the store is failing, attempts are counted without it."},
+				"503": {Description: "They cannot: data says whether database or keys are failing."},
 			},
 		},
 		{

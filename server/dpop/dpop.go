@@ -48,11 +48,9 @@ type Verifier struct {
 	replays replays
 }
 
-// New returns a verifier that remembers in shared what was used, which is of all nodes,
-// and in local, which is of this process, while that is away.
-func New(db *storage.DB, shared, local kv.Store) *Verifier {
-	return &Verifier{db, replays{shared, local, time.Now()}}
-}
+// New returns a verifier that remembers in a store what was used: one that all nodes
+// share, and without which the server does not go on.
+func New(db *storage.DB, used kv.Store) *Verifier { return &Verifier{db, replays{used}} }
 
 // Request is what a proof must be for.
 type Request struct {
@@ -91,8 +89,9 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, of Request) (thumb
 	if err != nil {
 		return "", &Refusal{InvalidProof, err.Error()}
 	}
-	if !v.isFresh(shown, of.Nonce, time.Now()) {
-		return "", &Refusal{NeedsNonce, "make a new DPoP proof, with the nonce of the header DPoP-Nonce"}
+	made, fresh := v.made(shown, of.Nonce, time.Now())
+	if !fresh {
+		return "", errStale
 	}
 	// Longer than either of a nonce and a time that is ahead can be used.
 	first, err := v.replays.first(ctx, shown.key, shown.ID, nonceLife+2*proofWindow)
@@ -101,16 +100,21 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, of Request) (thumb
 		return "", err
 	case !first:
 		return "", &Refusal{InvalidProof, "the DPoP proof was used before"}
+	case v.replays.forgot(made):
+		return "", errStale
 	}
 	return shown.key, nil
 }
 
-// isFresh says whether a proof was made just now: by a nonce of ours or, where none
-// is needed, by its own time (RFC 9449, section 4.3, checks 10 and 11).
-func (v *Verifier) isFresh(shown *proof, nonce bool, now time.Time) bool {
+var errStale = &Refusal{NeedsNonce, "make a new DPoP proof, with the nonce of the header DPoP-Nonce"}
+
+// made returns when a proof was made, and whether that was just now: by a nonce of
+// ours or, where none is needed, by its own time (RFC 9449, section 4.3, checks 10
+// and 11).
+func (v *Verifier) made(shown *proof, nonce bool, now time.Time) (at time.Time, fresh bool) {
 	if nonce || shown.Nonce != "" {
 		return v.isNonce(shown.Nonce, now)
 	}
-	made := time.Unix(int64(*shown.IssuedAt), 0)
-	return now.Sub(made).Abs() <= proofWindow && !v.replays.forgot(made)
+	at = time.Unix(int64(*shown.IssuedAt), 0)
+	return at, now.Sub(at).Abs() <= proofWindow
 }

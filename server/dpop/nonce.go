@@ -30,13 +30,12 @@ func (v *Verifier) nonceMAC(stamp []byte) []byte {
 	return v.db.MAC("dpop nonce", string(stamp))[:nonceMAC]
 }
 
-// isNonce says whether a nonce was given out here, and neither too long ago nor
-// before this process began.
-func (v *Verifier) isNonce(nonce string, now time.Time) bool {
+// isNonce says when a nonce was given out here, and whether that was not too long ago.
+func (v *Verifier) isNonce(nonce string, now time.Time) (at time.Time, is bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
 	if err != nil || len(raw) != 8+nonceMAC || subtle.ConstantTimeCompare(raw[8:], v.nonceMAC(raw[:8])) != 1 {
-		return false
+		return at, false
 	}
-	at := time.Unix(int64(binary.BigEndian.Uint64(raw)), 0) //nolint:gosec // what newNonce wrote
-	return !v.replays.forgot(at) && now.Sub(at) <= nonceLife && at.Sub(now) <= clockSkew
+	at = time.Unix(int64(binary.BigEndian.Uint64(raw)), 0) //nolint:gosec // what newNonce wrote
+	return at, now.Sub(at) <= nonceLife && at.Sub(now) <= clockSkew
 }

@@ -29,12 +29,14 @@ func (r Rule) rate() kv.Rate { return kv.Rate{Burst: r.Most, Every: r.Window / t
 
 // Limits counts by rules. A nil Limits counts nothing and allows everything.
 type Limits struct {
-	shared, local kv.Store
+	shared, kept, local kv.Store
 }
 
-// New returns limits that count in shared, so that all nodes count together,
-// and in local while shared cannot be reached: then each node counts for itself.
-func New(shared, local kv.Store) *Limits { return &Limits{shared, local} }
+// New returns limits that count in shared, for all nodes. Where that is a store
+// without which the server goes on, kept is the one that it cannot do without,
+// and counts while the other is away; otherwise they are the same. local is of
+// this process.
+func New(shared, kept, local kv.Store) *Limits { return &Limits{shared, kept, local} }
 
 // Count counts one more of rule for who. [ErrTooMany], with the time to wait,
 // if that is more than the rule allows; then it is not counted.
@@ -63,19 +65,39 @@ func (l *Limits) Return(ctx context.Context, rule Rule, who string) {
 	}
 }
 
+// spend counts where all nodes do. What was refused there stays refused when that
+// store is lost, and what was counted while it was away counts when it is back.
 func (l *Limits) spend(ctx context.Context, rule Rule, who string, n int64) (kv.Budget, error) {
 	key := rule.Name + ":" + who
 	left, err := l.shared.Spend(ctx, key, rule.rate(), n)
-	if err != nil {
-		slog.WarnContext(ctx, "session store away, counting attempts on this node alone", "err", err)
-		left, err = l.local.Spend(ctx, key, rule.rate(), n)
+	switch {
+	case l.shared == l.kept:
+		return left, err
+	case err != nil: // which was logged when it began
+		return l.kept.Spend(ctx, key, rule.rate(), n)
+	case !left.OK:
+		return left, l.exhaust(ctx, rule, key)
+	case time.Since(l.shared.Since()) < rule.Window:
+		if also, err := l.kept.Spend(ctx, key, rule.rate(), n); err != nil || !also.OK {
+			return also, err
+		}
 	}
-	return left, err
+	return left, nil
+}
+
+// exhaust takes all that is left of a budget in the store that is kept.
+func (l *Limits) exhaust(ctx context.Context, rule Rule, key string) error {
+	left, err := l.kept.Spend(ctx, key, rule.rate(), rule.Most)
+	if err == nil && !left.OK && left.Left > 0 {
+		_, err = l.kept.Spend(ctx, key, rule.rate(), left.Left)
+	}
+	return err
 }
 
 // Failed counts one more failure of who; when rule allows no more, [Limits.Spent]
-// says so until it does. Where many honest requests run at once only
-// failures can be counted.
+// says so until it does, on this node: another has to see a failure first. Where
+// many honest requests run at once only failures can be counted, and none may
+// ask another machine.
 func (l *Limits) Failed(ctx context.Context, rule Rule, who string) error {
 	err := l.Count(ctx, rule, who)
 	if f, many := fault.As(err); many && f.Is(ErrTooMany) {
@@ -107,11 +129,19 @@ func (l *Limits) Clear(ctx context.Context, rule Rule, who string) {
 	if l == nil {
 		return
 	}
-	for _, store := range []kv.Store{l.shared, l.local} {
+	for _, store := range l.stores() {
 		if err := store.Delete(ctx, rule.Name+":"+who); err != nil {
-			slog.WarnContext(ctx, "a counter of attempts was not cleared", "rule", rule.Name, "err", err)
+			slog.DebugContext(ctx, "a counter of attempts was not cleared", "rule", rule.Name, "err", err)
 		}
 	}
+}
+
+// stores are those that count: one, or two.
+func (l *Limits) stores() []kv.Store {
+	if l.shared == l.kept {
+		return []kv.Store{l.kept}
+	}
+	return []kv.Store{l.shared, l.kept}
 }
 
 // Network returns the part of an address that one subscriber holds: all of an

@@ -1,11 +1,13 @@
 package limit
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"authy/storage/kv"
 	"authy/storage/storagetest"
 )
 
@@ -32,7 +34,7 @@ func TestOnlyFailuresAreSpent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := storagetest.Memory(t)
-		l, ctx := New(store, store), t.Context()
+		l, ctx := New(store, store, store), t.Context()
 		rule := Rule{Name: "test", Most: 3, Window: time.Minute}
 		for n := range 4 {
 			if err := l.Spent(ctx, rule, "someone"); err != nil {
@@ -55,6 +57,59 @@ func TestOnlyFailuresAreSpent(t *testing.T) {
 	})
 }
 
+// moody is a store that all share until it is away, or comes back without what it had.
+type moody struct {
+	kv.Store
+	away  error
+	since time.Time
+}
+
+func (m *moody) Spend(ctx context.Context, key string, rate kv.Rate, n int64) (kv.Budget, error) {
+	if m.away != nil {
+		return kv.Budget{}, m.away
+	}
+	return m.Store.Spend(ctx, key, rate, n)
+}
+
+func (m *moody) Since() time.Time { return m.since }
+
+func TestWhatIsLockedStaysLockedWithoutTheSharedStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kept, rule := storagetest.Memory(t), Rule{Name: "test", Most: 5, Window: 5 * time.Minute}
+		shared := &moody{Store: storagetest.Memory(t), since: time.Now().Add(-time.Hour)}
+		l := New(shared, kept, kept)
+		want := func(when string, most int) {
+			t.Helper()
+			passed := 0
+			for range 10 {
+				if l.Count(t.Context(), rule, "someone") == nil {
+					passed++
+				}
+			}
+			if passed != most {
+				t.Errorf("%s: %d passed, want %d", when, passed, most)
+			}
+		}
+		want("at first", 5)
+		shared.away = errors.New("connection refused")
+		want("when it is away", 0)
+		time.Sleep(time.Minute)
+		want("a minute later", 1)
+		shared.away, shared.since = nil, time.Now()
+		if err := shared.Store.Delete(t.Context(), "test:someone"); err != nil {
+			t.Fatal(err)
+		}
+		want("when it is back, and empty", 0)
+		time.Sleep(time.Minute)
+		want("a minute later", 1)
+		time.Sleep(10 * time.Minute)
+		want("when all is forgotten", 5)
+		l.Clear(t.Context(), rule, "someone")
+		want("when it was cleared", 5)
+	})
+}
+
 func TestNoLimitsCountNothing(t *testing.T) {
 	t.Parallel()
 	var l *Limits
@@ -68,7 +123,7 @@ func TestAReportTellsTheBudgetThatIsNearestToItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := storagetest.Memory(t)
-		l := New(store, store)
+		l := New(store, store, store)
 		wide := Rule{Name: "wide", Most: 300, Window: 15 * time.Minute}
 		narrow := Rule{Name: "narrow", Most: 2, Window: time.Minute}
 		for i, want := range []string{`"narrow";r=1;t=30`, `"narrow";r=0;t=30`, `"narrow";r=0;t=30`} {

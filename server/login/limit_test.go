@@ -33,7 +33,7 @@ func (broken) Delete(context.Context, ...string) error { return errAway }
 func newLimits(t *testing.T) limits {
 	t.Helper()
 	store := storagetest.Memory(t)
-	return limits{limit.New(store, store)}
+	return limits{limit.New(store, store, store)}
 }
 
 // try is an attempt to sign in as email, whose user is unknown, by a stranger.
@@ -212,9 +212,10 @@ func TestAttemptsAtOnceAreAllCounted(t *testing.T) {
 	}
 }
 
-func TestWithoutTheSharedStoreANodeCountsForItself(t *testing.T) {
+func TestWithoutTheSharedStoreTheOtherCounts(t *testing.T) {
 	t.Parallel()
-	l, ctx, by := limits{limit.New(broken{}, storagetest.Memory(t))}, t.Context(), from("192.0.2.1")
+	kept := storagetest.Memory(t)
+	l, ctx, by := limits{limit.New(broken{}, kept, kept)}, t.Context(), from("192.0.2.1")
 	for round := range 2 {
 		if n, _ := allowed(t, func() error { return l.try(ctx, by, "bob@example.com") }); n != 10 {
 			t.Errorf("round %d: %d attempts, want 10", round, n)
@@ -226,7 +227,7 @@ func TestWithoutTheSharedStoreANodeCountsForItself(t *testing.T) {
 // Counting that is impossible must not open the door to guessing.
 func TestNoStoreAtAllRefuses(t *testing.T) {
 	t.Parallel()
-	l := limits{limit.New(broken{}, broken{})}
+	l := limits{limit.New(broken{}, broken{}, broken{})}
 	if err := l.try(t.Context(), from("192.0.2.1"), "bob@example.com"); !errors.Is(err, errAway) {
 		t.Errorf("attempt = %v, want the store's error", err)
 	}

@@ -59,9 +59,8 @@ type Config struct {
 	RefreshGrace time.Duration
 	// MaxGrantLifetime ends every chain of refresh tokens, however active.
 	MaxGrantLifetime time.Duration
-	// Shared remembers what was used once and Local does while it is away; the one
-	// is of all nodes, the other of this process.
-	Shared, Local kv.Store
+	// Used remembers for a while what was used once, for all nodes.
+	Used kv.Store
 	// Limits slows down guessing of client secrets; nil does not.
 	Limits *limit.Limits
 	// Outbound fetches the keys and request objects of clients; nil goes to public addresses.
@@ -92,7 +91,7 @@ const verifiedTokens = 10_000
 // tokens can be issued.
 func New(db *storage.DB, keys *keyring.Ring, clients *registry.Service, c Config) (*Provider, error) {
 	p := &Provider{
-		Config: c, db: db, keys: keys, clients: clients, proofs: dpop.New(db, c.Shared, c.Local),
+		Config: c, db: db, keys: keys, clients: clients, proofs: dpop.New(db, c.Used),
 		verified: otter.Must(&otter.Options[[32]byte, *accessToken]{MaximumSize: verifiedTokens}),
 	}
 	if p.Outbound == nil {

@@ -27,10 +27,9 @@ func s256(verifier string) string {
 func newProvider(t testing.TB) *Provider {
 	t.Helper()
 	db := storagetest.New(t)
-	local := storagetest.Memory(t)
 	p, err := New(db, keyring.New(db), registry.New(db), Config{
 		Issuer: testIssuer, CodeLifetime: time.Minute, RefreshGrace: time.Second, MaxGrantLifetime: time.Hour,
-		Shared: local, Local: local,
+		Used: storagetest.Memory(t),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,13 +1,14 @@
-// Package kv is the fast copy: small values under a key, each with a lifetime, and news sent
-// to whoever subscribed. It holds rate counters and the word that something was revoked.
+// Package kv keeps small values under a key, each with a lifetime: what was counted of a rate,
+// what was used moments ago, whose turn a job is.
 //
-// It refuses to know what the values mean, and it is the record of nothing: entries may be
-// dropped before their time, and a restart of either engine may empty it. Whatever must not
-// be forgotten is in SQL, so losing this store costs speed and never safety.
+// It refuses to know what the values mean, and it is the record of nothing that must last: a
+// restart of an engine may empty it. Then [Store.Since] says so, and whoever asks does without
+// what came before.
 //
-// Read [Store] first; it is the whole contract. Two engines keep it: memory.go in this
-// process, one node only, and redis.go on Redis or Valkey, shared by all nodes. Tests hold
-// both to the same suite.
+// Read [Store] first; it is the whole contract. Three engines keep it: memory.go in this
+// process, for one node; postgres.go on the database that all nodes share; redis.go on Redis or
+// Valkey, which they share, too, and without which they must be able to go on. Tests hold all
+// to the same suite.
 package kv
 
 import (
@@ -19,7 +20,7 @@ import (
 	"time"
 )
 
-// ErrNotFound is returned by Get and Take for a key that is absent or has expired.
+// ErrNotFound is returned by Get for a key that is absent or has expired.
 var ErrNotFound = errors.New("kv: key not found")
 
 var (
@@ -43,48 +44,34 @@ type Store interface {
 	// simultaneous callers exactly one is told true.
 	SetIfAbsent(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error)
 
-	// Take returns the value of key and deletes it, or returns ErrNotFound. Of many
-	// simultaneous callers exactly one gets the value.
-	Take(ctx context.Context, key string) ([]byte, error)
-
 	// Spend takes n of the budget that rate gives key, if there is that much, and returns what
 	// is left. What is refused is not counted. A negative n gives back. Of many simultaneous
 	// callers no more succeed than the rate allows. The key belongs to Spend alone, and lasts
 	// until the budget is full again.
 	Spend(ctx context.Context, key string, rate Rate, n int64) (Budget, error)
 
+	// Since is the moment from which on the store knows what it was told: it began then, or
+	// lost what it had. It is what the last answer said, and asks nobody.
+	Since() time.Time
+
 	// Delete removes the keys; absent ones are no error.
 	Delete(ctx context.Context, keys ...string) error
-
-	// Publish sends message to all who subscribed to channel by now, on every node that
-	// shares the store. It does not wait until they have handled it.
-	Publish(ctx context.Context, channel string, message []byte) error
-
-	// Subscribe calls handle with each message published to channel after Subscribe returned,
-	// one at a time and in order, on a goroutine of its own, until cancel or Close. The ctx
-	// bounds only the beginning. A call of handle that has begun may still be running when
-	// cancel returns. A handle must be quick and must not call Close.
-	//
-	// On Redis a lost connection is made again, but what was published meanwhile is missed:
-	// whoever acts on news must stay right, if later, without it.
-	Subscribe(ctx context.Context, channel string, handle func(message []byte)) (cancel func(), err error)
 
 	// Ping tells whether the store answers.
 	Ping(ctx context.Context) error
 
-	// Close ends all subscriptions, waits for their goroutines and releases the store. Closing
-	// twice is no error.
+	// Close releases the store. Closing twice is no error.
 	Close() error
 }
 
-// Open returns the store at url, after one Ping. The empty url is a store in this process;
-// redis:// and rediss:// (with TLS) are Redis or Valkey. An error names the url with its
-// password masked.
+// Open returns the store at url. The empty url is a store in this process; redis:// and
+// rediss:// (with TLS) are Redis or Valkey. One that does not answer now is no error: it may
+// later. An error names the url with its password masked.
 func Open(ctx context.Context, url string) (Store, error) {
 	if url == "" {
 		return newMemory(maxEntries), nil
 	}
-	s, err := openRedis(ctx, url)
+	s, err := openRedis(ctx, url, masked(url))
 	if err != nil {
 		return nil, fmt.Errorf("open key-value store %s: %w", masked(url), err)
 	}

@@ -23,7 +23,7 @@ const (
 type memory struct {
 	seed   maphash.Seed
 	shards [shardCount]*shard
-	hub    hub
+	began  time.Time
 	closed atomic.Bool
 	stop   chan struct{}
 	swept  sync.WaitGroup
@@ -31,7 +31,7 @@ type memory struct {
 
 // newMemory makes a store for at most limit entries and starts its sweeper, which Close ends.
 func newMemory(limit int) *memory {
-	m := &memory{seed: maphash.MakeSeed(), stop: make(chan struct{})}
+	m := &memory{seed: maphash.MakeSeed(), began: time.Now(), stop: make(chan struct{})}
 	for i := range m.shards {
 		m.shards[i] = newShard(max(1, limit/shardCount))
 	}
@@ -77,21 +77,6 @@ func (m *memory) SetIfAbsent(
 	return true, nil
 }
 
-func (m *memory) Take(ctx context.Context, key string) ([]byte, error) {
-	if err := m.ready(ctx); err != nil {
-		return nil, fmt.Errorf("take %s: %w", key, err)
-	}
-	s := m.lock(key)
-	defer s.mu.Unlock()
-	e := s.live(key, time.Now())
-	if e == nil {
-		return nil, ErrNotFound
-	}
-	value := []byte(s.value(key))
-	s.drop(e)
-	return value, nil
-}
-
 // Spend remembers the moment at which the budget is full as the deadline of the entry.
 func (m *memory) Spend(ctx context.Context, key string, rate Rate, n int64) (Budget, error) {
 	if err := errors.Join(rate.usable(), m.ready(ctx)); err != nil {
@@ -115,6 +100,8 @@ func (m *memory) Spend(ctx context.Context, key string, rate Rate, n int64) (Bud
 	return rate.budget(debt, ok), nil
 }
 
+func (m *memory) Since() time.Time { return m.began }
+
 func (m *memory) Delete(ctx context.Context, keys ...string) error {
 	if err := m.ready(ctx); err != nil {
 		return fmt.Errorf("delete %d keys: %w", len(keys), err)
@@ -133,31 +120,6 @@ func (m *memory) delete(key string) {
 	}
 }
 
-func (m *memory) Publish(ctx context.Context, channel string, message []byte) error {
-	err := m.ready(ctx)
-	if err == nil {
-		err = m.hub.publish(ctx, channel, message)
-	}
-	if err != nil {
-		return fmt.Errorf("publish to %s: %w", channel, err)
-	}
-	return nil
-}
-
-func (m *memory) Subscribe(
-	ctx context.Context, channel string, handle func(message []byte),
-) (func(), error) {
-	err := m.ready(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", channel, err)
-	}
-	cancel, err := m.hub.subscribe(ctx, channel, handle)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", channel, err)
-	}
-	return cancel, nil
-}
-
 func (m *memory) Ping(ctx context.Context) error {
 	return m.ready(ctx)
 }
@@ -167,7 +129,6 @@ func (m *memory) Close() error {
 		close(m.stop)
 	}
 	m.swept.Wait()
-	m.hub.listeners.close()
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package kv
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -13,7 +11,7 @@ import (
 
 func TestMemoryKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	contract(t, func(t *testing.T) Store { return openMemory(t, maxEntries) })
+	Contract(t, func(t *testing.T) Store { return openMemory(t, maxEntries) })
 }
 
 // Z-30: in miniredis lifetimes do not run down by themselves.
@@ -144,76 +142,11 @@ func TestClosingMemoryEndsItsGoroutines(t *testing.T) {
 	// The bubble fails when a goroutine is left.
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory(maxEntries)
-		for range 10 {
-			if _, err := m.Subscribe(t.Context(), "news", func([]byte) {}); err != nil {
-				t.Fatalf("Subscribe: %v", err)
-			}
-		}
 		time.Sleep(10 * time.Second)
 		if err := m.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-		if left := len(m.hub.channels); left != 0 {
-			t.Errorf("%d channels are left, want 0", left)
-		}
 	})
-}
-
-func TestASlowSubscriberHoldsPublishOnlyUntilItsContextEnds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := openMemory(t, maxEntries)
-		wake := make(chan struct{})
-		slow, err := m.Subscribe(t.Context(), "news", func([]byte) { <-wake })
-		if err != nil {
-			t.Fatalf("Subscribe: %v", err)
-		}
-		mustPublish(t, m, "news", "in hand")
-		synctest.Wait()
-		for range inboxSize {
-			mustPublish(t, m, "news", "waiting")
-		}
-		quick, _ := listenTo(t, m, "news")
-
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		err = m.Publish(ctx, "news", []byte("too much"))
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Publish to a full subscriber = %v, want context.DeadlineExceeded", err)
-		}
-		wantMessage(t, quick, "too much")
-		slow()
-		close(wake)
-	})
-}
-
-func TestCancellingASlowSubscriberLetsPublishGo(t *testing.T) {
-	t.Parallel()
-	// Several rounds, for its goroutine has a choice when it wakes.
-	for range 20 {
-		synctest.Test(t, func(t *testing.T) {
-			m := openMemory(t, maxEntries)
-			wake, handled := make(chan struct{}), 0
-			cancel, err := m.Subscribe(t.Context(), "news", func([]byte) { handled++; <-wake })
-			if err != nil {
-				t.Fatalf("Subscribe: %v", err)
-			}
-			mustPublish(t, m, "news", "in hand")
-			synctest.Wait()
-			go func() {
-				time.Sleep(time.Second)
-				cancel()
-				close(wake)
-			}()
-			for range inboxSize + 2 {
-				mustPublish(t, m, "news", "waiting")
-			}
-			synctest.Wait()
-			if handled != 1 {
-				t.Errorf("%d messages were handled, want only the one before cancel", handled)
-			}
-		})
-	}
 }
 
 func BenchmarkMemoryGet(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,37 +15,54 @@ import (
 const (
 	// prefix keeps our keys and channels apart from those of others on the same Redis.
 	prefix = "authy:"
-	// socketTimeout bounds each dial, read and write; budget bounds an operation as a whole,
-	// so that a request that needs Redis learns within a second that it does not answer.
-	socketTimeout = time.Second
-	budget        = 800 * time.Millisecond
+	// socketTimeout bounds each dial, read and write; budget bounds an operation as a whole:
+	// whoever finds that Redis does not answer has a second for all that they do.
+	socketTimeout = 500 * time.Millisecond
+	budget        = 400 * time.Millisecond
+	// sinceKey is kept for ever, and says since when Redis has had what it has.
+	sinceKey = prefix + "since"
 )
 
 // spendScript is [Rate.spend] by the clock of the server, in microseconds: the value is the
-// moment at which the budget is full. ARGV is the burst, the time for one, and n.
+// moment at which the budget is full. ARGV is the burst, the time for one, and n. It returns
+// whether that was taken, the debt, and since when Redis has had what it has.
 var spendScript = redis.NewScript(`
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
+local since = tonumber(redis.call('GET', KEYS[2]))
+if not since then
+  since = now
+  redis.call('SET', KEYS[2], string.format('%.0f', now))
+end
 local debt = math.max(0, tonumber(redis.call('GET', KEYS[1]) or 0) - now)
 local burst, every, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local after = debt + n * every
 if n > 0 and after > burst * every then
-  return {0, debt}
+  return {0, debt, since}
 end
 if after <= 0 then
   redis.call('DEL', KEYS[1])
-  return {1, 0}
+  return {1, 0, since}
 end
 redis.call('SET', KEYS[1], string.format('%.0f', now + after), 'PX', math.ceil(after / 1000))
-return {1, after}`)
+return {1, after, since}`)
+
+// beginScript has Redis count from now on: what it has is not all that happened.
+var beginScript = redis.NewScript(`
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+redis.call('SET', KEYS[1], string.format('%.0f', now))
+return now`)
 
 // remote is the engine on Redis or Valkey.
 type remote struct {
-	client        *redis.Client
-	subscriptions registry
+	client *redis.Client
+	since  atomic.Int64 // in microseconds
+	gate   gate
 }
 
-func openRedis(ctx context.Context, url string) (*remote, error) {
+// openRedis returns the store at url, which it calls name in the log.
+func openRedis(ctx context.Context, url, name string) (*remote, error) {
 	if err := checkURL(url); err != nil {
 		return nil, err
 	}
@@ -55,7 +73,9 @@ func openRedis(ctx context.Context, url string) (*remote, error) {
 	limit(opt)
 	redis.SetLogger(clientLog{})
 	r := &remote{client: redis.NewClient(opt)}
-	if err := r.Ping(ctx); err != nil {
+	r.since.Store(time.Now().UnixMicro())
+	r.gate = gate{name: name, again: r.begin, stop: make(chan struct{})}
+	if err := r.Ping(ctx); ctx.Err() != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -77,23 +97,24 @@ func limit(opt *redis.Options) {
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
-func (r *remote) Get(ctx context.Context, key string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	value, err := r.client.Get(ctx, prefix+key).Bytes()
-	return value, found(err, "get", key)
+func (r *remote) Get(ctx context.Context, key string) (value []byte, err error) {
+	err = r.do(ctx, "get "+key, func(ctx context.Context) (err error) {
+		value, err = r.client.Get(ctx, prefix+key).Bytes()
+		return err
+	})
+	if errors.Is(err, redis.Nil) {
+		return nil, ErrNotFound
+	}
+	return value, err
 }
 
 func (r *remote) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
 	if ttl <= 0 {
 		return fmt.Errorf("set %s: %w", key, errLifetime)
 	}
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	if err := r.client.Set(ctx, prefix+key, value, ttl).Err(); err != nil {
-		return fmt.Errorf("set %s: %w", key, err)
-	}
-	return nil
+	return r.do(ctx, "set "+key, func(ctx context.Context) error {
+		return r.client.Set(ctx, prefix+key, value, ttl).Err()
+	})
 }
 
 func (r *remote) SetIfAbsent(
@@ -102,42 +123,36 @@ func (r *remote) SetIfAbsent(
 	if ttl <= 0 {
 		return false, fmt.Errorf("set %s if absent: %w", key, errLifetime)
 	}
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	args := redis.SetArgs{Mode: "NX", TTL: ttl}
-	err := r.client.SetArgs(ctx, prefix+key, value, args).Err()
+	err := r.do(ctx, "set "+key+" if absent", func(ctx context.Context) error {
+		return r.client.SetArgs(ctx, prefix+key, value, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+	})
 	if errors.Is(err, redis.Nil) {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("set %s if absent: %w", key, err)
-	}
-	return true, nil
+	return err == nil, err
 }
 
-func (r *remote) Take(ctx context.Context, key string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	value, err := r.client.GetDel(ctx, prefix+key).Bytes()
-	return value, found(err, "take", key)
-}
-
-func (r *remote) Spend(ctx context.Context, key string, rate Rate, n int64) (Budget, error) {
+func (r *remote) Spend(ctx context.Context, key string, rate Rate, n int64) (left Budget, err error) {
 	if err := rate.usable(); err != nil {
 		return Budget{}, fmt.Errorf("spend %s: %w", key, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	keys := []string{prefix + key}
-	got, err := spendScript.Run(ctx, r.client, keys, rate.Burst, rate.Every.Microseconds(), n).Int64Slice()
-	if err != nil {
-		return Budget{}, fmt.Errorf("spend %s: %w", key, err)
-	}
-	if len(got) != 2 {
-		return Budget{}, fmt.Errorf("spend %s: the script returned %d numbers, want 2", key, len(got))
-	}
-	return rate.budget(time.Duration(got[1])*time.Microsecond, got[0] == 1), nil
+	keys := []string{prefix + key, sinceKey}
+	err = r.do(ctx, "spend "+key, func(ctx context.Context) error {
+		got, err := spendScript.Run(ctx, r.client, keys, rate.Burst, rate.Every.Microseconds(), n).Int64Slice()
+		if err != nil {
+			return err
+		}
+		if len(got) != 3 {
+			return fmt.Errorf("the script returned %d numbers, want 3", len(got))
+		}
+		r.since.Store(got[2])
+		left = rate.budget(time.Duration(got[1])*time.Microsecond, got[0] == 1)
+		return nil
+	})
+	return left, err
 }
+
+func (r *remote) Since() time.Time { return time.UnixMicro(r.since.Load()) }
 
 func (r *remote) Delete(ctx context.Context, keys ...string) error {
 	if len(keys) == 0 {
@@ -147,50 +162,54 @@ func (r *remote) Delete(ctx context.Context, keys ...string) error {
 	for i, key := range keys {
 		names[i] = prefix + key
 	}
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	if err := r.client.Del(ctx, names...).Err(); err != nil {
-		return fmt.Errorf("delete %d keys: %w", len(keys), err)
-	}
-	return nil
-}
-
-func (r *remote) Publish(ctx context.Context, channel string, message []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	if err := r.client.Publish(ctx, prefix+channel, message).Err(); err != nil {
-		return fmt.Errorf("publish to %s: %w", channel, err)
-	}
-	return nil
+	return r.do(ctx, fmt.Sprintf("delete %d keys", len(keys)), func(ctx context.Context) error {
+		return r.client.Del(ctx, names...).Err()
+	})
 }
 
 func (r *remote) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	if err := r.client.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("ping redis: %w", err)
-	}
-	return nil
+	return r.do(ctx, "ping redis", func(ctx context.Context) error { return r.client.Ping(ctx).Err() })
 }
 
 func (r *remote) Close() error {
-	r.subscriptions.close()
+	r.gate.close()
 	if err := r.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("close redis client: %w", err)
 	}
 	return nil
 }
 
-// found gives the error of a read its name.
-func found(err error, act, key string) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, redis.Nil):
-		return ErrNotFound
-	default:
-		return fmt.Errorf("%s %s: %w", act, key, err)
+// begin writes to Redis that it has missed what came before: a Redis that answers and cannot
+// be written to is of no use.
+func (r *remote) begin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	since, err := beginScript.Run(ctx, r.client, []string{sinceKey}).Int64()
+	if err == nil {
+		r.since.Store(since)
 	}
+	return err
+}
+
+// do does what act names while Redis can be used. Trouble shuts the gate, for everyone; that a
+// key is not there is none.
+func (r *remote) do(ctx context.Context, act string, do func(ctx context.Context) error) error {
+	err := ctx.Err()
+	if err == nil {
+		err = r.gate.shut()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", act, err)
+	}
+	quick, cancel := context.WithTimeout(ctx, budget)
+	defer cancel()
+	if err = do(quick); err == nil {
+		return nil
+	}
+	if ctx.Err() == nil && !errors.Is(err, redis.Nil) && !errors.Is(err, redis.ErrClosed) {
+		r.gate.trip(ctx, err)
+	}
+	return fmt.Errorf("%s: %w", act, err)
 }
 
 // clientLog sends the client's own remarks to slog. What matters in them is also returned as

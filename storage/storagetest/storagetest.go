@@ -45,6 +45,12 @@ func Memory(t testing.TB) kv.Store {
 	return store
 }
 
+// Shared returns the key-value store of one more node on a PostgreSQL database, which is migrated.
+func Shared(t testing.TB, url string) kv.Store {
+	t.Helper()
+	return open(t, url).Shared()
+}
+
 // Each runs fn once per engine, in parallel, each time with an empty, migrated database. Without
 // PostgreSQL's programs that half is skipped, unless AUTHY_TEST_REQUIRE lists "postgres".
 func Each(t *testing.T, fn func(t *testing.T, db *storage.DB)) {

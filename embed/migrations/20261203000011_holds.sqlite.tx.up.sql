@@ -1,0 +1,1 @@
+-- One node has this in its memory.
