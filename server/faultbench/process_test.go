@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 // compiled there is used again.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(scratch, "authy")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "authy") //nolint:noctx // it ends
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "authy")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build authy: %w\n%s", err, out)
@@ -102,7 +102,7 @@ func prepare(t testing.TB, s setup) *process {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	if err := os.Chmod(p.dir, 0o700); err != nil { //nolint:gosec // a directory is entered
+	if err := os.Chmod(p.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if p.database == "" {
@@ -175,7 +175,7 @@ func (p *process) command(args ...string) *exec.Cmd {
 	}
 	line := append(slices.Clone(p.wrap), path)
 	line = append(line, args...)
-	c := exec.CommandContext(context.WithoutCancel(p.t.Context()), line[0], line[1:]...) //nolint:gosec // our own
+	c := exec.CommandContext(context.WithoutCancel(p.t.Context()), line[0], line[1:]...)
 	c.Env, c.Dir = p.env, p.dir
 	return c
 }
