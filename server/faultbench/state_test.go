@@ -3,12 +3,15 @@ package faultbench
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
+
+	"authy/storage"
 )
 
 // state is what is there: the facts as the database has them, and how many successful events each
@@ -169,4 +172,15 @@ func each(t testing.TB, db *sql.DB, query string, row func(*sql.Rows) error) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// write changes the database beside the server, by the rules of storage, as commands do.
+func (p *process) write(fn func(tx *storage.Tx) error) (err error) {
+	c := configuration()
+	ctx := context.WithoutCancel(p.t.Context())
+	db, err := storage.Open(ctx, storage.Options{URL: p.database, Secret: c.SecretBytes()})
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Update(ctx, fn), db.Close())
 }
