@@ -70,6 +70,7 @@ type process struct {
 	database, engine string
 	env              []string
 	wrap             []string // what runs the program, such as strace and its arguments
+	binary           string   // another program than that of [program]
 
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when the process has ended
@@ -169,9 +170,12 @@ func freeAddress(t testing.TB) string {
 // command is the program with arguments, in the environment of the process.
 func (p *process) command(args ...string) *exec.Cmd {
 	p.t.Helper()
-	path, err := program()
-	if err != nil {
-		p.t.Fatal(err)
+	path := p.binary
+	if path == "" {
+		var err error
+		if path, err = program(); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 	line := append(slices.Clone(p.wrap), path)
 	line = append(line, args...)
