@@ -18,8 +18,9 @@ import (
 // applications do then.
 
 const (
-	callback = "https://app.bench.example/callback"
-	verifier = "a-verifier-of-forty-three-characters-at-the-least"
+	callback    = "https://app.bench.example/callback"
+	deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
+	verifier    = "a-verifier-of-forty-three-characters-at-the-least"
 )
 
 // secretMAC is how a client's secret is kept.
@@ -33,7 +34,7 @@ func (w *worker) registerClient(ctx context.Context) error {
 		token: w.me.token(), makes: []string{"client"}, event: true,
 		body: object{
 			"name": "App", "redirect_uris": []string{callback},
-			"grant_types": []string{"authorization_code", "refresh_token"},
+			"grant_types": []string{"authorization_code", "refresh_token", deviceGrant},
 			"scopes":      []string{"openid", "offline_access"},
 		},
 		told: func(a answer) []fact {
@@ -69,15 +70,15 @@ func (a answer) hidden() url.Values {
 	return fields
 }
 
-// authorizeURL is where an application sends a browser.
-func (p *process) authorizeURL(clientID string) string {
+// authorizeQuery is what an application asks for.
+func (p *process) authorizeQuery(clientID string) url.Values {
 	sum := sha256.Sum256([]byte(verifier))
-	return p.url + "/oidc/authorize?" + url.Values{
+	return url.Values{
 		"client_id": {clientID}, "redirect_uri": {callback}, "response_type": {"code"},
 		"scope": {"openid offline_access"}, "prompt": {"consent"}, "state": {"a state of some length"},
 		"nonce":          {"a nonce of some length"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
-	}.Encode()
+	}
 }
 
 // authorize lets the application in, in the person's browser, and has it redeem its code.
@@ -93,32 +94,44 @@ func (w *worker) authorize(ctx context.Context) error {
 	return err
 }
 
-// consent goes through the pages, signing in where it is asked to, and returns the code.
+// consent goes through the pages and returns the code.
 func (w *worker) consent(ctx context.Context) (code string, err error) {
+	c, err := w.toConsent(ctx)
+	if err != nil {
+		return "", err
+	}
 	own := w.client
 	w.client = w.me.browser
 	defer func() { w.client = own }()
-	c := call{kind: "authorize", method: "GET", path: w.node.authorizeURL(w.me.client.id)}
+	a, err := w.do(ctx, c)
+	return a.location().Query().Get("code"), err
+}
+
+// toConsent goes as far as the page that asks for consent, signing in where it is asked to, and
+// returns the call that agrees.
+func (w *worker) toConsent(ctx context.Context) (agree call, err error) {
+	own := w.client
+	w.client = w.me.browser
+	defer func() { w.client = own }()
+	c := call{kind: "authorize", method: "GET", path: "/oidc/authorize?" + w.node.authorizeQuery(w.me.client.id).Encode()}
 	for range 10 {
 		a, err := w.do(ctx, c)
 		if err != nil {
-			return "", err
+			return call{}, err
 		}
 		to := a.location()
 		switch {
-		case strings.HasPrefix(to.String(), callback):
-			return to.Query().Get("code"), nil
 		case to.String() != "":
 			c = call{kind: "page", method: "GET", path: resolve(w.node.url, to)}
 		case strings.Contains(string(a.body), `id="sign-in"`):
 			c = w.signIn(a.hidden())
 		case strings.Contains(string(a.body), `id="allow"`):
-			c = w.agree(a.hidden())
+			return w.agree(a.hidden()), nil
 		default:
-			return "", fmt.Errorf("%w: a page of authorize: %d %s", errOdd, a.status, a.body)
+			return call{}, fmt.Errorf("%w: a page of authorize: %d %s", errOdd, a.status, a.body)
 		}
 	}
-	return "", fmt.Errorf("%w: authorize goes round and round", errOdd)
+	return call{}, fmt.Errorf("%w: authorize goes round and round", errOdd)
 }
 
 func resolve(base string, to *url.URL) string {
@@ -193,13 +206,17 @@ func (w *worker) useRefresh(ctx context.Context) error {
 	return err
 }
 
-func (w *worker) revoke(ctx context.Context) error {
-	token := w.me.refresh[0]
-	_, err := w.do(ctx, call{
+// revocation is the call that revokes a refresh token, and its grant.
+func (w *worker) revocation(token string) call {
+	return call{
 		kind: "revoke", method: "POST", path: "/oidc/revoke", id: w.me.client.id, secret: w.me.client.secret,
 		body:  url.Values{"token": {token}},
 		facts: []fact{{"refresh/" + storage.Hash(token), "dead"}}, event: true,
-	})
+	}
+}
+
+func (w *worker) revoke(ctx context.Context) error {
+	_, err := w.do(ctx, w.revocation(w.me.refresh[0]))
 	w.me.refresh = w.me.refresh[1:]
 	return err
 }
