@@ -168,7 +168,7 @@ var acts = []act{
 	{"password change", nil, (*worker).changePassword},
 	{"totp enrol", func(p *person) bool { return p.totp == nil && p.step == 0 }, (*worker).enrol},
 	{"totp use", func(p *person) bool { return p.totp != nil && now30() > p.step }, (*worker).useCode},
-	{"recovery code", func(p *person) bool { return len(p.recovery) > 0 }, (*worker).useRecovery},
+	{"recovery code", func(p *person) bool { return len(p.recovery) > 1 }, (*worker).useRecovery},
 	{"org create", func(p *person) bool { return p.house == nil }, (*worker).build},
 	{"friend", func(p *person) bool { return p.house != nil && len(p.house.friends) < 2 }, (*worker).befriend},
 	{"member add", func(p *person) bool { return p.hasFriends() && p.house.role == "" }, (*worker).addMember},
