@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"authy/server/config"
+	"authy/server/servertest"
 	"authy/storage/storagetest"
 )
 
@@ -36,6 +37,7 @@ const (
 var scratch string
 
 func TestMain(m *testing.M) {
+	servertest.Quiet()
 	os.Exit(func() int {
 		var err error
 		if scratch, err = os.MkdirTemp("", "authy-faultbench-"); err != nil {
