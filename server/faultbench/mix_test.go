@@ -24,7 +24,7 @@ type bench struct {
 	seed   uint64
 	admin  string // the token of an administrator's session
 	macs   *storage.DB
-	people atomic.Int64
+	people *atomic.Int64 // how many there are
 }
 
 const rootEmail, rootPassword = "root@bench.example", "velvet harpoon zero"
@@ -44,7 +44,7 @@ func newBench(t testing.TB, p *process) *bench {
 			t.Error(err)
 		}
 	})
-	b := &bench{t: t, node: p, ledger: newLedger(t), seed: benchSeed(t), macs: macs}
+	b := &bench{t: t, node: p, ledger: newLedger(t), seed: benchSeed(t), macs: macs, people: new(atomic.Int64)}
 	p.run(rootPassword+"\n", "user", "create", rootEmail, "--admin", "--password-stdin")
 	e := b.ledger.begin(entry{Kind: "at the shell", Facts: []fact{{"user/" + rootEmail, "alive"}}})
 	b.ledger.end(e, 200)
