@@ -68,6 +68,9 @@ func (a answer) location() *url.URL {
 	return u
 }
 
+// errBusy says that a server has more to do than it can, and did nothing.
+var errBusy = errors.New("busy")
+
 // errOdd says that a server has answered, and not as it should.
 var errOdd = errors.New("odd answer")
 
@@ -86,6 +89,9 @@ func (w *worker) do(ctx context.Context, c call) (answer, error) {
 		told = c.told(a)
 	}
 	w.ledger.end(e, a.status, told...)
+	if a.status == http.StatusServiceUnavailable && !c.fails {
+		return a, fmt.Errorf("%w: %s", errBusy, c.kind)
+	}
 	if c.fails != (a.status >= 400) {
 		return a, fmt.Errorf("%w: %s (seq %d): %d %s", errOdd, c.kind, e.Seq, a.status, a.body[:min(len(a.body), 300)])
 	}

@@ -3,6 +3,7 @@ package faultbench
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -10,9 +11,10 @@ import (
 
 // findings are what the checker makes of a ledger.
 type findings struct {
-	acked, unknown, refused                       int
-	kept, lost, zombie, half, phantom, double, x5 int
-	problems                                      []string
+	acked, unknown, refused, writes           int // the writes are those that were acknowledged
+	kept, lost, zombie, half, phantom, double int
+	x5                                        int // answers from 500 on but 503, which says that nothing was done
+	problems                                  []string
 }
 
 // bad is how much is wrong.
@@ -81,7 +83,10 @@ func (f *findings) count(e *entry) {
 	default:
 		f.unknown++
 	}
-	if e.Status >= 500 {
+	if e.Outcome == acked && e.Event {
+		f.writes++
+	}
+	if e.Status >= 500 && e.Status != http.StatusServiceUnavailable {
 		f.x5++
 	}
 }

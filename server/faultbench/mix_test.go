@@ -119,6 +119,8 @@ func (b *bench) run(workers []*worker, stop <-chan struct{}) (done *sync.WaitGro
 				}
 				if err != nil {
 					w.me = nil // nobody knows what came of it
+				}
+				if err != nil && !errors.Is(err, errBusy) {
 					return
 				}
 			}

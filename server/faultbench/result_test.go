@@ -52,11 +52,11 @@ func (r result) String() string {
 	if r.bad() > 0 || r.x5 > 0 {
 		verdict = "FAIL"
 	}
-	return fmt.Sprintf("id=%s commit=%s database=%s store=%s nodes=%d vcpu=%d seed=%d duration=%s acked=%d unknown=%d "+
+	return fmt.Sprintf("id=%s commit=%s database=%s store=%s nodes=%d vcpu=%d seed=%d duration=%s acked=%d writes=%d unknown=%d "+
 		"refused=%d lost=%d zombie=%d half=%d double=%d phantom=%d 5xx=%d recovery=%s verdict=%s bound=%s",
 		r.id, commit(), r.database, r.store, r.nodes, runtime.NumCPU(), r.seed, time.Since(r.began).Round(time.Second),
-		r.acked, r.unknown, r.refused, r.lost, r.zombie, r.half, r.double, r.phantom, r.x5,
-		r.recovery.Round(time.Millisecond), verdict, bound(r.acked))
+		r.acked, r.writes, r.unknown, r.refused, r.lost, r.zombie, r.half, r.double, r.phantom, r.x5,
+		r.recovery.Round(time.Millisecond), verdict, bound(r.writes))
 }
 
 // commit is what the repository stands at, "-" outside of one.
