@@ -33,12 +33,14 @@ const (
 )
 
 // keeper makes a cluster, runs its server for as long as its own input is open, and removes both.
-// The input is a pipe from the tests: it closes when they end, however they end.
+// The input is a pipe from the tests: it closes when they end, however they end. Nothing is
+// flushed to the disk, which tests have no use for, unless AUTHY_TEST_FSYNC is "on".
 const keeper = `
+flush=${AUTHY_TEST_FSYNC:-off}
 "$1/initdb" --pgdata="$2/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
 	--no-sync --no-instructions >"$2/log" 2>&1 && {
 	"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=400 \
-		-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB \
+		-c "fsync=$flush" -c "synchronous_commit=$flush" -c "full_page_writes=$flush" -c shared_buffers=32MB \
 		>>"$2/log" 2>&1 &
 }
 cat >/dev/null
