@@ -18,7 +18,7 @@ import (
 	"authy/storage/storagetest"
 )
 
-// refusedLine is what a process that writes prints when a transaction is refused, before it goes on.
+// refusedLine is what a process that writes prints when a transaction is refused.
 const refusedLine = "refused"
 
 func TestAFullDiskRefusesWritesUntilThereIsRoom(t *testing.T) {
@@ -87,7 +87,8 @@ func insertBulk() func(tx *storage.Tx) error {
 	}
 }
 
-// fillDatabase writes until it is refused; it returns the last user that was written, and the refusal.
+// fillDatabase writes until it is refused; it returns the last user that was written, and the
+// refusal.
 func fillDatabase(t *testing.T, db *storage.DB, ids *[]string) (last string, err error) {
 	t.Helper()
 	for range 10_000 {

@@ -38,7 +38,8 @@ func Disk(t *testing.T, kilobytes int) (dir string, inside bool) {
 
 func runWithMounts(t *testing.T) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+regexp.QuoteMeta(t.Name())+"$")
+	name := "-test.run=^" + regexp.QuoteMeta(t.Name()) + "$"
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", name) //nolint:gosec // itself
 	cmd.Env = append(os.Environ(), diskVariable+"="+t.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
