@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +23,11 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Start the server",
 		Long: `Start the server. Without any configuration it keeps everything in ./authy-data
 and answers on http://localhost:5000. Ctrl-C finishes the requests it has begun
-and stops; a second Ctrl-C stops at once.
+and stops; a second Ctrl-C stops at once. SIGTERM does the same. Settings are read
+at the start: SIGHUP changes nothing but says so in the log.
+
+Under systemd it takes the socket of authy.socket, and tells when it is ready and
+when it stops: docs/operations.md has the units.
 
 If there is no administrator, a link is printed that makes the first one.`,
 		Example: `  authy serve
@@ -60,17 +67,44 @@ func (a *app) serve(ctx context.Context) (err error) {
 }
 
 func listenAndServe(ctx context.Context, s *server.Services) error {
-	address := s.Config.Listen
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	l, err := listen(ctx, s.Config.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w; is another authy running, or is the port taken? "+
-			"Choose another with --listen", address, err)
+		return err
 	}
 	announce(ctx, s.Config, l.Addr())
 	if err := announceSetup(ctx, s); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	defer explainHangUp(ctx)()
+	s.Started = func() { notify(ctx, "READY=1") }
+	context.AfterFunc(ctx, func() { notify(ctx, "STOPPING=1") })
 	return s.Serve(ctx, l, version())
+}
+
+// listen returns the socket that systemd passes, or else listens on address.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	if l, err := inherited(); l != nil || err != nil {
+		return l, err
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; is another authy running, or is the port taken? "+
+			"Choose another with --listen", address, err)
+	}
+	return l, nil
+}
+
+// explainHangUp has SIGHUP, which would end the process, answered in the log until
+// end is called.
+func explainHangUp(ctx context.Context) (end func()) {
+	hung := make(chan os.Signal, 1)
+	signal.Notify(hung, syscall.SIGHUP)
+	go func() {
+		for range hung {
+			slog.WarnContext(ctx, "SIGHUP changes nothing: settings are read at the start, restart authy to have them read anew")
+		}
+	}()
+	return func() { signal.Stop(hung); close(hung) }
 }
 
 // announce logs the facts that matter, one line each.

@@ -43,8 +43,10 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 	return h, func() { cancel(); wait() }, nil
 }
 
-// Serve answers on l until ctx ends. Then it stops listening, finishes the
-// requests it has begun within the configured grace, and returns nil.
+// Serve answers on l until ctx ends. Then it drains: readiness turns false, and
+// for the configured delay everything is still answered; it stops listening;
+// connections may end by themselves for a moment; the requests that have begun
+// are finished within the configured grace. It returns nil.
 func (s *Services) Serve(ctx context.Context, l net.Listener, version string) error {
 	ready := &readiness{services: s}
 	handler, stop, err := s.start(ctx, version, ready)
@@ -56,25 +58,23 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	}
 	defer stop()
 	go s.warn(ctx)
+	open := new(connections)
 	hs := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		Handler: ready.sayGoodbye(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		ErrorLog:  slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		ConnState: open.count,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(l) }()
+	if s.Started != nil {
+		s.Started()
+	}
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
 	ready.draining.Store(true)
-	slog.InfoContext(ctx, "stopping, finishing requests", "grace", s.Config.Server.ShutdownGrace.String())
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Config.Server.ShutdownGrace.Duration)
-	defer cancel()
-	if err := hs.Shutdown(grace); err != nil {
-		slog.WarnContext(ctx, "some requests were cut off", "err", err)
-		return hs.Close()
-	}
-	return nil
+	return s.drain(context.WithoutCancel(ctx), hs, l, open)
 }

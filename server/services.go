@@ -66,6 +66,9 @@ type Services struct {
 	// Self is what the server tells its administrators of itself.
 	Self *self.Service
 
+	// Started is called, unless it is nil, once requests are answered.
+	Started func()
+
 	kept  kv.Store // what all nodes share and cannot do without
 	local kv.Store // of this process
 }

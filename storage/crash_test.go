@@ -20,12 +20,19 @@ import (
 // the database.
 const crashVariable = "AUTHY_TEST_CRASH"
 
+// patientVariable is the same for one that goes on after a refusal.
+const patientVariable = "AUTHY_TEST_PATIENT"
+
 func TestMain(m *testing.M) {
-	if url := os.Getenv(crashVariable); url != "" {
-		if err := writeForever(context.Background(), url); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+	for variable, write := range map[string]func(ctx context.Context, url string) error{
+		crashVariable: writeForever, patientVariable: writePatiently,
+	} {
+		if url := os.Getenv(variable); url != "" {
+			if err := write(context.Background(), url); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+			os.Exit(1)
 		}
-		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

@@ -98,16 +98,7 @@ func isCut(err error) bool {
 }
 
 // isBusy says whether another process holds SQLite's lock.
-func isBusy(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && e.Code()&0xff == sqlite3.SQLITE_BUSY
-}
-
-// isIOError says whether SQLite could not read or write its file.
-func isIOError(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && e.Code()&0xff == sqlite3.SQLITE_IOERR
-}
+func isBusy(err error) bool { return isSQLite(err, sqlite3.SQLITE_BUSY) }
 
 // isRetryable says whether PostgreSQL asks for the transaction to be run again.
 func isRetryable(err error) bool {

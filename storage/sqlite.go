@@ -25,12 +25,14 @@ const readers = 4
 // openWait is how long opening waits for another process that does the same.
 const openWait = 10 * time.Second
 
+// busyTimeout is how long a statement waits for another process.
+const busyTimeout = 5 * time.Second
+
 // sqliteEngine is SQLite with one writer and a pool of readers.
 type sqliteEngine struct {
 	path   string
 	pool   *sql.DB // readers
 	reads  *sqliteConn
-	write  *sql.DB // the writer's one connection
 	writer *writer
 }
 
@@ -40,32 +42,46 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	write, err := sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
-		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=cache_size(-8000)"))
+	p, err := openPen(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	write.SetMaxOpenConns(1)
-	held, err := connect(ctx, write)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), write.Close())
-	}
 	pool, err := sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)", "_pragma=cache_size(-2000)"))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), held.Close(), write.Close())
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), p.close())
 	}
 	pool.SetMaxOpenConns(readers)
 	pool.SetMaxIdleConns(readers)
 
 	hot := newCache()
 	b := bun.NewDB(pool, sqlitedialect.New())
-	writeConn := &sqliteConn{IConn: held, prepare: held.PrepareContext}
-	reads := &sqliteConn{IConn: pool, prepare: pool.PrepareContext}
-	e := &sqliteEngine{
-		path: path, pool: pool, reads: reads, write: write, writer: newWriter(held, writeConn, b, hot, o.Secret),
-	}
-	return newDB(e, b, reads, hot, o.Secret), nil
+	e := &sqliteEngine{path: path, pool: pool, reads: &sqliteConn{IConn: pool, prepare: pool.PrepareContext}}
+	e.writer = newWriter(e, p, b, hot, o.Secret)
+	return newDB(e, b, e.reads, hot, o.Secret), nil
 }
+
+// pen is the one connection that writes.
+type pen struct {
+	db   *sql.DB
+	held *sql.Conn
+	conn *sqliteConn
+}
+
+func openPen(ctx context.Context, path string) (*pen, error) {
+	db, err := sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=cache_size(-8000)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	held, err := connect(ctx, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &pen{db: db, held: held, conn: &sqliteConn{IConn: held, prepare: held.PrepareContext}}, nil
+}
+
+func (p *pen) close() error { return errors.Join(p.conn.close(), p.held.Close(), p.db.Close()) }
 
 // connect opens the writer's connection. Where another process opens or closes
 // the file at this moment, SQLite does not wait for the journal's mode by itself.
@@ -129,7 +145,7 @@ func checkPrivate(path string) error {
 
 func sqliteDSN(path string, extra ...string) string {
 	options := append([]string{
-		"_pragma=busy_timeout(5000)", "_pragma=foreign_keys(1)", "_pragma=temp_store(2)",
+		fmt.Sprintf("_pragma=busy_timeout(%d)", busyTimeout.Milliseconds()), "_pragma=foreign_keys(1)", "_pragma=temp_store(2)",
 		"_pragma=trusted_schema(0)",
 	}, extra...)
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + strings.Join(options, "&")
@@ -152,7 +168,7 @@ func (e *sqliteEngine) alone(_ context.Context, fn func() error) error { return 
 func (e *sqliteEngine) shared() kv.Store { return nil }
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
-	if err := e.writer.broken(); err != nil {
+	if err := e.writer.ailing(); err != nil {
 		return err
 	}
 	return e.pool.PingContext(ctx)
@@ -177,7 +193,7 @@ func (e *sqliteEngine) close() error {
 	e.writer.close()
 	// The connection that writes is the last to go: it empties the log into
 	// the database, which those that only read cannot.
-	return errors.Join(e.reads.close(), e.pool.Close(), e.writer.conn.close(), e.writer.held.Close(), e.write.Close())
+	return errors.Join(e.reads.close(), e.pool.Close(), e.writer.pen.close())
 }
 
 // sqliteConn prepares hot statements once and keeps them.

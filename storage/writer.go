@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"runtime"
@@ -18,24 +17,34 @@ const (
 	// foreignPoll is how often an idle writer looks for the commits of other
 	// processes, such as the command line beside a running server.
 	foreignPoll = 250 * time.Millisecond
+	// queueLimit is how many transactions wait at once; the next is refused. A disk
+	// that is well takes so many in a fraction of a second.
+	queueLimit = 16 * batchLimit
 )
 
-var errClosed = errors.New("storage: database is closed")
+var (
+	errClosed = errors.New("storage: database is closed")
+	errQueue  = fmt.Errorf("%w: %d transactions wait for the disk", ErrUnavailable, queueLimit)
+)
 
 // writer owns SQLite's one writing connection. It blocks for a job, takes
 // whatever has queued meanwhile, and commits all of it at once: many writers
 // share one fsync, a lone one waits for nobody.
+//
+// What the disk refuses, and how the writer comes back, is in disk.go.
 type writer struct {
-	held     *sql.Conn
-	conn     *sqliteConn
+	engine   *sqliteEngine
+	pen      *pen
 	bun      *bun.DB
 	cache    *cache
 	seals    secret
 	jobs     chan *job
+	waiting  atomic.Int64
 	stop     chan struct{}
 	stopped  chan struct{}
-	failure  atomic.Pointer[error] // the disk refused a write: nothing is written any more
-	dataSeen int64                 // PRAGMA data_version: changes when another process commits
+	trouble  atomic.Pointer[trouble]
+	tried    time.Time // when it was last tried to end the trouble
+	dataSeen int64     // PRAGMA data_version: changes when another process commits
 }
 
 // job is one transaction waiting for its commit.
@@ -49,9 +58,9 @@ type job struct {
 	after    []func()
 }
 
-func newWriter(held *sql.Conn, c *sqliteConn, b *bun.DB, hot *cache, key []byte) *writer {
+func newWriter(e *sqliteEngine, p *pen, b *bun.DB, hot *cache, key []byte) *writer {
 	w := &writer{
-		held: held, conn: c, bun: b, cache: hot, seals: newSecret(key),
+		engine: e, pen: p, bun: b, cache: hot, seals: newSecret(key),
 		jobs: make(chan *job, batchLimit), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go w.run()
@@ -60,6 +69,13 @@ func newWriter(held *sql.Conn, c *sqliteConn, b *bun.DB, hot *cache, key []byte)
 
 // do runs fn in a transaction and waits for its commit.
 func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
+	if err := w.shut(); err != nil {
+		return err
+	}
+	defer w.waiting.Add(-1)
+	if w.waiting.Add(1) > queueLimit {
+		return errQueue
+	}
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 	select {
 	case w.jobs <- j:
@@ -87,13 +103,6 @@ func (w *writer) close() {
 	<-w.stopped
 }
 
-func (w *writer) broken() error {
-	if err := w.failure.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
 func (w *writer) run() {
 	defer close(w.stopped)
 	idle := time.NewTicker(foreignPoll)
@@ -103,6 +112,7 @@ func (w *writer) run() {
 		case j := <-w.jobs:
 			w.commit(w.batch(j))
 		case <-idle.C:
+			w.retry(context.Background())
 			w.watch()
 		case <-w.stop:
 			for len(w.jobs) > 0 {
@@ -161,7 +171,7 @@ func (w *writer) commit(jobs []*job) {
 // begin begins the transaction of a batch. Where it cannot, because another
 // process does not let go, the whole batch is refused: it has waited once.
 func (w *writer) begin() error {
-	if err := w.broken(); err != nil {
+	if err := w.shut(); err != nil {
 		return err
 	}
 	if err := w.exec(context.Background(), "BEGIN IMMEDIATE"); err != nil {
@@ -195,7 +205,10 @@ func (w *writer) one(ctx context.Context, j *job, shared bool) error {
 			return err
 		}
 	}
-	w.call(j)
+	w.call(ctx, j)
+	if err := w.shut(); err != nil {
+		return err
+	}
 	switch {
 	case !shared:
 		return nil
@@ -209,12 +222,13 @@ func (w *writer) one(ctx context.Context, j *job, shared bool) error {
 }
 
 // call runs the function of j and keeps its error or panic.
-func (w *writer) call(j *job) {
+func (w *writer) call(ctx context.Context, j *job) {
 	defer func() { j.panicked = recover() }()
-	c := &sqliteTx{sqliteConn: w.conn}
+	c := &sqliteTx{sqliteConn: w.pen.conn}
 	tx := &Tx{Reader: Reader{bun: w.bun, conn: c, seals: w.seals}}
 	j.err = j.fn(tx)
 	j.changed, j.after = tx.changed, tx.after
+	w.judge(ctx, c.failed)
 	if j.err == nil {
 		j.err = translate(c.failed)
 	}
@@ -227,23 +241,17 @@ func (w *writer) rollback(ctx context.Context) error {
 	return nil
 }
 
-// exec runs one of the writer's own statements. After an I/O error nobody
-// knows what reached the disk, so that nothing is written any more: a restart
-// recovers from the log, which holds every commit that was acknowledged.
+// exec runs one of the writer's own statements.
 func (w *writer) exec(ctx context.Context, statement string) error {
-	_, err := w.conn.hot(ctx, statement)
-	if err != nil && isIOError(err) {
-		failure := fmt.Errorf("%w: the disk refused a write; restart authy once it is well: %w",
-			ErrUnavailable, err)
-		w.failure.CompareAndSwap(nil, &failure)
-	}
+	_, err := w.pen.conn.hot(ctx, statement)
+	w.judge(ctx, err)
 	return translate(err)
 }
 
 // watch forgets every cached record if another process has committed.
 func (w *writer) watch() {
 	var version int64
-	if err := w.conn.hotRow(context.Background(), "PRAGMA data_version").Scan(&version); err != nil {
+	if err := w.pen.conn.hotRow(context.Background(), "PRAGMA data_version").Scan(&version); err != nil {
 		w.cache.dropAll()
 		return
 	}

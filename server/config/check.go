@@ -57,6 +57,7 @@ func durationProblems(c *Config) []problem {
 		{"openid.code_lifetime", between(c.OpenID.CodeLifetime, time.Second, 10*time.Minute)},
 		{"openid.refresh_grace", between(c.OpenID.RefreshGrace, 0, 30*time.Second)},
 		{"openid.max_grant_lifetime", between(c.OpenID.MaxGrantLifetime, time.Second, 3650*day)},
+		{"server.drain_delay", between(c.Server.DrainDelay, 0, 5*time.Minute)},
 		{"server.shutdown_grace", between(c.Server.ShutdownGrace, 0, 10*time.Minute)},
 	}
 }

@@ -68,6 +68,7 @@ func TestValuesThatMustNotBeStartedWithAreRefused(t *testing.T) {
 		{"keys.rotate_every", "23h59m", "out of range; write 24h to 87600h, or 0s for never"},
 		{"keys.publish_for", "9m59s", "out of range; write 10m to 720h"},
 		{"keys.publish_for", "721h", "out of range"},
+		{"server.drain_delay", "6m", "out of range"},
 		{"server.shutdown_grace", "-1s", "out of range"},
 		{"mail.tls", "opportunistic", `"opportunistic" is not known; write one of starttls, implicit, none`},
 		{"mail.timeout", "5m1s", "5m1s is out of range; write 1s to 5m"},

@@ -134,6 +134,9 @@ type CORS struct {
 
 // Server holds the settings of the process.
 type Server struct {
+	// DrainDelay is how long requests are still accepted after readiness has turned
+	// false, when the server stops.
+	DrainDelay Duration `toml:"drain_delay"`
 	// ShutdownGrace is how long running requests may take when the server stops.
 	ShutdownGrace Duration `toml:"shutdown_grace"`
 }

@@ -1,0 +1,73 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// farewell is how long connections may take, once nobody listens any more, to
+// end by themselves: each is told in the next answer that it is the last. One
+// that is closed while a request is under way to it fails that request.
+const farewell = time.Second
+
+// connections counts those that are open.
+type connections struct{ n atomic.Int64 }
+
+func (c *connections) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		c.n.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		c.n.Add(-1)
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// sayGoodbye has each answer say, while the server drains, that the connection
+// ends with it.
+func (h *readiness) sayGoodbye(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// drain stops hs: see [Services.Serve].
+func (s *Services) drain(ctx context.Context, hs *http.Server, l net.Listener, open *connections) error {
+	c := s.Config.Server
+	slog.InfoContext(ctx, "stopping, finishing requests",
+		"delay", c.DrainDelay.String(), "grace", c.ShutdownGrace.String())
+	if c.DrainDelay.Duration > 0 {
+		<-time.After(c.DrainDelay.Duration)
+	}
+	grace, cancel := context.WithTimeout(ctx, c.ShutdownGrace.Duration)
+	defer cancel()
+	_ = l.Close() // Shutdown closes it again and says what of it
+	open.wait(grace)
+	if err := hs.Shutdown(grace); err != nil {
+		slog.WarnContext(ctx, "some requests were cut off", "err", err)
+		return hs.Close()
+	}
+	return nil
+}
+
+// wait waits until no connection is open, but no longer than the farewell.
+func (c *connections) wait(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for c.n.Load() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
