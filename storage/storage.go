@@ -47,6 +47,8 @@ type engine interface {
 	catalogue() string
 	// beside makes an empty place for a database that is to take this one's.
 	beside(ctx context.Context) (place, error)
+	// lock claims the database beside other servers, or alone.
+	lock(alone bool) (unlock func(), err error)
 	close() error
 }
 
