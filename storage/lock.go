@@ -1,20 +1,31 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 )
+
+// serverLock is the advisory lock that servers share, and that who needs them stopped
+// holds alone.
+const serverLock = 0x7365727665 // "serve"
 
 // Lock claims the database for a server until unlock is called or the process
 // ends. SQLite's file has one server at a time, beside which commands may
 // write; PostgreSQL has as many as there are nodes.
-func (db *DB) Lock() (unlock func(), err error) {
-	e, ok := db.engine.(*sqliteEngine)
-	if !ok {
-		return func() {}, nil
-	}
+func (db *DB) Lock() (unlock func(), err error) { return db.engine.lock(false) }
+
+// LockAlone claims the database for who needs every server stopped.
+func (db *DB) LockAlone() (unlock func(), err error) { return db.engine.lock(true) }
+
+// lock makes no difference: a file has one server.
+func (e *sqliteEngine) lock(bool) (unlock func(), err error) {
 	path := e.path + ".lock"
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -25,4 +36,58 @@ func (db *DB) Lock() (unlock func(), err error) {
 			"or give this one its own data_dir", e.path), f.Close())
 	}
 	return func() { f.Close() }, nil //nolint:errcheck // closing gives the lock up
+}
+
+// lock holds the lock on a connection of its own. Where that is cut it is taken anew.
+func (e *postgresEngine) lock(alone bool) (unlock func(), err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	conn, err := e.claim(ctx, alone)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if conn != nil {
+				_, err = conn.WaitForNotification(ctx) // none is asked for: it returns when the connection ends
+				_ = conn.Close(context.WithoutCancel(ctx))
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			slog.WarnContext(ctx, "the claim on the database was lost, taking it again", "err", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+			conn, err = e.claim(ctx, alone)
+		}
+	}()
+	return func() { cancel(); <-done }, nil
+}
+
+// claim takes the lock on a new connection.
+func (e *postgresEngine) claim(ctx context.Context, alone bool) (*pgx.Conn, error) {
+	try, refusal := "pg_try_advisory_lock_shared", "it is being restored, or changed in another way that no server may see: "+
+		"wait for the end of that"
+	if alone {
+		try, refusal = "pg_try_advisory_lock", "an authy server is using it: stop every one first"
+	}
+	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
+	if err != nil {
+		return nil, fmt.Errorf("claim the database: %w", translate(err))
+	}
+	var got bool
+	err = conn.QueryRow(ctx, "SELECT "+try+"($1)", int64(serverLock)).Scan(&got)
+	if err == nil && !got {
+		err = errors.New(refusal)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("claim the database %s: %w", e.config.Database, err),
+			conn.Close(context.WithoutCancel(ctx)))
+	}
+	return conn, nil
 }

@@ -48,6 +48,14 @@ type engine interface {
 	size(ctx context.Context) (int64, error)
 	// clockAhead is how far the clock of the database is ahead of this machine's.
 	clockAhead(ctx context.Context) (time.Duration, error)
+	// snapshot begins a transaction that sees one moment and writes nothing.
+	snapshot(ctx context.Context) (*sql.Tx, error)
+	// catalogue asks for the tables, their columns and the types of those, by name.
+	catalogue() string
+	// beside makes an empty place for a database that is to take this one's.
+	beside(ctx context.Context) (place, error)
+	// lock claims the database beside other servers, or alone.
+	lock(alone bool) (unlock func(), err error)
 	close() error
 }
 
