@@ -46,7 +46,7 @@ func BenchmarkStart(b *testing.B) {
 			for b.Loop() {
 				began := time.Now()
 				p.launch()
-				p.ready(firstLimit)
+				p.ready(readyLimit)
 				took = append(took, time.Since(began))
 				b.StopTimer()
 				p.terminate(time.Minute)
@@ -73,7 +73,7 @@ func BenchmarkSweep(b *testing.B) {
 	w.node.terminate(time.Minute)
 	expire(b, w.node, n)
 	w.node.launch()
-	w.node.ready(firstLimit)
+	w.node.ready(readyLimit)
 	db := w.node.look()
 	defer db.Close() //nolint:errcheck // only read from
 	first := oldest(b, db)

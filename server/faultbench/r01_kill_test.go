@@ -37,6 +37,8 @@ func TestR01WhatWasAcknowledgedSurvivesKills(t *testing.T) {
 func killRounds(t *testing.T, engine string, writers, rounds, enough int) (written int) {
 	began := time.Now()
 	b := newBench(t, start(t, setup{engine: engine}))
+	b.node.terminate(time.Minute)
+	clean := b.node.restart()
 	workers := b.workers(writers)
 	r := result{id: "R-01", database: engine, store: "in-process", nodes: 1, seed: b.seed, began: began}
 	for round := 0; round < rounds || written < enough; round++ {
@@ -49,6 +51,9 @@ func killRounds(t *testing.T, engine string, writers, rounds, enough int) (writt
 		}
 	}
 	b.passwords(t.Context())
+	if limit := max(soon, 2*clean); long && r.recovery > limit {
+		t.Errorf("after a kill it took %s to be ready, want %s at most; after SIGTERM %s", r.recovery, limit, clean)
+	}
 	report(t, r)
 	return written
 }
@@ -57,11 +62,10 @@ func killRounds(t *testing.T, engine string, writers, rounds, enough int) (writt
 // short form that is after so many answers, in the long one after so much time.
 func (b *bench) killOnce(workers []*worker) {
 	done := b.run(workers, make(chan struct{}))
-	rnd := workers[0].rnd
 	if long {
-		<-time.After(500*time.Millisecond + time.Duration(rnd.Int64N(int64(4500*time.Millisecond))))
+		<-time.After(500*time.Millisecond + time.Duration(b.rnd.Int64N(int64(4500*time.Millisecond))))
 	} else {
-		b.ledger.wait(50+rnd.IntN(200), 5*time.Second)
+		b.ledger.wait(50+b.rnd.IntN(200), 5*time.Second)
 	}
 	b.node.kill()
 	done.Wait()
