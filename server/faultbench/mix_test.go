@@ -23,7 +23,7 @@ type bench struct {
 	ledger *ledger
 	seed   uint64
 	rnd    *rand.Rand // of the bench itself; each worker has its own
-	admin  string // the token of an administrator's session
+	admin  string     // the token of an administrator's session
 	macs   *storage.DB
 	people *atomic.Int64 // how many there are
 }

@@ -82,7 +82,8 @@ func (b *bench) useOnce(stub *servertest.StubOIDC) time.Duration {
 	return took
 }
 
-// onceUse is a value that is ready to be used: a request for the first time, and one for the second.
+// onceUse is a value that is ready to be used: a request for the first time, and one for the
+// second.
 type onceUse struct {
 	w            *worker
 	first, again call
