@@ -46,6 +46,9 @@ func killRounds(t *testing.T, engine string, writers, rounds, enough int) (writt
 		r.recovery = max(r.recovery, b.node.restart())
 		r.findings = b.look()
 		written = r.writes
+		if long && round%10 == 9 {
+			t.Logf("after %d rounds: %s", round+1, r)
+		}
 		if t.Failed() || r.bad() > 0 {
 			break
 		}
