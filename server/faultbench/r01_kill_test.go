@@ -18,7 +18,7 @@ func TestR01WhatWasAcknowledgedSurvivesKills(t *testing.T) {
 			t.Parallel()
 			writers, rounds := []int{16}, 3
 			if long {
-				writers, rounds = []int{1, 8, 32, 128}, 50
+				writers, rounds = []int{1, 8, 128, 32}, 50
 			}
 			written := 0
 			for i, n := range writers {
