@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,4 +118,35 @@ func BenchmarkSessionByTokenInTransaction(b *testing.B) {
 		}
 		return nil
 	})
+}
+
+// BenchmarkCachedSessionSize is how much memory a session takes that was looked up, in the cache
+// and in what finds it there.
+func BenchmarkCachedSessionSize(b *testing.B) {
+	const n = 15_000
+	url := storagetest.URL(b, "sqlite")
+	storagetest.Fill(b, url, storagetest.Size{Users: n, Sessions: n, Events: 1000})
+	for b.Loop() {
+		db := again(b, url)
+		if _, err := db.Migrate(b.Context(), storagetest.Files(b)); err != nil {
+			b.Fatal(err)
+		}
+		hashes := texts(b, db, "SELECT token_hash FROM sessions")
+		before := heap()
+		for _, hash := range hashes {
+			if _, err := db.SessionByToken(b.Context(), hash); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(heap()-before)/float64(len(hashes)), "B/session")
+	}
+}
+
+// heap is how many bytes are in use after all that is not has gone.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

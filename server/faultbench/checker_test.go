@@ -11,10 +11,12 @@ import (
 
 // findings are what the checker makes of a ledger.
 type findings struct {
-	acked, unknown, refused, writes           int // the writes are those that were acknowledged
+	// The writes are those that were acknowledged.
+	acked, unknown, refused, writes           int
 	kept, lost, zombie, half, phantom, double int
-	x5                                        int // answers from 500 on but 503, which says that nothing was done
-	problems                                  []string
+	// x5 are answers from 500 on, but for 503, which says that nothing was done.
+	x5       int
+	problems []string
 }
 
 // bad is how much is wrong.

@@ -22,7 +22,8 @@ type bench struct {
 	node   *process
 	ledger *ledger
 	seed   uint64
-	admin  string // the token of an administrator's session
+	rnd    *rand.Rand // of the bench itself; each worker has its own
+	admin  string     // the token of an administrator's session
 	macs   *storage.DB
 	people *atomic.Int64 // how many there are
 }
@@ -45,6 +46,7 @@ func newBench(t testing.TB, p *process) *bench {
 		}
 	})
 	b := &bench{t: t, node: p, ledger: newLedger(t), seed: benchSeed(t), macs: macs, people: new(atomic.Int64)}
+	b.rnd = rand.New(rand.NewPCG(b.seed, 0))
 	p.run(rootPassword+"\n", "user", "create", rootEmail, "--admin", "--password-stdin")
 	e := b.ledger.begin(entry{Kind: "at the shell", Facts: []fact{{"user/" + rootEmail, "alive"}}})
 	b.ledger.end(e, 200)
@@ -69,7 +71,7 @@ type worker struct {
 func (b *bench) worker(id int) *worker {
 	return &worker{
 		bench: b, id: id, client: b.node.client,
-		rnd: rand.New(rand.NewPCG(b.seed, uint64(id+1))),
+		rnd: rand.New(rand.NewPCG(b.seed, uint64(id+10))),
 	}
 }
 
@@ -120,8 +122,12 @@ func (b *bench) run(workers []*worker, stop <-chan struct{}) (done *sync.WaitGro
 				if err != nil {
 					w.me = nil // nobody knows what came of it
 				}
-				if err != nil && !errors.Is(err, errBusy) {
+				switch {
+				case err == nil:
+				case !errors.Is(err, errBusy):
 					return
+				default:
+					<-time.After(100 * time.Millisecond) // not the seconds that it asks for
 				}
 			}
 		})

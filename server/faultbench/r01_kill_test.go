@@ -18,7 +18,7 @@ func TestR01WhatWasAcknowledgedSurvivesKills(t *testing.T) {
 			t.Parallel()
 			writers, rounds := []int{16}, 3
 			if long {
-				writers, rounds = []int{1, 8, 32, 128}, 50
+				writers, rounds = []int{1, 8, 128, 32}, 50
 			}
 			written := 0
 			for i, n := range writers {
@@ -37,6 +37,8 @@ func TestR01WhatWasAcknowledgedSurvivesKills(t *testing.T) {
 func killRounds(t *testing.T, engine string, writers, rounds, enough int) (written int) {
 	began := time.Now()
 	b := newBench(t, start(t, setup{engine: engine}))
+	b.node.terminate(time.Minute)
+	clean := b.node.restart()
 	workers := b.workers(writers)
 	r := result{id: "R-01", database: engine, store: "in-process", nodes: 1, seed: b.seed, began: began}
 	for round := 0; round < rounds || written < enough; round++ {
@@ -44,11 +46,17 @@ func killRounds(t *testing.T, engine string, writers, rounds, enough int) (writt
 		r.recovery = max(r.recovery, b.node.restart())
 		r.findings = b.look()
 		written = r.writes
+		if long && round%10 == 9 {
+			t.Logf("after %d rounds: %s", round+1, r)
+		}
 		if t.Failed() || r.bad() > 0 {
 			break
 		}
 	}
 	b.passwords(t.Context())
+	if limit := max(soon, 2*clean); long && r.recovery > limit {
+		t.Errorf("after a kill it took %s to be ready, want %s at most; after SIGTERM %s", r.recovery, limit, clean)
+	}
 	report(t, r)
 	return written
 }
@@ -57,11 +65,10 @@ func killRounds(t *testing.T, engine string, writers, rounds, enough int) (writt
 // short form that is after so many answers, in the long one after so much time.
 func (b *bench) killOnce(workers []*worker) {
 	done := b.run(workers, make(chan struct{}))
-	rnd := workers[0].rnd
 	if long {
-		<-time.After(500*time.Millisecond + time.Duration(rnd.Int64N(int64(4500*time.Millisecond))))
+		<-time.After(500*time.Millisecond + time.Duration(b.rnd.Int64N(int64(4500*time.Millisecond))))
 	} else {
-		b.ledger.wait(50+rnd.IntN(200), 5*time.Second)
+		b.ledger.wait(50+b.rnd.IntN(200), 5*time.Second)
 	}
 	b.node.kill()
 	done.Wait()

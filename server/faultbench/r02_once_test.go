@@ -30,10 +30,13 @@ func TestR02WhatWasUsedOnceStaysUsed(t *testing.T) {
 			b := newBench(t, start(t, setup{engine: engine, set: map[string]string{"outbound.allow": "127.0.0.0/8"}}))
 			stub := b.provider()
 			r := result{id: "R-02", database: engine, store: "in-process", nodes: 1, seed: b.seed, began: began}
-			for range rounds {
+			for round := range rounds {
 				r.recovery = max(r.recovery, b.useOnce(stub))
 				if t.Failed() {
 					break
+				}
+				if round%20 == 19 {
+					t.Logf("R-02: %d rounds of %d kinds, no doubles", round+1, len(onces))
 				}
 			}
 			r.findings = b.look()
@@ -82,7 +85,8 @@ func (b *bench) useOnce(stub *servertest.StubOIDC) time.Duration {
 	return took
 }
 
-// onceUse is a value that is ready to be used: a request for the first time, and one for the second.
+// onceUse is a value that is ready to be used: a request for the first time, and one for the
+// second.
 type onceUse struct {
 	w            *worker
 	first, again call

@@ -117,12 +117,12 @@ func synced(t *testing.T, n int, inject string, binary ...string) (b *bench, cov
 		wrap = append(wrap, "-e", "inject="+inject)
 	}
 	p.launch()
-	p.ready(firstLimit)
+	p.ready(readyLimit)
 	b = newBench(t, p)
 	p.terminate(time.Minute) // and begin anew under strace, which makes no keys
 	p.wrap = wrap
 	p.launch()
-	p.ready(firstLimit)
+	p.ready(readyLimit)
 	w := b.worker(0)
 	for range n {
 		if err := w.act(t.Context()); err != nil {

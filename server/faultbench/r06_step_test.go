@@ -25,7 +25,7 @@ func TestR06AFailureAtAnyStepLeavesNothing(t *testing.T) {
 			b, pts := inProcess(t, engine)
 			total := 0
 			for _, f := range flows {
-				if !long && !f.short {
+				if !long && (!f.short || engine == "postgres" && f.name != "code exchange") {
 					continue
 				}
 				n := b.failEverywhere(pts, f.name, f.ready)
@@ -58,7 +58,7 @@ func inProcess(t *testing.T, engine string) (*bench, points) {
 		t.Fatalf("the server is at %s, want %s", s.URL, p.url)
 	}
 	p.ended = make(chan struct{})
-	p.ready(firstLimit)
+	p.ready(readyLimit)
 	return newBench(t, p), pts
 }
 
@@ -111,7 +111,7 @@ var flows = []struct {
 	short bool // whether the short form has it
 	ready func(*worker, context.Context) (call, error)
 }{
-	{"register", true, func(w *worker, _ context.Context) (call, error) {
+	{"register", false, func(w *worker, _ context.Context) (call, error) {
 		email := fmt.Sprintf("r%d@bench.example", w.people.Add(1))
 		return call{
 			kind: "register", method: "POST", path: api + "/auth/register", event: true,
@@ -148,7 +148,7 @@ var flows = []struct {
 		code, err := w.consent(ctx)
 		return w.redeem(code), err
 	}},
-	{"refresh", true, func(w *worker, _ context.Context) (call, error) { return w.renew(w.me.refresh[0]), nil }},
+	{"refresh", false, func(w *worker, _ context.Context) (call, error) { return w.renew(w.me.refresh[0]), nil }},
 	{"revoke", false, func(w *worker, _ context.Context) (call, error) { return w.revocation(w.me.refresh[0]), nil }},
 	{"accept an invitation", true, func(w *worker, ctx context.Context) (call, error) {
 		u, err := onceInvitation(w, ctx, nil)

@@ -13,7 +13,7 @@ import (
 // before, and after the server has stopped none of its own. It runs alone, since goroutines are
 // counted in the whole process.
 func TestR22NoGoroutineIsLeft(t *testing.T) {
-	rush := time.Second
+	rush := 500 * time.Millisecond
 	if long {
 		rush = time.Minute
 	}
@@ -23,7 +23,7 @@ func TestR22NoGoroutineIsLeft(t *testing.T) {
 		c.Security.SecretKey, p.listen, p.url = secretKey, c.Listen, c.PublicURL
 	}})
 	p.ended = make(chan struct{})
-	p.ready(firstLimit)
+	p.ready(readyLimit)
 	b := newBench(t, p)
 	p.client.CloseIdleConnections()
 	quiet := settled(0)

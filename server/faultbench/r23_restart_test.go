@@ -87,8 +87,11 @@ func (b *bench) keepsakes(many, few int) *keepsakes {
 	if err := k.host.furnish(ctx); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := b.node.write(func(tx *storage.Tx) error { return k.insert(ctx, tx, many) }); err != nil {
-		b.t.Fatal(err)
+	for from := 0; from < many; from += insertSlice {
+		err := b.node.write(func(tx *storage.Tx) error { return k.insert(ctx, tx, from, min(from+insertSlice, many)) })
+		if err != nil {
+			b.t.Fatal(err)
+		}
 	}
 	for _, f := range k.facts() {
 		b.ledger.end(b.ledger.begin(entry{Kind: "into the database", Facts: []fact{f}}), 200)
@@ -108,8 +111,11 @@ func (b *bench) keepsakes(many, few int) *keepsakes {
 	return k
 }
 
+// insertSlice is how many are added in one transaction, which PostgreSQL gives some seconds.
+const insertSlice = 500
+
 // insert adds sessions and refresh tokens, each with a grant of its own.
-func (k *keepsakes) insert(ctx context.Context, tx *storage.Tx, many int) error {
+func (k *keepsakes) insert(ctx context.Context, tx *storage.Tx, from, to int) error {
 	user, err := tx.UserByEmail(ctx, k.host.me.email)
 	if err != nil {
 		return err
@@ -120,8 +126,8 @@ func (k *keepsakes) insert(ctx context.Context, tx *storage.Tx, many int) error 
 	}
 	now := time.Now()
 	at, until := storage.At(now), storage.At(now.Add(24*time.Hour))
-	k.sessions, k.tokens = nil, nil
-	for i := range many {
+	k.sessions, k.tokens = k.sessions[:from], k.tokens[:from] // it may run again
+	for i := from; i < to; i++ {
 		var ended storage.Time
 		if i < k.revoked {
 			ended = at

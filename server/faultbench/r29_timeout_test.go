@@ -113,7 +113,8 @@ func elapses(t *testing.T, begin time.Time, limit, every time.Duration, good fun
 func (b *bench) someone(t *testing.T) *worker {
 	t.Helper()
 	w := b.worker(int(b.people.Add(1)))
-	root, err := w.do(t.Context(), w.login(rootEmail, rootPassword)) // whose last session may have ended
+	// The last session of the administrator may have ended.
+	root, err := w.do(t.Context(), w.login(rootEmail, rootPassword))
 	if err != nil {
 		t.Fatal(err)
 	}
