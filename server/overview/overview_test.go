@@ -210,10 +210,11 @@ func TestWhatNeedsAttentionIsSaidWhatIsWorseFirst(t *testing.T) {
 	t.Parallel()
 	w := newWatch(t, storagetest.New(t))
 	now := time.Now()
-	if diff := cmp.Diff([]string{overview.MailOff, overview.SignUpOpen}, codes(w.report())); diff != "" {
+	if diff := cmp.Diff([]string{overview.MailOff, overview.BackupOff, overview.SignUpOpen}, codes(w.report())); diff != "" {
 		t.Errorf("a server as it comes (-want +got):\n%s", diff)
 	}
 	w.config.Mail.Host, w.config.Registration.Enabled = "smtp.example.com", false
+	w.config.Backup.Every.Duration = 24 * time.Hour
 	if got := codes(w.report()); got != nil {
 		t.Errorf("a quiet server: %q", got)
 	}
@@ -223,6 +224,8 @@ func TestWhatNeedsAttentionIsSaidWhatIsWorseFirst(t *testing.T) {
 		w.record(now, audit.Event{Action: "user.login", Failed: true, Details: map[string]string{"provider": "google"}})
 	}
 	w.record(now, audit.Event{Action: "mail.failed", Failed: true})
+	w.record(now.Add(-time.Hour), audit.Event{Action: "backup.made"})
+	w.record(now, audit.Event{Action: "backup.failed", Failed: true})
 	w.update(func(ctx context.Context, tx *storage.Tx) error { return w.trouble(ctx, tx, now) })
 	r := overview.New(w.db, w.config)
 	got, err := r.Report(t.Context(), audit.Shell())
@@ -230,7 +233,7 @@ func TestWhatNeedsAttentionIsSaidWhatIsWorseFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		overview.PlainHTTP, overview.LimitsOff, overview.ProviderFailing, overview.MailFailing,
+		overview.PlainHTTP, overview.LimitsOff, overview.ProviderFailing, overview.MailFailing, overview.BackupFailing,
 		overview.ClientsOpen, overview.AdminsPlain, overview.KeyOld, overview.CertificateEnds, overview.MailLost,
 		overview.OneAdmin, overview.KeyTurns, overview.ClientsRelaxed,
 	}
