@@ -16,8 +16,8 @@ import (
 )
 
 // BenchmarkGroupCommit compares what storage commits in a second with what the same inserts do
-// without it, on the same database: on SQLite a writer made by hand, which takes all that waits into
-// one transaction; on PostgreSQL, which shares the flushes of its transactions by itself, a
+// without it, on the same database: on SQLite a writer made by hand, which takes all that waits
+// into one transaction; on PostgreSQL, which shares the flushes of its transactions by itself, a
 // connection per caller. The two take turns, since a machine is busy now and then, and what is
 // reported are medians. PostgreSQL flushes for
 //

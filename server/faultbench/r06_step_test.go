@@ -122,7 +122,7 @@ var flows = []struct {
 		}, nil
 	}},
 	{"login", false, func(w *worker, _ context.Context) (call, error) { return w.login(w.me.email, w.me.password), nil }},
-	{"second factor", true, func(w *worker, ctx context.Context) (call, error) {
+	{"second factor", false, func(w *worker, ctx context.Context) (call, error) {
 		u, err := onceRecovery(w, ctx, nil)
 		return u.first, err
 	}},

@@ -29,9 +29,11 @@ func TestR29EverySpanOfTimeElapses(t *testing.T) {
 				"session.lifetime": "4s", "session.remember_lifetime": "6s", "openid.code_lifetime": "4s",
 				"openid.refresh_grace": "3s", "openid.max_grant_lifetime": "8s", "mail.timeout": "3s",
 				"mail.from": "authy@bench.example", "mail.host": "127.0.0.1", "mail.tls": "none",
-				"mail.port": silentPort(t), "server.shutdown_grace": "4s",
+				"mail.port": silentPort(t),
 			}})
-			idle := newBench(t, start(t, setup{engine: engine, set: map[string]string{"session.idle": "5s"}}))
+			idle := newBench(t, start(t, setup{engine: engine, set: map[string]string{
+				"session.idle": "5s", "server.shutdown_grace": "4s",
+			}}))
 			b := newBench(t, p)
 			t.Run("spans", func(t *testing.T) {
 				for key, elapses := range spans {
@@ -45,7 +47,7 @@ func TestR29EverySpanOfTimeElapses(t *testing.T) {
 					})
 				}
 			})
-			stopElapses(t, b)
+			stopElapses(t, idle)
 		})
 	}
 }
