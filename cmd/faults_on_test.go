@@ -2,5 +2,11 @@
 
 package cmd
 
-// restarts is how often a server is restarted under load.
-const restarts = 100
+import "time"
+
+// What is done once, and for long.
+const (
+	restarts   = 100
+	floodFor   = 30 * time.Second
+	floodBound = 250 * time.Millisecond
+)

@@ -59,6 +59,9 @@ func (a *app) serve(ctx context.Context) (err error) {
 		return err
 	}
 	defer unlock()
+	if err := s.DB.TryWriting(ctx); err != nil {
+		return err
+	}
 	if err := listenAndServe(ctx, s); err != nil {
 		return err
 	}

@@ -170,6 +170,19 @@ func (p *pen) patience(ctx context.Context, d time.Duration) error {
 	return err
 }
 
+// explainDisk says what is wrong with the disk in the words of who runs it.
+func explainDisk(err error) error {
+	switch {
+	case isFull(err):
+		return fmt.Errorf("the disk is full, make room on it: %w", err)
+	case isReadOnly(err), isSQLite(err, sqlite3.SQLITE_CANTOPEN):
+		return fmt.Errorf("the directory, or its disk, cannot be written to: %w", err)
+	case isIOError(err):
+		return fmt.Errorf("the disk fails, or has no room: %w", err)
+	}
+	return err
+}
+
 // isIOError says whether SQLite could not read or write its files.
 func isIOError(err error) bool { return isSQLite(err, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) }
 

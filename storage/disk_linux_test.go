@@ -286,3 +286,30 @@ func TestAnyOneCallMayFail(t *testing.T) {
 		}
 	}
 }
+
+func TestADatabaseOnAReadOnlyDiskIsRefusedInWords(t *testing.T) {
+	t.Parallel()
+	dir, inside := storagetest.Disk(t, 6<<10)
+	if !inside {
+		return
+	}
+	path := filepath.Join(dir, "authy.db")
+	db := again(t, sqliteURL(path))
+	if _, err := db.Migrate(t.Context(), storagetest.Files(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	storagetest.ReadOnly(t, dir, true)
+	opened, err := storage.Open(t.Context(), storage.Options{URL: sqliteURL(path), Secret: storagetest.Secret})
+	if err == nil {
+		err = opened.TryWriting(t.Context())
+		_ = opened.Close() // nothing was written
+	}
+	if err == nil || !strings.Contains(err.Error(), "written") && !strings.Contains(err.Error(), "read-only") {
+		t.Errorf("on a read-only disk: %v, want it said", err)
+	}
+	t.Log(err)
+	storagetest.ReadOnly(t, dir, false)
+}

@@ -71,11 +71,25 @@ func isUnreachable(err error) bool {
 		return false
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// Class 08: connection exception, 53: insufficient resources, 57: operator intervention.
+		// Class 08: connection exception, 53: insufficient resources (such as room), 57: operator
+		// intervention, 58: the disk under it; 25006: it takes no writes.
 		class := e.Code[:2]
-		return class == "08" || class == "53" || class == "57"
+		return class == "08" || class == "53" || class == "57" || class == "58" || isReadOnlyServer(err)
 	}
 	return isUnanswered(err) || isCut(err)
+}
+
+// isReadOnlyServer says whether PostgreSQL is a standby, or told to take no writes.
+func isReadOnlyServer(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "25006" // read_only_sql_transaction
+}
+
+// isNoRoom says whether PostgreSQL could not write for want of room, or because of
+// its disk.
+func isNoRoom(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code[:2] == "53" || e.Code[:2] == "58")
 }
 
 // isUnanswered says whether PostgreSQL could not be connected to.

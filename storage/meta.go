@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"time"
 
 	"github.com/uptrace/bun"
 )
@@ -33,4 +34,17 @@ func (db *DB) checkSecret(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// TryWriting writes something and is nil once that is durable; [ErrUnavailable]
+// says why it is not.
+func (db *DB) TryWriting(ctx context.Context) error { return db.Update(ctx, tryWriting(time.Now())) }
+
+// tryWriting writes when it was tried.
+func tryWriting(now time.Time) func(tx *Tx) error {
+	return func(tx *Tx) error {
+		_, err := tx.conn.hot(context.Background(), `INSERT INTO meta (name, value) VALUES ('tried_writing', ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, now.UTC().Format(time.RFC3339Nano))
+		return translate(err)
+	}
 }

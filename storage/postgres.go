@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,7 @@ type postgresEngine struct {
 	seals  secret
 	holds  kv.Store
 	node   string
+	noRoom atomic.Bool // the last that was written found none
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -105,6 +107,9 @@ func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	begun := time.Now()
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, conflictPauseMax) {
 		err := e.try(ctx, sql.LevelSerializable, fn)
+		if isNoRoom(err) {
+			e.noRoom.Store(true)
+		}
 		if !isRetryable(err) {
 			return err
 		}
@@ -286,7 +291,25 @@ func (e *postgresEngine) alone(ctx context.Context, fn func() error) error {
 
 func (e *postgresEngine) shared() kv.Store { return e.holds }
 
-func (e *postgresEngine) ping(ctx context.Context) error { return e.pool.PingContext(ctx) }
+// ping also asks whether the server takes writes, and has it write where it could
+// not before.
+func (e *postgresEngine) ping(ctx context.Context) error {
+	var readOnly bool
+	err := e.pool.QueryRowContext(ctx, "SELECT current_setting('transaction_read_only')::bool").Scan(&readOnly)
+	switch {
+	case err != nil:
+		return err
+	case readOnly:
+		return errors.New("the PostgreSQL server takes no writes: it is a standby, or default_transaction_read_only is on")
+	case !e.noRoom.Load():
+		return nil
+	}
+	if err := e.update(ctx, tryWriting(time.Now())); err != nil {
+		return err
+	}
+	e.noRoom.Store(false)
+	return nil
+}
 
 func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
 	err = e.pool.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&bytes)

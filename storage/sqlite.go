@@ -44,7 +44,7 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	}
 	p, err := openPen(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", path, explainDisk(err))
 	}
 	pool, err := sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)", "_pragma=cache_size(-2000)"))
 	if err != nil {

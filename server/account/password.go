@@ -10,13 +10,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/ccojocar/zxcvbn-go/data"
-	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/text/unicode/norm"
 
 	"authy/server/audit"
@@ -24,11 +22,6 @@ import (
 	"authy/server/mail"
 	"authy/storage"
 )
-
-// ErrBusy is answered when more passwords wait for their turn than could be
-// hashed in reasonable time.
-var ErrBusy = fault.New(fault.Unavailable, "busy",
-	"The server is busy with other sign-ins. Try again in a few seconds.").Wait(5 * time.Second)
 
 // ErrChanged is answered to a sign-in by a password that has just been changed.
 var ErrChanged = fault.New(fault.Unauthenticated, "password_changed", "Invalid email or password")
@@ -40,93 +33,11 @@ const (
 	MaxPassword = 128
 	// maxPasswordBytes bounds the work on input that is no password at all.
 	maxPasswordBytes = 4 * MaxPassword
-	// queuePerSlot is how many passwords may wait for each processor.
-	queuePerSlot = 32
 	// commonBases is how many of the commonest passwords are refused with
 	// digits and signs around them, too.
 	commonBases = 1000
 	hashScheme  = "{bcrypt-sha256}"
 )
-
-// Hasher hashes passwords on a bounded number of processors, so that a flood
-// of sign-ins leaves the rest of the server responsive.
-type Hasher struct {
-	cost    int
-	slots   chan struct{}
-	waiting atomic.Int64
-	decoy   func() string
-}
-
-// NewHasher returns a hasher with a bcrypt cost.
-func NewHasher(cost int) *Hasher {
-	h := &Hasher{cost: cost, slots: make(chan struct{}, processors())}
-	h.decoy = sync.OnceValue(func() string {
-		hash, err := bcrypt.GenerateFromPassword(prehash("decoy"), cost)
-		if err != nil {
-			panic("impossible: bcrypt refuses 43 bytes: " + err.Error())
-		}
-		return hashScheme + string(hash)
-	})
-	return h
-}
-
-// Hash returns the hash to keep for password. [ErrBusy] if too many wait.
-func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	if err := h.enter(ctx); err != nil {
-		return "", err
-	}
-	defer h.leave()
-	hash, err := bcrypt.GenerateFromPassword(prehash(password), h.cost)
-	if err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
-	}
-	return hashScheme + string(hash), nil
-}
-
-// Check says whether password is the one that hash was made of, and whether
-// the hash should be made anew. An empty hash matches nothing and takes the
-// same time. [ErrBusy] if too many wait.
-func (h *Hasher) Check(ctx context.Context, hash, password string) (ok, stale bool, err error) {
-	if err := h.enter(ctx); err != nil {
-		return false, false, err
-	}
-	defer h.leave()
-	known := hash != ""
-	if !known {
-		hash = h.decoy()
-	}
-	plain, ours := strings.CutPrefix(hash, hashScheme)
-	input := []byte(password)
-	if ours {
-		input = prehash(password)
-	}
-	err = bcrypt.CompareHashAndPassword([]byte(plain), input)
-	switch {
-	case errors.Is(err, bcrypt.ErrMismatchedHashAndPassword), errors.Is(err, bcrypt.ErrPasswordTooLong):
-		return false, false, nil
-	case err != nil:
-		return false, false, fmt.Errorf("check password: %w", err)
-	}
-	cost, err := bcrypt.Cost([]byte(plain))
-	return known, known && (err != nil || !ours || cost < h.cost), nil
-}
-
-// enter waits for a processor.
-func (h *Hasher) enter(ctx context.Context) error {
-	if h.waiting.Add(1) > int64(cap(h.slots)*queuePerSlot) {
-		h.waiting.Add(-1)
-		return ErrBusy
-	}
-	defer h.waiting.Add(-1)
-	select {
-	case h.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (h *Hasher) leave() { <-h.slots }
 
 // prehash makes 43 bytes of any password, since bcrypt reads 72 at most. The
 // key keeps the result apart from plain SHA-256 sums that leaked elsewhere.
@@ -227,8 +138,9 @@ type Match struct {
 // not. A nil user has none, and the answer takes the same time. The match is
 // for [Service.SignedIn]. See [CheckSize] for what is not worth its while.
 func (s *Service) CheckPassword(ctx context.Context, user *storage.User, password string) (*Match, error) {
-	hash, m := "", new(Match)
+	hash, last, m := "", "", new(Match)
 	if user != nil {
+		last = user.LastLoginIP
 		kept, err := s.db.Password(ctx, user.ID)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return nil, fmt.Errorf("read password of %s: %w", user.ID, err)
@@ -237,7 +149,7 @@ func (s *Service) CheckPassword(ctx context.Context, user *storage.User, passwor
 			hash, m.changedAt = kept.Hash, kept.ChangedAt
 		}
 	}
-	ok, stale, err := s.hasher.Check(ctx, hash, password)
+	ok, stale, err := s.hasher.Check(ctx, hash, password, last)
 	if err != nil || !ok {
 		return nil, err
 	}

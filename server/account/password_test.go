@@ -1,12 +1,8 @@
 package account
 
 import (
-	"context"
-	"errors"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -27,7 +23,7 @@ func mustHash(t *testing.T, h *Hasher, password string) string {
 
 func mustCheck(t *testing.T, h *Hasher, hash, password string) (ok, stale bool) {
 	t.Helper()
-	ok, stale, err := h.Check(t.Context(), hash, password)
+	ok, stale, err := h.Check(t.Context(), hash, password, "")
 	if err != nil {
 		t.Fatalf("Check(%q): %v", password, err)
 	}
@@ -140,7 +136,7 @@ func TestAHashThatIsNoneIsAnError(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(cheap)
 	for _, hash := range []string{"plain text", "{bcrypt-sha256}", "$argon2id$v=19$m=1,t=1,p=1$YQ$YQ"} {
-		ok, _, err := h.Check(t.Context(), hash, "correct horse")
+		ok, _, err := h.Check(t.Context(), hash, "correct horse", "")
 		if _, isFault := fault.As(err); ok || err == nil || isFault {
 			t.Errorf("Check of %q = %v, %v, want an internal error", hash, ok, err)
 		}
@@ -161,78 +157,6 @@ func TestAnUnknownUserTakesTheSameWork(t *testing.T) {
 			t.Errorf("%q opened an account that does not exist", password)
 		}
 	}
-}
-
-// occupied returns a hasher whose processors are all taken, until free is called.
-func occupied(t *testing.T) (h *Hasher, free func()) {
-	t.Helper()
-	h = NewHasher(cheap)
-	for range cap(h.slots) {
-		if err := h.enter(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return h, func() {
-		for range cap(h.slots) {
-			h.leave()
-		}
-	}
-}
-
-func TestAFullQueueIsAnsweredBusy(t *testing.T) {
-	t.Parallel()
-	h, free := occupied(t)
-	var waiting sync.WaitGroup
-	room := cap(h.slots) * queuePerSlot
-	for range room {
-		waiting.Go(func() {
-			if _, err := h.Hash(t.Context(), "correct horse"); err != nil {
-				t.Errorf("one who waited: %v", err)
-			}
-		})
-	}
-	for h.waiting.Load() < int64(room) {
-		time.Sleep(time.Millisecond)
-	}
-	_, hashed := h.Hash(t.Context(), "correct horse")
-	_, _, checked := h.Check(t.Context(), "", "correct horse")
-	for _, err := range []error{hashed, checked} {
-		f, ok := fault.As(err)
-		if !errors.Is(err, ErrBusy) || !ok || f.Kind != fault.Unavailable || f.RetryAfter <= 0 {
-			t.Errorf("one too many: %v, want ErrBusy with a wait", err)
-		}
-	}
-	free()
-	waiting.Wait()
-	if _, err := h.Hash(t.Context(), "correct horse"); err != nil {
-		t.Errorf("afterwards: %v", err)
-	}
-	if n := h.waiting.Load(); n != 0 {
-		t.Errorf("%d are still counted", n)
-	}
-}
-
-func TestWhoeverLeavesNoLongerWaits(t *testing.T) {
-	t.Parallel()
-	h, free := occupied(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() {
-		_, _, err := h.Check(ctx, "", "correct horse")
-		done <- err
-	}()
-	for h.waiting.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("Check = %v, want that the caller has gone", err)
-	}
-	if n := h.waiting.Load(); n != 0 {
-		t.Errorf("%d still wait", n)
-	}
-	free()
-	mustHash(t, h, "correct horse")
 }
 
 func TestPasswordPolicy(t *testing.T) {

@@ -94,6 +94,14 @@ func (l limits) passed(ctx context.Context, by audit.Actor, email string, user *
 	l.count.Return(ctx, perAddress, limit.Network(by.IPAddress))
 }
 
+// untried takes back what was counted for an attempt that came to nothing: the
+// server was too busy to look at the password.
+func (l limits) untried(ctx context.Context, by audit.Actor, email string, user *storage.User) {
+	l.count.Return(ctx, perAccount, accountOf(by, email, user))
+	l.count.Return(ctx, perAccountAnywhere, accountAnywhere(email, user))
+	l.count.Return(ctx, perAddress, limit.Network(by.IPAddress))
+}
+
 // secondFactor counts an attempt at the second factor of a user.
 func (l limits) secondFactor(ctx context.Context, user *storage.User) error {
 	return l.count.Count(ctx, perSecondFactor, user.ID+since(user))

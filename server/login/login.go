@@ -224,6 +224,9 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 	}
 	match, err := s.accounts.CheckPassword(ctx, user, in.Password)
 	if err != nil {
+		if errors.Is(err, account.ErrBusy) {
+			s.limits().untried(ctx, by, email, user)
+		}
 		return proof{}, err
 	}
 	if match == nil {
