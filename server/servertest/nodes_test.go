@@ -1,7 +1,6 @@
 package servertest_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -221,9 +219,9 @@ func TestAChangeOnOneNodeIsSeenOnTheOther(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func(t *testing.T) *cluster{
 		"by NOTIFY alone": func(t *testing.T) *cluster { return newCluster(t, "", nil) },
-		"with Redis":      func(t *testing.T) *cluster { return newCluster(t, redisServer(t), nil) },
+		"with Redis":      func(t *testing.T) *cluster { return newCluster(t, newRedis(t).address, nil) },
 		"Redis away": func(t *testing.T) *cluster {
-			k := newCluster(t, redisServer(t), nil)
+			k := newCluster(t, newRedis(t).address, nil)
 			for _, relay := range k.toKeys {
 				relay.Mute(true)
 			}
@@ -311,27 +309,4 @@ func samplesOf(t *testing.T) int {
 		t.Fatalf("AUTHY_TEST_SAMPLES is %q; give how often each change is to be looked at", text)
 	}
 	return n
-}
-
-// redisServer starts a redis-server and returns its address.
-func redisServer(t *testing.T) (address string) {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("AUTHY_TEST_REQUIRE"), ","), "redis") {
-			t.Fatalf("redis-server is required by AUTHY_TEST_REQUIRE: %v", err)
-		}
-		t.Skipf("redis-server is not installed: %v", err)
-	}
-	socket := t.TempDir() + "/redis"
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "redis-server", "--port", "0", "--unixsocket", socket,
-		"--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // Wait reports the signal, which is no news here
-		_ = cmd.Wait()
-	})
-	heardOf(t, "redis-server", func() bool { _, err := os.Stat(socket); return err == nil })
-	return storagetest.NewRelay(t, "unix", socket).Address
 }
