@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -79,10 +80,13 @@ func announce(ctx context.Context, c *config.Config, address net.Addr) {
 	slog.InfoContext(ctx, "issuer", "url", c.PublicURL)
 	slog.InfoContext(ctx, "database", "url", withoutPassword(c.DatabaseURL()))
 	store := "in this process"
-	if text := c.Redis.URL.Reveal(); text != "" {
+	switch text := c.Redis.URL.Reveal(); {
+	case text != "":
 		store = withoutPassword(text)
+	case !strings.HasPrefix(c.DatabaseURL(), "sqlite:"):
+		store = "in the database"
 	}
-	slog.InfoContext(ctx, "session store", "at", store)
+	slog.InfoContext(ctx, "attempts are counted", "at", store)
 }
 
 func withoutPassword(text string) string {
