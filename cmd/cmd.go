@@ -94,7 +94,7 @@ func (a *app) addSettings(root *cobra.Command) {
 		"public_url":   "`URL` by which browsers and clients reach the server",
 		"data_dir":     "`DIRECTORY` of the database and the secret key",
 		"database.url": "`URL` of the database: sqlite:///path or postgres://user@host/name",
-		"redis.url":    "`URL` of the session store: redis://host:port/0",
+		"redis.url":    "`URL` of the Redis that counts attempts: redis://host:port/0",
 		"log.level":    "`LEVEL` of the log: debug, info, warn or error",
 		"log.format":   "`FORMAT` of the log: auto, text or json",
 	} {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -116,10 +117,13 @@ func announce(ctx context.Context, c *config.Config, address net.Addr) {
 	slog.InfoContext(ctx, "issuer", "url", c.PublicURL)
 	slog.InfoContext(ctx, "database", "url", withoutPassword(c.DatabaseURL()))
 	store := "in this process"
-	if text := c.Redis.URL.Reveal(); text != "" {
+	switch text := c.Redis.URL.Reveal(); {
+	case text != "":
 		store = withoutPassword(text)
+	case !strings.HasPrefix(c.DatabaseURL(), "sqlite:"):
+		store = "in the database"
 	}
-	slog.InfoContext(ctx, "session store", "at", store)
+	slog.InfoContext(ctx, "attempts are counted", "at", store)
 }
 
 func withoutPassword(text string) string {

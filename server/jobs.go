@@ -17,7 +17,11 @@ import (
 // job runs by itself until its context ends.
 type job func(ctx context.Context)
 
-// jobs is the list of what runs by itself.
+// jobs is the list of what runs by itself, on every node. What only writes what this
+// node has seen, or takes each piece of work by a lease of its own (mails, logouts,
+// metadata), or changes what has not been changed yet (links of the audit log, keys),
+// runs on all at once. What goes through records that are due, and would meet the
+// others there, takes turns.
 func (s *Services) jobs() []job {
 	return []job{
 		s.Sessions.Run,
@@ -28,15 +32,15 @@ func (s *Services) jobs() []job {
 		s.Logouts.Run,
 		s.OpenID.RunRefusals,
 		s.Overview.Run,
-		every(session.ExpireEvery, s.Sessions.Expire),
-		every(time.Minute, s.clean),
-		every(time.Minute, s.Orgs.Enforce),
+		s.inTurn("expire-sessions", session.ExpireEvery, s.Sessions.Expire),
+		s.inTurn("clean", time.Minute, s.clean),
+		s.inTurn("enforce-policies", time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),
-		every(time.Hour, s.Clients.Clean),
+		s.inTurn("clean-clients", time.Hour, s.Clients.Clean),
 		every(time.Hour, s.Providers.RefreshDue),
 		every(backup.LookEvery, s.Backups.MakeDue),
 		every(place.LookEvery, s.Places.Reload),
-		every(overview.CountEvery, s.Overview.Count),
+		s.inTurn("count", overview.CountEvery, s.Overview.Count),
 	}
 }
 
@@ -63,6 +67,28 @@ func every(d time.Duration, do job) job {
 			}
 		}
 	}
+}
+
+// inTurn calls do in steps of d, on one node at a time: on whichever takes the lease
+// of a step first. It lasts for the step, and longer while do runs; of a node that
+// dies the next takes over in the step after. A lease spares work and keeps nobody
+// safe: each job does no harm where it is done twice.
+func (s *Services) inTurn(name string, d time.Duration, do job) job {
+	key, life := "job:"+name, d-d/10
+	return every(d, func(ctx context.Context) {
+		mine, err := s.kept.SetIfAbsent(ctx, key, nil, life)
+		if err != nil || !mine {
+			return // the database is away, or another node does it
+		}
+		working, done := context.WithCancel(ctx)
+		defer done()
+		go every(life/3, func(ctx context.Context) {
+			if err := s.kept.Set(ctx, key, nil, life); err != nil && ctx.Err() == nil {
+				slog.WarnContext(ctx, "lease of a job not renewed, another node may do it, too", "job", name, "err", err)
+			}
+		})(working)
+		do(ctx)
+	})
 }
 
 const (

@@ -10,8 +10,8 @@ var meanings = map[string]string{
 		"[\"10.0.0.0/8\"].",
 	"database.url": "sqlite:///path/to/authy.db or postgres://user:password@host:5432/name; empty is authy.db in " +
 		"data_dir.",
-	"redis.url": "redis://host:6379/0, or rediss:// for TLS, shared by several servers; empty keeps sessions in " +
-		"this process.",
+	"redis.url": "redis://host:6379/0, or rediss:// for TLS, where nodes count attempts; empty counts them in " +
+		"the database.",
 	"security.secret_key": "At least 32 characters that seal stored secrets, from \"openssl rand -hex 32\"; empty is " +
 		"secret.key in data_dir, made at the first start.",
 	"security.bcrypt_cost": "The work spent on each password, from 10 to 16 (from 4 on localhost); one more takes twice as " +

@@ -18,6 +18,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"authy/server/audit"
+	"authy/server/fault"
 	"authy/server/registry"
 )
 
@@ -129,7 +130,7 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 }
 
 // challenged adds to a 401 how to authenticate (RFC 6749, section 5.2), and to
-// a 429 when to try again.
+// a 429 and a 503 when to try again.
 type challenged struct{ http.ResponseWriter }
 
 // WriteHeader implements [http.ResponseWriter].
@@ -141,6 +142,8 @@ func (c challenged) WriteHeader(status int) {
 		if c.Header().Get("Retry-After") == "" {
 			c.Header().Set("Retry-After", strconv.Itoa(int(secretRule.Window/time.Second)))
 		}
+	case http.StatusServiceUnavailable:
+		c.Header().Set("Retry-After", "1")
 	}
 	c.ResponseWriter.WriteHeader(status)
 }
@@ -158,20 +161,36 @@ func writeOAuth(w http.ResponseWriter, status int, code, description string) {
 // internal logs what went wrong on our side and returns what the client gets
 // to see of it.
 func internal(ctx context.Context, err error) error {
-	if errors.Is(err, context.Canceled) {
-		slog.DebugContext(ctx, "client went away", "request_id", actor(ctx).RequestID)
-	} else {
-		slog.ErrorContext(ctx, "openid request failed", "request_id", actor(ctx).RequestID, "err", err)
+	status, code, text := explainInternal(ctx, err)
+	answer := oidc.ErrServerError()
+	if code == unavailable {
+		answer.ErrorType = unavailable
 	}
-	return op.NewStatusError(oidc.ErrServerError().
-		WithDescription("Something went wrong on our side. Reference: %s", actor(ctx).RequestID),
-		http.StatusInternalServerError)
+	return op.NewStatusError(answer.WithDescription("%s", text), status)
 }
 
 func writeInternal(w http.ResponseWriter, r *http.Request, err error) {
-	internal(r.Context(), err) //nolint:errcheck // the answer is written here
-	writeOAuth(w, http.StatusInternalServerError, "server_error",
-		"Something went wrong on our side. Reference: "+actor(r.Context()).RequestID)
+	status, code, text := explainInternal(r.Context(), err)
+	writeOAuth(w, status, code, text)
+}
+
+// unavailable is the error code for what goes away by itself (RFC 6749, section 4.1.2.1).
+const unavailable = "temporarily_unavailable"
+
+// explainInternal logs what went wrong on our side. Of what goes away by itself a
+// client is told to come again.
+func explainInternal(ctx context.Context, err error) (status int, code, text string) {
+	id := actor(ctx).RequestID
+	if f, is := fault.As(err); is && f.Kind == fault.Unavailable {
+		slog.WarnContext(ctx, "openid request not served", "request_id", id, "err", err)
+		return http.StatusServiceUnavailable, unavailable, f.Message
+	}
+	if errors.Is(err, context.Canceled) {
+		slog.DebugContext(ctx, "client went away", "request_id", id)
+	} else {
+		slog.ErrorContext(ctx, "openid request failed", "request_id", id, "err", err)
+	}
+	return http.StatusInternalServerError, "server_error", "Something went wrong on our side. Reference: " + id
 }
 
 // bearer returns the access token of a request (RFC 6750, section 2), from the

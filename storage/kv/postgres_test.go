@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -27,5 +28,18 @@ func TestNodesShareOnePostgres(t *testing.T) {
 	}
 	if !a.Since().Equal(b.Since()) {
 		t.Errorf("one began at %v and the other at %v", a.Since(), b.Since())
+	}
+}
+
+func BenchmarkPostgresSpend(b *testing.B) {
+	store := storagetest.Shared(b, storagetest.Migrated(b, "postgres"))
+	keys := make([]string, 10_000)
+	for i := range keys {
+		keys[i] = "rate/" + strconv.Itoa(i)
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err := store.Spend(b.Context(), keys[i%len(keys)], kv.Rate{Burst: 10, Every: time.Minute}, 1); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

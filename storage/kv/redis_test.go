@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,19 @@ func TestClosingRedisEndsItsGoroutines(t *testing.T) {
 	waitUntil(t, "no goroutine is left", func() bool { return redisGoroutines() == 0 })
 }
 
+func BenchmarkRedisSpend(b *testing.B) {
+	s := openRemote(b, startRedis(b).url())
+	keys := make([]string, 10_000)
+	for i := range keys {
+		keys[i] = "rate/" + strconv.Itoa(i)
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err := s.Spend(b.Context(), keys[i%len(keys)], Rate{Burst: 10, Every: time.Minute}, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func waitUntil(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
@@ -221,7 +235,7 @@ func redisGoroutines() int {
 	return n
 }
 
-func openRemote(t *testing.T, url string) *remote {
+func openRemote(t testing.TB, url string) *remote {
 	t.Helper()
 	s, err := Open(t.Context(), url)
 	if err != nil {

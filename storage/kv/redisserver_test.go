@@ -24,7 +24,7 @@ type redisServer struct {
 
 // startRedis starts a redis-server from PATH until the end of the test. Without one the test
 // is skipped, unless AUTHY_TEST_REQUIRE names redis.
-func startRedis(t *testing.T, args ...string) *redisServer {
+func startRedis(t testing.TB, args ...string) *redisServer {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if slices.Contains(strings.Split(os.Getenv("AUTHY_TEST_REQUIRE"), ","), "redis") {
@@ -48,7 +48,7 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 func (r *redisServer) url() string { return "redis://" + r.address }
 
 // start runs the server and waits until it speaks.
-func (r *redisServer) start(t *testing.T) {
+func (r *redisServer) start(t testing.TB) {
 	t.Helper()
 	// Not t.Context(): it ends before the cleanups that still use the server.
 	r.process = exec.CommandContext(context.Background(), "redis-server", r.args...)
@@ -69,7 +69,7 @@ func (r *redisServer) start(t *testing.T) {
 }
 
 // kill ends the server at once and without ceremony; killing it twice is fine.
-func (r *redisServer) kill(t *testing.T) {
+func (r *redisServer) kill(t testing.TB) {
 	t.Helper()
 	if r.process == nil {
 		return
@@ -82,7 +82,7 @@ func (r *redisServer) kill(t *testing.T) {
 	r.process = nil
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -111,7 +111,7 @@ type wire struct {
 	dead    bool
 }
 
-func startRelay(t *testing.T, target string) *relay {
+func startRelay(t testing.TB, target string) *relay {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
