@@ -39,6 +39,10 @@ const (
 	chainLock = 0x6175646974 // "audit"
 	// updateTimeout ends a transaction that hangs, with its connection.
 	updateTimeout = 30 * time.Second
+	// lockPatience is how long a step of the schema waits for a table, and those who
+	// come after it with it; reshapePatience is how long it is tried again.
+	lockPatience    = 2 * time.Second
+	reshapePatience = 2 * time.Minute
 	// newsPatience is how long the listener waits for news, and for a sign of
 	// life when there is none.
 	newsPatience = 2 * time.Second
@@ -243,6 +247,34 @@ func (e *postgresEngine) alone(ctx context.Context, fn func() error) error {
 	err = fn()
 	_, unlock := held.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", schemaLock)
 	return errors.Join(err, unlock, held.Close())
+}
+
+// reshape runs fn without a limit of time, alone in changing the schema. What it waits
+// for waits with everyone who comes after it: so it gives up soon, and tries again.
+func (e *postgresEngine) reshape(ctx context.Context, fn func(*Tx) error) error {
+	for begun := time.Now(); ; {
+		err := e.try(ctx, sql.LevelReadCommitted, func(tx *Tx) error {
+			if _, err := tx.conn.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", lockPatience.Milliseconds())); err != nil {
+				return err
+			}
+			return fn(tx)
+		})
+		if !isRetryable(err) && !isLockTimeout(err) {
+			return err
+		}
+		if time.Since(begun) > reshapePatience {
+			return fmt.Errorf("%w: other transactions hold the tables; end them and try again: %w", ErrUnavailable, err)
+		}
+		select {
+		case <-ctx.Done():
+			return translate(ctx.Err())
+		case <-time.After(lockPatience / 4):
+		}
+	}
+}
+
+func (e *postgresEngine) tables(ctx context.Context) ([]string, error) {
+	return column(ctx, e.pool, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename")
 }
 
 func (e *postgresEngine) ping(ctx context.Context) error { return e.pool.PingContext(ctx) }

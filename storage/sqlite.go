@@ -142,9 +142,27 @@ func (e *sqliteEngine) chain(ctx context.Context, fn func(*Tx) error) error {
 	return e.writer.do(ctx, fn)
 }
 
-// alone just runs fn: there is one writer, and a transaction of it shuts out
-// other processes.
-func (e *sqliteEngine) alone(_ context.Context, fn func() error) error { return fn() }
+// alone holds a lock beside the file, which no server holds: there may be one.
+func (e *sqliteEngine) alone(ctx context.Context, fn func() error) error {
+	unlock, err := waitForLock(ctx, e.path+".migrating")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return fn()
+}
+
+// reshape is update: the one writer gives every transaction its time.
+func (e *sqliteEngine) reshape(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return e.writer.do(context.WithoutCancel(ctx), fn)
+}
+
+func (e *sqliteEngine) tables(ctx context.Context) (names []string, err error) {
+	return column(ctx, e.pool, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+}
 
 func (e *sqliteEngine) ping(ctx context.Context) error {
 	if err := e.writer.broken(); err != nil {

@@ -38,6 +38,10 @@ type engine interface {
 	chain(ctx context.Context, fn func(*Tx) error) error
 	// alone runs fn while no other process runs one.
 	alone(ctx context.Context, fn func() error) error
+	// reshape runs fn, which changes the schema, in a transaction for as long as that takes.
+	reshape(ctx context.Context, fn func(*Tx) error) error
+	// tables are the names of all tables.
+	tables(ctx context.Context) ([]string, error)
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
@@ -218,4 +222,21 @@ func one(res sql.Result) error {
 		return ErrNotFound
 	}
 	return err
+}
+
+// column returns the one column of what a query finds.
+func column(ctx context.Context, pool *sql.DB, query string, args ...any) (values []string, err error) {
+	rows, err := pool.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer rows.Close() //nolint:errcheck // Err says what matters
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			return nil, translate(err)
+		}
+		values = append(values, value)
+	}
+	return values, translate(rows.Err())
 }
