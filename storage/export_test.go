@@ -47,6 +47,9 @@ func (db *DB) IsSQLite() bool {
 	return ok
 }
 
+// Tables are the names of all tables.
+func (db *DB) Tables(ctx context.Context) ([]string, error) { return db.engine.tables(ctx) }
+
 // Exec runs a statement as it is, and tells no cache.
 func (tx *Tx) Exec(ctx context.Context, statement string) error {
 	_, err := tx.conn.ExecContext(ctx, statement)

@@ -20,20 +20,23 @@ func (db *DB) Lock() (unlock func(), err error) {
 	if !ok {
 		return func() {}, nil
 	}
-	unlock, err = tryLock(e.path + ".lock")
+	f, err := lockFile(e.path + ".lock")
 	if errors.Is(err, errLocked) {
 		return nil, fmt.Errorf("another authy server is using %s: stop it first, "+
 			"or give this one its own data_dir", e.path)
 	}
-	return unlock, err
+	if err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil //nolint:errcheck // closing gives the lock up
 }
 
 // errLocked says that another process holds a lock.
 var errLocked = errors.New("storage: locked")
 
-// tryLock locks the file at path, which it makes, until unlock is called or the
-// process ends, however it ends.
-func tryLock(path string) (unlock func(), err error) {
+// lockFile locks the file at path, which it makes, until it is closed or the process
+// ends, however it ends.
+func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the database: %w", err)
@@ -45,17 +48,24 @@ func tryLock(path string) (unlock func(), err error) {
 	case err != nil:
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
-	return func() { f.Close() }, nil //nolint:errcheck // closing gives the lock up
+	return f, nil
 }
 
-// waitForLock is [tryLock] that waits until whoever holds the lock lets go.
+// waitForLock is [lockFile] that waits until whoever holds the lock lets go. Its file goes
+// with the lock: one that is no longer at path when it is locked has gone already.
 func waitForLock(ctx context.Context, path string) (unlock func(), err error) {
 	again := time.NewTicker(lockPoll)
 	defer again.Stop()
 	for {
-		unlock, err := tryLock(path)
-		if !errors.Is(err, errLocked) {
-			return unlock, err
+		f, err := lockFile(path)
+		if err == nil && isAt(f, path) {
+			return func() { _, _ = os.Remove(path), f.Close() }, nil // closing gives the lock up
+		}
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil && !errors.Is(err, errLocked) {
+			return nil, err
 		}
 		select {
 		case <-again.C:
@@ -63,4 +73,14 @@ func waitForLock(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, fmt.Errorf("wait for another process that migrates the database: %w", ctx.Err())
 		}
 	}
+}
+
+// isAt says whether the file at path is f.
+func isAt(f *os.File, path string) bool {
+	mine, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(mine, there)
 }

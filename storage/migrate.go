@@ -70,17 +70,17 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err e
 			return nil, err
 		}
 	}
+	began := time.Now()
 	for _, step := range steps {
 		if !step.AppliedAt.IsZero() {
 			continue
 		}
-		began := time.Now()
 		if err := db.applyStep(ctx, files, step.Name); err != nil {
 			return applied, fmt.Errorf("migrate %s: %w", step.Name, err)
 		}
-		slog.InfoContext(ctx, "schema step applied", "step", step.Name, "took", time.Since(began))
 		applied = append(applied, step.Name)
 	}
+	slog.InfoContext(ctx, "schema migrated", "steps", len(applied), "to", applied[len(applied)-1], "took", time.Since(began))
 	return applied, nil
 }
 
