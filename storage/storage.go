@@ -45,6 +45,12 @@ type engine interface {
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
+	// snapshot begins a transaction that sees one moment and writes nothing.
+	snapshot(ctx context.Context) (*sql.Tx, error)
+	// catalogue asks for the tables, their columns and the types of those, by name.
+	catalogue() string
+	// beside makes an empty place for a database that is to take this one's.
+	beside(ctx context.Context) (place, error)
 	close() error
 }
 

@@ -1,0 +1,294 @@
+package storage_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"authy/storage"
+	"authy/storage/storagetest"
+)
+
+// archived is what an archive of the database is.
+func archived(t *testing.T, db *storage.DB) ([]byte, *storage.Contents) {
+	t.Helper()
+	var out bytes.Buffer
+	contents, err := db.WriteArchive(t.Context(), &out)
+	if err != nil {
+		t.Fatalf("WriteArchive: %v", err)
+	}
+	return out.Bytes(), contents
+}
+
+// openAt opens a database as it is.
+func openAt(t *testing.T, url string) *storage.DB {
+	t.Helper()
+	db, err := storage.Open(t.Context(), storage.Options{URL: url, Secret: storagetest.Secret})
+	if err != nil {
+		t.Fatalf("open %s: %v", url, err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// replace puts what is in an archive in the place of a database.
+func replace(t *testing.T, url string, files fs.FS, archive []byte) (aside string, err error) {
+	t.Helper()
+	db := openAt(t, url)
+	r, err := db.Replace(t.Context(), files)
+	if err != nil {
+		t.Fatalf("Replace: %v", err)
+	}
+	defer func() {
+		if err := r.Discard(); err != nil {
+			t.Errorf("Discard: %v", err)
+		}
+	}()
+	if _, err := r.Load(t.Context(), storagetest.Secret, bytes.NewReader(archive)); err != nil {
+		return "", err
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return r.Publish(t.Context(), time.Now())
+}
+
+func userCalled(email string) *storage.User {
+	u := newUser()
+	u.Email = email
+	return u
+}
+
+// oddities are values that do not survive everywhere.
+func oddities(t *testing.T, db *storage.DB) {
+	t.Helper()
+	err := db.Update(t.Context(), func(tx *storage.Tx) error {
+		u := userCalled("odd@example.com")
+		u.FullName = "\u2028 <é> \\ \"\n\t\r 'x' \U0001F600 \\N \\. null"
+		u.IsAdmin, u.GivenName = true, strings.Repeat("ü", 10_000)
+		if err := tx.InsertUser(t.Context(), u); err != nil {
+			return err
+		}
+		return tx.InsertUser(t.Context(), userCalled("plain@example.com"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnArchiveIsTheSameOnBothDatabases(t *testing.T) {
+	t.Parallel()
+	lite := storagetest.Migrated(t, "sqlite")
+	storagetest.Fill(t, lite, storagetest.Size{Users: 30, Sessions: 40, Events: 50, PasswordHash: "x"})
+	source := openAt(t, lite)
+	if _, err := source.Migrate(t.Context(), storagetest.Files(t)); err != nil {
+		t.Fatal(err)
+	}
+	oddities(t, source)
+	first, contents := archived(t, source)
+	if contents.Rows() < 500 {
+		t.Fatalf("the archive has %d rows, want a filled database", contents.Rows())
+	}
+
+	elephant := storagetest.Migrated(t, "postgres")
+	aside, err := replace(t, elephant, storagetest.Files(t), first)
+	if err != nil || !strings.HasPrefix(aside, "schema authy_before_restore_") {
+		t.Fatalf("load into PostgreSQL: %q, %v", aside, err)
+	}
+	second, onPostgres := archived(t, openAt(t, elephant))
+	if diff := cmp.Diff(contents, onPostgres); diff != "" {
+		t.Errorf("contents on PostgreSQL (-SQLite +PostgreSQL):\n%s", diff)
+	}
+
+	back := storagetest.Migrated(t, "sqlite")
+	if _, err := replace(t, back, storagetest.Files(t), second); err != nil {
+		t.Fatalf("load into SQLite: %v", err)
+	}
+	if diff := cmp.Diff(storagetest.Dump(t, lite), storagetest.Dump(t, back)); diff != "" {
+		t.Errorf("rows after the way there and back:\n%s", diff)
+	}
+}
+
+func TestADatabaseThatIsReplacedIsSetAside(t *testing.T) {
+	t.Parallel()
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			full := storagetest.New(t)
+			oddities(t, full)
+			archive, contents := archived(t, full)
+			url := storagetest.Migrated(t, engine)
+			aside, err := replace(t, url, storagetest.Files(t), archive)
+			if err != nil || aside == "" {
+				t.Fatalf("replace: %q, %v", aside, err)
+			}
+			// Again, over what is not empty any more.
+			later := openAt(t, url)
+			if _, err := later.Migrate(t.Context(), storagetest.Files(t)); err != nil {
+				t.Fatalf("migrate what was loaded: %v", err)
+			}
+			_, found := archived(t, later)
+			if diff := cmp.Diff(contents, found); diff != "" {
+				t.Errorf("contents (-archive +database):\n%s", diff)
+			}
+			if engine == "sqlite" {
+				if diff := cmp.Diff(0, len(storagetest.Dump(t, "sqlite:"+aside)["users"])); diff != "" {
+					t.Errorf("users of the old database: %s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestAnArchiveOfAnOlderSchemaIsMovedForward(t *testing.T) {
+	t.Parallel()
+	old := storagetest.New(t)
+	oddities(t, old)
+	archive, contents := archived(t, old)
+	const up = "ALTER TABLE users ADD COLUMN nexts TEXT NOT NULL DEFAULT 'new';\n" +
+		"UPDATE users SET nexts = email;\n"
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := storagetest.URL(t, engine)
+			if _, err := replace(t, url, withStep(t, up), archive); err != nil {
+				t.Fatal(err)
+			}
+			_, found := archived(t, openAt(t, url))
+			if want := append(contents.Steps, nextStep); !cmp.Equal(found.Steps, want) {
+				t.Errorf("the newest step is %s, want %s", found.Newest(), nextStep)
+			}
+			for _, row := range storagetest.Dump(t, url)["users"] {
+				if !strings.Contains(row, "nexts=odd@") && !strings.Contains(row, "nexts=plain@") {
+					t.Errorf("a user was not moved forward: %.200s", row)
+				}
+			}
+		})
+	}
+}
+
+func TestAnArchiveOfANewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	newer := openAt(t, storagetest.URL(t, "sqlite"))
+	if _, err := newer.Migrate(t.Context(), withStep(t, correctUp)); err != nil {
+		t.Fatal(err)
+	}
+	archive, _ := archived(t, newer)
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := storagetest.Migrated(t, engine)
+			before := storagetest.Dump(t, url)
+			_, err := replace(t, url, storagetest.Files(t), archive)
+			if err == nil || !strings.Contains(err.Error(), nextStep) {
+				t.Errorf("replace = %v, want that %s is not known", err, nextStep)
+			}
+			if diff := cmp.Diff(before, storagetest.Dump(t, url)); diff != "" {
+				t.Errorf("the database was changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestADamagedArchiveIsRefused(t *testing.T) {
+	t.Parallel()
+	db := storagetest.New(t)
+	oddities(t, db)
+	archive, _ := archived(t, db)
+	if _, err := storage.CheckArchive(bytes.NewReader(archive)); err != nil {
+		t.Fatalf("CheckArchive of what is whole: %v", err)
+	}
+	for at := 0; at < len(archive); at += 97 {
+		if _, err := storage.CheckArchive(bytes.NewReader(archive[:at])); !errors.Is(err, storage.ErrArchive) {
+			t.Fatalf("CheckArchive of %d bytes of %d = %v, want ErrArchive", at, len(archive), err)
+		}
+	}
+	lines := bytes.SplitAfter(archive, []byte("\n"))
+	for i := range lines[:len(lines)-1] {
+		cut := bytes.Join(append(append([][]byte{}, lines[:i]...), lines[i+1:]...), nil)
+		if _, err := storage.CheckArchive(bytes.NewReader(cut)); !errors.Is(err, storage.ErrArchive) {
+			t.Fatalf("CheckArchive without line %d = %v, want ErrArchive; it is %.100s", i, err, lines[i])
+		}
+	}
+}
+
+func TestADatabaseIsAsItWasAfterAFailedLoad(t *testing.T) {
+	t.Parallel()
+	source := storagetest.New(t)
+	oddities(t, source)
+	archive, _ := archived(t, source)
+	short := archive[:len(archive)*9/10]
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := storagetest.Migrated(t, engine)
+			before := storagetest.Dump(t, url)
+			if _, err := replace(t, url, storagetest.Files(t), short); !errors.Is(err, storage.ErrArchive) {
+				t.Errorf("replace = %v, want ErrArchive", err)
+			}
+			if diff := cmp.Diff(before, storagetest.Dump(t, url)); diff != "" {
+				t.Errorf("the database was changed:\n%s", diff)
+			}
+			if engine == "sqlite" {
+				path := strings.TrimPrefix(url, "sqlite://")
+				left, err := filepath.Glob(path + ".*")
+				if err != nil || len(left) > 0 {
+					t.Errorf("left beside the database: %q, %v", left, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAnArchiveShowsOneMoment(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		// Two rows that are written together are both in an archive, or neither.
+		stop, done := make(chan struct{}), make(chan error, 1)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					done <- nil
+					return
+				default:
+				}
+				err := db.Update(t.Context(), func(tx *storage.Tx) error {
+					u := newUser()
+					if err := tx.InsertUser(t.Context(), u); err != nil {
+						return err
+					}
+					return tx.InsertEvent(t.Context(), &storage.Event{
+						ID: storage.NewID(), At: storage.At(time.Now()), Action: "user.register", TargetID: u.ID,
+					})
+				})
+				if err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		grown := map[int64]bool{}
+		for len(grown) < 3 {
+			_, contents := archived(t, db)
+			rows := map[string]int64{}
+			for _, table := range contents.Tables {
+				rows[table.Name] = table.Rows
+			}
+			if rows["users"] != rows["events"] {
+				t.Errorf("an archive has %d users and %d of their events", rows["users"], rows["events"])
+			}
+			grown[rows["users"]] = true
+		}
+		close(stop)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
