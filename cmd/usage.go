@@ -31,7 +31,10 @@ func misused(c *cobra.Command, format string, args ...any) error {
 func beStrict(c *cobra.Command) {
 	switch check := c.Args; {
 	case c.HasSubCommands():
-		c.Args, c.RunE = noSuchCommand, func(c *cobra.Command, _ []string) error { return c.Help() }
+		c.Args = noSuchCommand
+		if c.RunE == nil {
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
 	case check != nil:
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {

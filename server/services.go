@@ -95,7 +95,7 @@ func OpenDB(ctx context.Context, c *config.Config) (*storage.DB, error) {
 }
 
 func databaseOf(c *config.Config) storage.Options {
-	return storage.Options{URL: c.DatabaseURL(), Secret: c.SecretBytes()}
+	return storage.Options{URL: c.DatabaseURL(), Secret: c.SecretBytes(), Snapshots: c.SnapshotDir()}
 }
 
 // Migrations are the steps of the schema's history that this build has.

@@ -4,83 +4,90 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// lockPoll is how often a lock that another process holds is tried again.
-const lockPoll = 20 * time.Millisecond
+// serverLock is the advisory lock that servers share, and that who needs them stopped
+// holds alone.
+const serverLock = 0x7365727665 // "serve"
 
 // Lock claims the database for a server until unlock is called or the process
 // ends. SQLite's file has one server at a time, beside which commands may
 // write; PostgreSQL has as many as there are nodes.
-func (db *DB) Lock() (unlock func(), err error) {
-	e, ok := db.engine.(*sqliteEngine)
-	if !ok {
-		return func() {}, nil
-	}
-	f, err := lockFile(e.path + ".lock")
-	if errors.Is(err, errLocked) {
-		return nil, fmt.Errorf("another authy server is using %s: stop it first, "+
-			"or give this one its own data_dir", e.path)
-	}
+func (db *DB) Lock() (unlock func(), err error) { return db.engine.lock(false) }
+
+// LockAlone claims the database for who needs every server stopped.
+func (db *DB) LockAlone() (unlock func(), err error) { return db.engine.lock(true) }
+
+// lock makes no difference: a file has one server.
+func (e *sqliteEngine) lock(bool) (unlock func(), err error) {
+	path := e.path + ".lock"
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("claim %s: %w", e.path, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another authy server is using %s: stop it first, "+
+			"or give this one its own data_dir", e.path), f.Close())
 	}
 	return func() { f.Close() }, nil //nolint:errcheck // closing gives the lock up
 }
 
-// errLocked says that another process holds a lock.
-var errLocked = errors.New("storage: locked")
-
-// lockFile locks the file at path, which it makes, until it is closed or the process
-// ends, however it ends.
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// lock holds the lock on a connection of its own. Where that is cut it is taken anew.
+func (e *postgresEngine) lock(alone bool) (unlock func(), err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	conn, err := e.claim(ctx, alone)
 	if err != nil {
-		return nil, fmt.Errorf("lock the database: %w", err)
+		cancel()
+		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	switch {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		return nil, errors.Join(errLocked, f.Close())
-	case err != nil:
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
-	}
-	return f, nil
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if conn != nil {
+				_, err = conn.WaitForNotification(ctx) // none is asked for: it returns when the connection ends
+				_ = conn.Close(context.WithoutCancel(ctx))
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			slog.WarnContext(ctx, "the claim on the database was lost, taking it again", "err", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+			conn, err = e.claim(ctx, alone)
+		}
+	}()
+	return func() { cancel(); <-done }, nil
 }
 
-// waitForLock is [lockFile] that waits until whoever holds the lock lets go. Its file goes
-// with the lock: one that is no longer at path when it is locked has gone already.
-func waitForLock(ctx context.Context, path string) (unlock func(), err error) {
-	again := time.NewTicker(lockPoll)
-	defer again.Stop()
-	for {
-		f, err := lockFile(path)
-		if err == nil && isAt(f, path) {
-			return func() { _, _ = os.Remove(path), f.Close() }, nil // closing gives the lock up
-		}
-		if err == nil {
-			err = f.Close()
-		}
-		if err != nil && !errors.Is(err, errLocked) {
-			return nil, err
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for another process that migrates the database: %w", ctx.Err())
-		}
+// claim takes the lock on a new connection.
+func (e *postgresEngine) claim(ctx context.Context, alone bool) (*pgx.Conn, error) {
+	try, refusal := "pg_try_advisory_lock_shared", "it is being restored, or changed in another way that no server may see: "+
+		"wait for the end of that"
+	if alone {
+		try, refusal = "pg_try_advisory_lock", "an authy server is using it: stop every one first"
 	}
-}
-
-// isAt says whether the file at path is f.
-func isAt(f *os.File, path string) bool {
-	mine, err := f.Stat()
+	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
 	if err != nil {
-		return false
+		return nil, fmt.Errorf("claim the database: %w", translate(err))
 	}
-	there, err := os.Stat(path)
-	return err == nil && os.SameFile(mine, there)
+	var got bool
+	err = conn.QueryRow(ctx, "SELECT "+try+"($1)", int64(serverLock)).Scan(&got)
+	if err == nil && !got {
+		err = errors.New(refusal)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("claim the database %s: %w", e.config.Database, err),
+			conn.Close(context.WithoutCancel(ctx)))
+	}
+	return conn, nil
 }

@@ -40,7 +40,7 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS migrations (
 
 // Migrate applies the steps in files that wait, oldest first, and returns their
 // names. It refuses a database that a newer authy has migrated, and one of another
-// secret key, before it changes anything.
+// secret key, before it changes anything; and what is there is kept as a snapshot first.
 func (db *DB) Migrate(ctx context.Context, files fs.FS) (applied []string, err error) {
 	steps, err := db.known(ctx, files)
 	if err != nil {
@@ -67,6 +67,9 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err e
 	}
 	if hasSchema(steps) {
 		if err := db.checkSecret(ctx); err != nil {
+			return nil, err
+		}
+		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -113,6 +116,9 @@ func (db *DB) rollback(ctx context.Context, files fs.FS) (string, error) {
 		}
 		script, err := db.script(files, step.Name, "down")
 		if err != nil {
+			return "", err
+		}
+		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
 			return "", err
 		}
 		return step.Name, db.engine.reshape(ctx, func(tx *Tx) error {

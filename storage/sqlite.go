@@ -164,6 +164,22 @@ func (e *sqliteEngine) tables(ctx context.Context) (names []string, err error) {
 	return column(ctx, e.pool, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
 }
 
+func (e *sqliteEngine) check(ctx context.Context) error {
+	for _, query := range []string{
+		"SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+		`SELECT "table" || ' has a row that refers to no ' || parent FROM pragma_foreign_key_check`,
+	} {
+		wrong, err := column(ctx, e.pool, query+" LIMIT 1")
+		if err != nil {
+			return err
+		}
+		if len(wrong) > 0 {
+			return fmt.Errorf("the database is damaged: %s", wrong[0])
+		}
+	}
+	return nil
+}
+
 func (e *sqliteEngine) ping(ctx context.Context) error {
 	if err := e.writer.broken(); err != nil {
 		return err

@@ -19,15 +19,18 @@ type Options struct {
 	URL string
 	// Secret is the server's secret key; sealed columns and keyed hashes need it.
 	Secret []byte
+	// Snapshots is the directory of what is kept before the schema changes, "" for nothing.
+	Snapshots string
 }
 
 // DB is an open database. Its lookups see what is committed.
 type DB struct {
 	Reader
 	secret
-	cache  *cache
-	engine engine
-	close  func() error
+	cache     *cache
+	engine    engine
+	snapshots string // a directory, or ""
+	close     func() error
 }
 
 // engine is what differs between the two databases.
@@ -42,6 +45,8 @@ type engine interface {
 	reshape(ctx context.Context, fn func(*Tx) error) error
 	// tables are the names of all tables.
 	tables(ctx context.Context) ([]string, error)
+	// check says what is damaged, or refers to what is not there.
+	check(ctx context.Context) error
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
@@ -51,6 +56,8 @@ type engine interface {
 	catalogue() string
 	// beside makes an empty place for a database that is to take this one's.
 	beside(ctx context.Context) (place, error)
+	// lock claims the database beside other servers, or alone.
+	lock(alone bool) (unlock func(), err error)
 	close() error
 }
 
@@ -97,14 +104,20 @@ func legible(args []any) []any {
 // Open opens the database that o names, without migrating it. The caller
 // migrates with [DB.Migrate] and closes with [DB.Close].
 func Open(ctx context.Context, o Options) (*DB, error) {
-	kind, _, _ := strings.Cut(o.URL, ":")
-	switch kind {
+	open := openSQLite
+	switch kind, _, _ := strings.Cut(o.URL, ":"); kind {
 	case "sqlite":
-		return openSQLite(ctx, o)
 	case "postgres", "postgresql":
-		return openPostgres(ctx, o)
+		open = openPostgres
+	default:
+		return nil, fmt.Errorf("open database: %q is neither sqlite:///path nor postgres://host/name", kind+":…")
 	}
-	return nil, fmt.Errorf("open database: %q is neither sqlite:///path nor postgres://host/name", kind+":…")
+	db, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	db.snapshots = o.Snapshots
+	return db, nil
 }
 
 func newDB(e engine, b *bun.DB, c conn, hot *cache, key []byte) *DB {

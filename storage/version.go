@@ -22,7 +22,11 @@ func CheckVersion(ctx context.Context, o Options, files fs.FS) error {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return nil // Open says what is wrong
 	}
-	pool, err := sql.Open("sqlite", sqliteDSN(path, "mode=ro"))
+	look := []string{"mode=ro"}
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, os.ErrNotExist) {
+		look = append(look, "immutable=1") // no log: nor is one made
+	}
+	pool, err := sql.Open("sqlite", sqliteDSN(path, look...))
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
