@@ -79,6 +79,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 	root.AddCommand(a.explainCommand())
 	root.AddCommand(a.recipeCommand())
 	root.AddCommand(a.providerCommand(), a.samlCommand())
+	root.AddCommand(a.backupCommand(), a.restoreCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultCompletionCmd()
 	beStrict(root)

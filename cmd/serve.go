@@ -45,7 +45,7 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return explain(err)
 	}
-	s.Self.Report = report
+	s.Self.Report, s.Backups.Version = report, version()
 	defer func() { err = errors.Join(err, s.Close()) }()
 	unlock, err := s.DB.Lock()
 	if err != nil {

@@ -110,6 +110,7 @@ var technologies = []technology{
 		},
 		only: append([]string{"server/saml2"}, support...),
 	},
+	{imports: []string{"filippo.io/age"}, only: []string{"server/backup", "cmd"}},
 	{imports: []string{"github.com/go-webauthn"}, only: []string{"server/account"}},
 	{imports: []string{"github.com/spf13/cobra", "github.com/spf13/pflag"}, only: []string{"cmd"}},
 	{imports: []string{"html/template"}, only: []string{"web", "server/mail", "server/demo"}},

@@ -32,7 +32,7 @@ var picture = [][]string{
 	{"server/api", "web"},
 	{"server/login", "server/recipe"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
-	{"server/dpop", "server/registry", "server/provider", "server/self"},
+	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/brand", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/outbound", "server/picture", "server/place", "server/seen"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/backup"
 	"authy/server/overview"
 	"authy/server/place"
 	"authy/server/session"
@@ -33,6 +34,7 @@ func (s *Services) jobs() []job {
 		every(time.Minute, s.Keys.Turn),
 		every(time.Hour, s.Clients.Clean),
 		every(time.Hour, s.Providers.RefreshDue),
+		every(backup.LookEvery, s.Backups.MakeDue),
 		every(place.LookEvery, s.Places.Reload),
 		every(overview.CountEvery, s.Overview.Count),
 	}

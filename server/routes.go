@@ -44,7 +44,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Version:      version, Issuer: s.Config.PublicURL,
 		Providers: s.Providers,
 		Overview:  s.Overview,
-		Brand:     s.Brand, Self: s.Self,
+		Brand:     s.Brand, Self: s.Self, Backups: s.Backups,
 	})
 
 	s.routeOpenID(handle)
@@ -55,7 +55,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
 		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys,
 		Overview: s.Overview, PublicURL: s.Config.PublicURL,
-		Keys: s.Keys, Brand: s.Brand, Self: s.Self, Clients: s.Clients,
+		Keys: s.Keys, Brand: s.Brand, Self: s.Self, Backups: s.Backups, Clients: s.Clients,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

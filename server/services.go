@@ -10,6 +10,7 @@ import (
 	"authy/embed"
 	"authy/server/account"
 	"authy/server/activity"
+	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/config"
 	"authy/server/keyring"
@@ -65,6 +66,8 @@ type Services struct {
 	Brand *brand.Service
 	// Self is what the server tells its administrators of itself.
 	Self *self.Service
+	// Backups makes backups, and knows those that there are.
+	Backups *backup.Service
 
 	local kv.Store
 }
@@ -148,7 +151,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.buildPeers()
-	s.Brand = brand.New(db)
+	s.Brand, s.Backups = brand.New(db), backup.New(db, c)
 	s.Self = self.New(self.Config{DB: db, Config: c, Mail: s.Mail, Limits: s.limits(s.Store)})
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Logouts.TellService = s.SAMLIDP.TellLogout

@@ -4,7 +4,8 @@
 //
 // Read storage.go first ([DB], [Reader], [Tx]), then writer.go (how SQLite
 // commits) and cache.go (how hot records are kept and dropped); after that
-// each record has a file with the record, its lookups and its writes.
+// each record has a file with the record, its lookups and its writes. archive.go is how
+// all of it is written down, and replacement.go how that becomes a database again.
 //
 // Lookups are methods of [Reader], which both [DB] and [Tx] embed: a DB sees
 // what is committed, a Tx what its transaction sees. Writes exist on [Tx]

@@ -23,21 +23,23 @@ type Replacement struct {
 type place interface {
 	// options open what is there.
 	options() Options
-	// load calls fn with the loader of an empty schema that is there; all of what it
-	// loads is kept if fn returns nil.
+	// load calls fn with a loader of what is there; what it does is kept if fn returns nil.
 	load(ctx context.Context, db *DB, fn func(loader) error) error
 	// publish puts what is there in the place of the database, which it sets aside
 	// under a name that holds stamp. Nothing has it open.
 	publish(ctx context.Context, stamp string) (aside string, err error)
 	// discard removes what is there.
 	discard() error
+	// replaces says whether there is a database with anything in it to be replaced.
+	replaces() bool
 }
 
-// loader loads tables, in whichever order.
+// loader changes tables in one transaction, in whichever order: rows refer to others once
+// it is over.
 type loader interface {
 	querier
-	// empty deletes what migrations have put into a table.
-	empty(ctx context.Context, t *table) error
+	// run runs a statement and says how many rows it changed.
+	run(ctx context.Context, statement string) (int64, error)
 	// copy adds the rows that next returns until it returns none.
 	copy(ctx context.Context, t *table, next func() ([]any, error)) error
 }
@@ -131,6 +133,12 @@ func stepsUpTo(files fs.FS, steps []string) ([]string, error) {
 	return steps, nil
 }
 
+// Loads says why an archive could not be loaded where files are the migrations, or nil.
+func (c *Contents) Loads(files fs.FS) error {
+	_, err := stepsUpTo(files, c.Steps)
+	return err
+}
+
 // load loads the tables of an archive, and compares what is there then.
 func load(ctx context.Context, l loader, catalogue string, a *archiveReader) error {
 	tables, err := tablesOf(ctx, l, catalogue)
@@ -138,7 +146,8 @@ func load(ctx context.Context, l loader, catalogue string, a *archiveReader) err
 		return err
 	}
 	for i := range tables {
-		if err := l.empty(ctx, &tables[i]); err != nil {
+		// Migrations may have put something there.
+		if _, err := l.run(ctx, "DELETE FROM "+tables[i].Name); err != nil {
 			return fmt.Errorf("empty table %s: %w", tables[i].Name, err)
 		}
 	}
@@ -185,6 +194,9 @@ func compare(ctx context.Context, q querier, tables []table, want []TableSum) er
 	}
 	return nil
 }
+
+// Replaces says whether there was anything in the database that is replaced.
+func (r *Replacement) Replaces() bool { return r.place.replaces() }
 
 // Publish puts the new database in the place of the old one, which it sets aside under
 // the name that it returns, "" if there was nothing. Nothing has either open: the caller

@@ -34,7 +34,12 @@ func (e *postgresEngine) beside(ctx context.Context) (place, error) {
 		if err := tx.QueryRow(ctx, "SELECT current_schema()").Scan(&p.schema); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+restoring+" CASCADE; CREATE SCHEMA "+restoring)
+		old, err := tablesIn(ctx, tx, p.schema)
+		if err != nil {
+			return err
+		}
+		p.isFull = len(old) > 0
+		_, err = tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+restoring+" CASCADE; CREATE SCHEMA "+restoring)
 		return err
 	})
 	if err != nil {
@@ -48,7 +53,10 @@ func (e *postgresEngine) beside(ctx context.Context) (place, error) {
 type postgresPlace struct {
 	config *pgx.ConnConfig
 	schema string
+	isFull bool // there are tables
 }
+
+func (p *postgresPlace) replaces() bool { return p.isFull }
 
 func (p *postgresPlace) options() Options {
 	return Options{URL: withSearchPath(p.config.ConnString(), restoring)}
@@ -139,9 +147,12 @@ type postgresLoader struct {
 	held *sql.Conn
 }
 
-func (l postgresLoader) empty(ctx context.Context, t *table) error {
-	_, err := l.ExecContext(ctx, "DELETE FROM "+t.Name)
-	return translate(err)
+func (l postgresLoader) run(ctx context.Context, statement string) (int64, error) {
+	res, err := l.ExecContext(ctx, statement)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return res.RowsAffected()
 }
 
 func (l postgresLoader) copy(ctx context.Context, t *table, next func() ([]any, error)) error {

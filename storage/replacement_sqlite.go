@@ -23,13 +23,20 @@ func (e *sqliteEngine) snapshot(ctx context.Context) (*sql.Tx, error) {
 	return e.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 }
 
-func (e *sqliteEngine) beside(context.Context) (place, error) {
+func (e *sqliteEngine) beside(ctx context.Context) (place, error) {
 	p := &sqlitePlace{path: e.path, fresh: e.path + ".restoring"}
+	tables, err := tablesOf(ctx, e.pool, sqliteTables)
+	p.isFull = err != nil || len(tables) > 0
 	return p, p.discard()
 }
 
 // sqlitePlace is a new file beside the database's.
-type sqlitePlace struct{ path, fresh string }
+type sqlitePlace struct {
+	path, fresh string
+	isFull      bool // the database has something in it, known or not
+}
+
+func (p *sqlitePlace) replaces() bool { return p.isFull }
 
 func (p *sqlitePlace) options() Options {
 	return Options{URL: (&url.URL{Scheme: "sqlite", Path: p.fresh}).String()}
@@ -66,9 +73,12 @@ func (p *sqlitePlace) load(ctx context.Context, _ *DB, fn func(loader) error) (e
 
 type sqliteLoader struct{ *sql.Tx }
 
-func (l sqliteLoader) empty(ctx context.Context, t *table) error {
-	_, err := l.ExecContext(ctx, "DELETE FROM "+t.Name)
-	return translate(err)
+func (l sqliteLoader) run(ctx context.Context, statement string) (int64, error) {
+	res, err := l.ExecContext(ctx, statement)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return res.RowsAffected()
 }
 
 func (l sqliteLoader) copy(ctx context.Context, t *table, next func() ([]any, error)) error {
@@ -98,13 +108,16 @@ func (p *sqlitePlace) publish(_ context.Context, stamp string) (string, error) {
 	if _, err := os.Stat(p.path + "-wal"); err == nil {
 		return "", fmt.Errorf("%s is in use, by a command maybe: wait for its end, and try again", p.path)
 	}
-	aside := p.path + ".before-restore-" + stamp
-	err := os.Link(p.path, aside)
-	if err != nil { // not every file system has second names
-		err = os.Rename(p.path, aside)
-	}
-	if err != nil {
-		return "", fmt.Errorf("set the old database aside: %w", err)
+	aside := ""
+	if p.isFull {
+		aside = p.path + ".before-restore-" + stamp
+		err := os.Link(p.path, aside)
+		if err != nil { // not every file system has second names
+			err = os.Rename(p.path, aside)
+		}
+		if err != nil {
+			return "", fmt.Errorf("set the old database aside: %w", err)
+		}
 	}
 	if err := os.Rename(p.fresh, p.path); err != nil {
 		return "", fmt.Errorf("put the new database in its place (the old one is %s): %w", aside, err)

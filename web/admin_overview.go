@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -56,6 +57,8 @@ var matters = map[string]struct{ text, link, linkText string }{
 	overview.ProviderFailing: {msg("Nobody came in from a provider today, and %d people could not."), "/admin/providers", msg("Providers")},
 	overview.MailFailing:     {msg("Mail is not getting through: %d messages wait for another attempt."), "/admin/mail", msg("Mail")},
 	overview.MailLost:        {msg("Mail was given up in the last 24 hours: %d messages."), "/admin/audit?action=mail.failed", msg("Audit log")},
+	overview.BackupFailing:   {msg("The last backup could not be made, on %s."), "/admin/backup", msg("Backup")},
+	overview.BackupOff:       {msg("No backup is made by itself."), "/admin/backup", msg("Backup")},
 	overview.LogoutFailing:   {msg("Apps that should hear of a sign-out do not answer: %d messages wait."), "/admin/clients", msg("Apps")},
 	overview.LogoutLost:      {msg("Apps never heard of a sign-out in the last 24 hours: %d messages."), "/admin/clients", msg("Apps")},
 	overview.CertificateEnds: {msg("The SAML certificate ends on %s. Rotate it while services can still fetch the new one."), "/admin/saml/keys", msg("SAML keys")},
@@ -81,7 +84,7 @@ func (wb *Web) matter(r *http.Request, n overview.Notice) matterView {
 	switch {
 	case n.Code == overview.DiskLow:
 		out.Text = wb.say(r, m.text, inBytes(wb.speaks(r), n.Count))
-	case n.Code == overview.CertificateEnds || n.Code == overview.KeyTurns:
+	case slices.Contains([]string{overview.CertificateEnds, overview.KeyTurns, overview.BackupFailing}, n.Code):
 		out.Text = wb.say(r, m.text, wb.speaks(r).Day(n.At))
 	case n.Count > 0:
 		out.Text = wb.say(r, m.text, n.Count)

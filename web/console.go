@@ -58,6 +58,7 @@ var adminNavigation = navigation{
 		{Title: msg("Audit log"), Path: "/audit"},
 		{Title: msg("Keys"), Path: "/keys"},
 		{Title: msg("Mail"), Path: "/mail"},
+		{Title: msg("Backup"), Path: "/backup"},
 		{Title: msg("Branding"), Path: "/branding"},
 		{Title: msg("Settings"), Path: "/settings"},
 	}},

@@ -12,6 +12,7 @@ import (
 	"authy/server/account"
 	"authy/server/activity"
 	"authy/server/audit"
+	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/fault"
 	"authy/server/keyring"
@@ -53,6 +54,8 @@ type Config struct {
 	Keys   *keyring.Ring
 	Brand  *brand.Service
 	Self   *self.Service
+	// Backups makes backups, and knows those that there are.
+	Backups *backup.Service
 	// PublicURL is how browsers reach the server.
 	PublicURL string
 	Clients   *registry.Service
@@ -157,6 +160,7 @@ func (wb *Web) registerConsole(get, post func(string, handler), handle func(meth
 	wb.registerAdminAudit(get, post)
 	wb.registerAdminKeys(get, post)
 	wb.registerAdminMail(get, post)
+	wb.registerAdminBackup(get, post)
 	wb.registerAdminBranding(get, post, handle)
 	wb.registerAdminSettings(get)
 	wb.registerOrgs(get, post)

@@ -22,6 +22,7 @@ import (
 	"authy/server/account"
 	"authy/server/activity"
 	"authy/server/audit"
+	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/fault"
 	"authy/server/keyring"
@@ -63,6 +64,8 @@ type Config struct {
 	Brand *brand.Service
 	// Self is what the server tells its administrators of itself.
 	Self *self.Service
+	// Backups makes backups, and knows those that there are.
+	Backups *backup.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -117,6 +120,7 @@ func (a *API) routes() {
 	a.adminKeyRoutes()
 	a.adminBrandingRoutes()
 	a.adminSelfRoutes()
+	a.adminBackupRoutes()
 	a.userRoutes()
 	a.pictureRoutes()
 	a.orgRoutes()

@@ -36,6 +36,7 @@ func problems(c *Config) []problem {
 	list = append(list, durationProblems(c)...)
 	list = append(list, mailProblems(c)...)
 	list = append(list, keyProblems(c.Keys)...)
+	list = append(list, backupProblems(c.Backup)...)
 	list = append(list, providerProblems(c)...)
 	return slices.DeleteFunc(list, func(p problem) bool { return p.err == nil })
 }
@@ -176,6 +177,10 @@ func risks(c *Config) []risk {
 	if c.OpenID.Implicit {
 		list = append(list, risk{"openid.implicit", "openid.implicit is true: clients of the profile legacy can have tokens " +
 			"sent through the browser's address."})
+	}
+	if c.Backup.Unencrypted {
+		list = append(list, risk{"backup.unencrypted", "backup.unencrypted is true: whoever gets hold of a backup can read " +
+			"who has an account, and try passwords."})
 	}
 	list = append(list, registrationRisks(c.OpenID)...)
 	return append(list, mailRisks(c.Mail)...)

@@ -32,6 +32,7 @@ type Config struct {
 	Outbound     Outbound     `toml:"outbound"`
 	GeoIP        GeoIP        `toml:"geoip"`
 	Server       Server       `toml:"server"`
+	Backup       Backup       `toml:"backup"`
 
 	// Providers are the identity providers that are set here, by name.
 	Providers map[string]*Provider `toml:"-"`
@@ -165,5 +166,6 @@ func Defaults() *Config {
 		Registration: Registration{Enabled: true},
 		Mail:         Mail{Port: 587, TLS: STARTTLS, Timeout: Duration{30 * time.Second}},
 		Server:       Server{ShutdownGrace: Duration{20 * time.Second}},
+		Backup:       defaultBackup(),
 	}
 }

@@ -154,6 +154,7 @@ func TestEveryKeyCanBeSetByEnvironmentAndFlag(t *testing.T) {
 		"security.secret_key": strings.Repeat("ab", 16),
 		"mail.from":           "noreply@example.com", "mail.host": "mail.example.com",
 		"mail.username": "authy", "mail.password": "authy's", "mail.ca_file": "relay.pem",
+		"backup.dir": "backups", "backup.recipient": "age1abc", "backup.passphrase": "sixteen characters",
 	}
 	flags, environ := config.Flags{}, []string{}
 	for _, s := range r.Settings() {

@@ -57,6 +57,17 @@ var meanings = map[string]string{
 		"by URL: their keys, request objects, and where they are told of a logout. Such as " +
 		"[\"10.1.0.0/16\"]; every host in them can be asked by whoever may register a client.",
 	"server.shutdown_grace": "How long running requests may take when authy stops, at most 10m.",
+	"backup.dir":            "Where backups go; empty is backups in data_dir. Another disk is better.",
+	"backup.every": "How often one is made, from 10m; 0s is never. On several servers one of them makes it, so that all " +
+		"of them need the same dir.",
+	"backup.keep_last":   "How many of the latest backups are kept; what neither this nor the next two keep is removed.",
+	"backup.keep_daily":  "For how many days the latest of a day is kept.",
+	"backup.keep_weekly": "For how many weeks the latest of a week is kept.",
+	"backup.recipient": "The public key, age1…, that they are encrypted to, from \"age-keygen -o backup.key\"; keep that file " +
+		"on another machine.",
+	"backup.passphrase": "At least 16 characters that they are encrypted with where recipient is empty.",
+	"backup.unencrypted": "Allows backups that whoever can read the file can read, without the secret key; logged as a " +
+		"risk.",
 }
 
 // Meaning returns what the setting called key is for, in the words of

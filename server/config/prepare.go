@@ -101,7 +101,7 @@ func obtainKey(path string) (key Secret, made bool, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, false, err
 	}
-	made, err = createKey(path)
+	made, err = createKey(path, newKey())
 	if err != nil {
 		return "", made, fmt.Errorf("create %s: %w", path, err)
 	}
@@ -130,10 +130,16 @@ func readKey(path string) (Secret, error) {
 	return Secret(text), nil
 }
 
-// createKey writes a new key beside path and links it there whole, so that no
+func newKey() string {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return hex.EncodeToString(key)
+}
+
+// createKey writes a key beside path and links it there whole, so that no
 // one ever reads half a key. It reports false where another process was faster.
-func createKey(path string) (made bool, err error) {
-	temp, err := writeKey(filepath.Dir(path))
+func createKey(path, key string) (made bool, err error) {
+	temp, err := writeKey(filepath.Dir(path), key)
 	if err != nil {
 		return false, err
 	}
@@ -147,16 +153,14 @@ func createKey(path string) (made bool, err error) {
 	return linked == nil, syncDir(filepath.Dir(path))
 }
 
-// writeKey writes a new key to a file of its own in dir, readable by this user
+// writeKey writes a key to a file of its own in dir, readable by this user
 // only, and returns its path.
-func writeKey(dir string) (string, error) {
+func writeKey(dir, key string) (string, error) {
 	f, err := os.CreateTemp(dir, "."+keyFile+"-*") // O_CREATE|O_EXCL, 0600
 	if err != nil {
 		return "", err
 	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	_, err = f.WriteString(hex.EncodeToString(key) + "\n")
+	_, err = f.WriteString(key + "\n")
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}

@@ -37,6 +37,8 @@ const (
 	ProviderFailing = "provider_failing"
 	MailFailing     = "mail_failing"
 	MailLost        = "mail_lost"
+	BackupFailing   = "backup_failing"
+	BackupOff       = "backup_off"
 	LogoutFailing   = "logout_failing"
 	LogoutLost      = "logout_lost"
 	CertificateEnds = "certificate_ends"
@@ -76,7 +78,7 @@ func (s *Service) attention(ctx context.Context, now time.Time, r *Report) ([]No
 	if r.Room.Total > 0 && r.Room.Free < lowRoom {
 		out = append(out, Notice{Code: DiskLow, Level: Problem, Count: r.Room.Free})
 	}
-	for _, look := range []func(context.Context, time.Time) ([]Notice, error){s.keys, s.certificates, s.lostMail, s.clients} {
+	for _, look := range []func(context.Context, time.Time) ([]Notice, error){s.keys, s.certificates, s.lostMail, s.backup, s.clients} {
 		more, err := look(ctx, now)
 		if err != nil {
 			return nil, fmt.Errorf("look for what needs attention: %w", err)
@@ -101,6 +103,7 @@ func (s *Service) settings() (out []Notice) {
 		{!c.RateLimit.Enabled, LimitsOff, Problem},
 		{c.OpenID.Registration == "open", ClientsOpen, Warning},
 		{!c.Mail.Enabled(), MailOff, Note},
+		{c.Backup.Every.Duration == 0, BackupOff, Note},
 		{c.Registration.Enabled, SignUpOpen, Note},
 	} {
 		if one.is {
@@ -191,6 +194,24 @@ func (s *Service) lostMail(ctx context.Context, now time.Time) ([]Notice, error)
 		return nil, err
 	}
 	return []Notice{{Code: MailLost, Level: Warning, Count: int64(len(lost)), At: lost[0].At.Time}}, nil
+}
+
+// backup says that the last attempt at a backup came to nothing.
+func (s *Service) backup(ctx context.Context, _ time.Time) ([]Notice, error) {
+	last := map[string]time.Time{}
+	for _, action := range []string{"backup.made", "backup.failed"} {
+		events, err := s.db.EventsMatching(ctx, storage.EventFilter{Action: action}, storage.EventKey{}, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			last[action] = e.At.Time
+		}
+	}
+	if at := last["backup.failed"]; at.After(last["backup.made"]) {
+		return []Notice{{Code: BackupFailing, Level: Problem, At: at}}, nil
+	}
+	return nil, nil
 }
 
 // clients counts those that do without a protection, but for those that only ask

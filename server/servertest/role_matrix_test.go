@@ -242,6 +242,8 @@ var adminDeeds = []deed{
 	{"DELETE /admin/registration-tokens/{registration token}", "", 200, administrator},
 	{"GET /admin/sessions", "", 200, administrator},
 	{"DELETE /admin/sessions/{session}", "", 200, administrator},
+	{"GET /admin/backups", "", 200, administrator},
+	{"POST /admin/backups", "", 409, administrator}, // nothing is set to encrypt it with
 	{"GET /admin/keys", "", 200, administrator},
 	{"GET /admin/branding", "", 200, administrator},
 	{"PATCH /admin/branding", `{"name":"New"}`, 200, administrator},
