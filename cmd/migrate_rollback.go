@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,7 +22,7 @@ var errNoSnapshot = errors.New("there is no snapshot to go back to: one is made 
 
 func (a *app) migrateRollbackCommand() *cobra.Command {
 	var y confirmation
-	var asJSON bool
+	var asJSON, keep bool
 	c := &cobra.Command{
 		Use:   "rollback [SNAPSHOT]",
 		Short: "Go back to what was before an upgrade",
@@ -29,11 +30,12 @@ func (a *app) migrateRollbackCommand() *cobra.Command {
 migrate snapshots', or the path of a file. Every server must be stopped.
 
 All that was written since the snapshot is no longer there, also that somebody
-was suspended or a session ended. The newer database is kept aside, under a name
-that is printed. Start the version of authy then that was in use before: this one
+was suspended. Whatever was handed out by then, such as sessions, tokens and
+links, is ended, because it may have been since; --keep-sessions leaves it. The
+newer database is kept aside, under a name that is printed. Start the version of authy then that was in use before: this one
 would move the schema forward again.`,
 		Example: `  authy migrate rollback
-  authy migrate rollback 20261126T143000Z-20261202000061.jsonl.gz --yes`,
+  authy migrate rollback 20261126T143000.123Z-20261202000061.jsonl.gz --yes`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fmt.Errorf("unexpected argument %q", args[1])
@@ -48,15 +50,16 @@ would move the schema forward again.`,
 			if len(args) > 0 {
 				name = args[0]
 			}
-			return a.migrateRollback(c.Context(), name, y, asJSON)
+			return a.migrateRollback(c.Context(), name, keep, y, asJSON)
 		},
 	}
 	y.add(c)
+	c.Flags().BoolVar(&keep, "keep-sessions", false, "leave sessions, tokens, links and keys as they were, revoked since or not")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func (a *app) migrateRollback(ctx context.Context, name string, y confirmation, asJSON bool) error {
+func (a *app) migrateRollback(ctx context.Context, name string, keep bool, y confirmation, asJSON bool) error {
 	return a.withStopped(ctx, func(c *config.Config, db *storage.DB) error {
 		path, err := findSnapshot(c, name)
 		if err != nil {
@@ -66,12 +69,16 @@ func (a *app) migrateRollback(ctx context.Context, name string, y confirmation, 
 		if err := a.confirm(ctx, y, question); err != nil {
 			return err
 		}
-		contents, aside, err := db.GoBack(ctx, server.Migrations(), path, time.Now())
+		if keep {
+			slog.WarnContext(ctx, "what was handed out is kept, though it may have been revoked since the snapshot")
+		}
+		back, err := db.GoBack(ctx, server.Migrations(), path, keep, time.Now())
 		if err != nil {
 			return err
 		}
-		a.note("The database is what it was in %s, at the step %s.", filepath.Base(path), contents.Newest())
-		a.note("What it was until now is kept as %s; remove it when it is not needed any more.", aside)
+		a.note("The database is what it was in %s, at the step %s.", filepath.Base(path), back.Contents.Newest())
+		a.note("%d sessions and grants that were alive then are ended.", back.Ended)
+		a.note("What it was until now is kept as %s; remove it when it is not needed any more.", back.Aside)
 		a.note("Start the version of authy that was in use then: this one moves the schema forward again.")
 		if !asJSON {
 			return nil
@@ -80,8 +87,9 @@ func (a *app) migrateRollback(ctx context.Context, name string, y confirmation, 
 			Snapshot string `json:"snapshot"`
 			Schema   string `json:"schema"`
 			Rows     int64  `json:"rows"`
+			Ended    int64  `json:"ended"`
 			Aside    string `json:"aside"`
-		}{path, contents.Newest(), contents.Rows(), aside})
+		}{path, back.Contents.Newest(), back.Contents.Rows(), back.Ended, back.Aside})
 	})
 }
 

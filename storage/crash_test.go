@@ -21,6 +21,13 @@ import (
 const crashVariable = "AUTHY_TEST_CRASH"
 
 func TestMain(m *testing.M) {
+	if work := os.Getenv(upgradeVariable); work != "" {
+		if err := upgradeOrCopy(context.Background(), work); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if url := os.Getenv(crashVariable); url != "" {
 		if err := writeForever(context.Background(), url); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -22,7 +22,7 @@ const (
 	// keptSnapshots is how many there are; the oldest make room for new ones.
 	keptSnapshots = 3
 	// snapshotTime is how the name of a snapshot says when it was made.
-	snapshotTime   = "20060102T150405Z"
+	snapshotTime   = "20060102T150405.000Z"
 	snapshotSuffix = ".jsonl.gz"
 	// partSuffix is of what is being written, or was when its process was killed.
 	partSuffix = ".part"
@@ -159,41 +159,63 @@ func pruneSnapshots(dir string) error {
 	return nil
 }
 
+// Return is what became of [DB.GoBack].
+type Return struct {
+	// Contents is what was in the snapshot.
+	Contents *Contents
+	// Aside is the name under which the newer database is kept.
+	Aside string
+	// Ended is how many sessions and grants were ended; see [Replacement.RaiseEpoch].
+	Ended int64
+}
+
 // GoBack makes the database what it was in a snapshot, with the schema that it had then,
-// and sets the newer one aside under a name that it returns. The database is closed. No
-// server uses it.
-func (db *DB) GoBack(ctx context.Context, files fs.FS, snapshot string, now time.Time) (contents *Contents, aside string, err error) {
-	f, err := os.Open(snapshot)
+// and sets the newer one aside. What was handed out is ended, because it may have been
+// since, unless keepHandedOut. The database is closed. No server uses it.
+func (db *DB) GoBack(
+	ctx context.Context, files fs.FS, snapshot string, keepHandedOut bool, now time.Time,
+) (back *Return, err error) {
+	r, err := db.Replace(ctx, files)
 	if err != nil {
-		return nil, "", fmt.Errorf("open snapshot: %w", err)
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Discard()) }()
+	back = &Return{}
+	if back.Contents, err = r.loadSnapshot(ctx, db.key, snapshot); err != nil {
+		return nil, err
+	}
+	if !keepHandedOut {
+		if back.Ended, err = r.RaiseEpoch(ctx, now); err != nil {
+			return nil, err
+		}
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	back.Aside, err = r.Publish(ctx, now)
+	return back, err
+}
+
+// loadSnapshot is LoadUnmoved of a file, which must be whole, and of the same secret key.
+func (r *Replacement) loadSnapshot(ctx context.Context, key []byte, path string) (*Contents, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
 	unpacked, err := gzip.NewReader(f)
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: snapshot %s: %w", ErrArchive, snapshot, err)
+		return nil, fmt.Errorf("%w: snapshot %s: %w", ErrArchive, path, err)
 	}
 	whole := wholeReader{unpacked}
-	r, err := db.Replace(ctx, files)
+	contents, err := r.LoadUnmoved(ctx, key, whole)
+	if err == nil {
+		_, err = io.Copy(io.Discard, whole) // the end of the file has the sum of all that was unpacked
+	}
 	if err != nil {
-		return nil, "", err
+		return nil, fmt.Errorf("read snapshot %s: %w", path, err)
 	}
-	defer func() { err = errors.Join(err, r.Discard()) }()
-	contents, err = r.LoadUnmoved(ctx, db.key, whole)
-	if err != nil {
-		return nil, "", fmt.Errorf("read snapshot %s: %w", snapshot, err)
-	}
-	// The end of the file has the sum of all that was unpacked.
-	if _, err := io.Copy(io.Discard, whole); err != nil {
-		return nil, "", fmt.Errorf("read snapshot %s: %w", snapshot, err)
-	}
-	if err := r.DB.checkSecret(ctx); err != nil {
-		return nil, "", err
-	}
-	if err := db.Close(); err != nil {
-		return nil, "", err
-	}
-	aside, err = r.Publish(ctx, now)
-	return contents, aside, err
+	return contents, r.DB.checkSecret(ctx)
 }
 
 // wholeReader is of an archive that was compressed: what does not unpack is none.

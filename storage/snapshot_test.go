@@ -67,9 +67,9 @@ func TestTheWayBackIsToWhatWasBeforeTheMigration(t *testing.T) {
 				if number, _, _ := strings.Cut(newest, "_"); !strings.Contains(path, "-"+number+".") {
 					t.Errorf("the snapshot is called %s, want it to name %s", path, number)
 				}
-				contents, aside, err := db.GoBack(t.Context(), storagetest.Files(t), path, time.Now())
-				if err != nil || aside == "" || contents.Newest() != newest {
-					t.Fatalf("GoBack() = %+v, %q, %v", contents, aside, err)
+				gone, err := db.GoBack(t.Context(), storagetest.Files(t), path, true, time.Now())
+				if err != nil || gone.Aside == "" || gone.Contents.Newest() != newest {
+					t.Fatalf("GoBack() = %+v, %v", gone, err)
 				}
 				if diff := cmp.Diff(rows, storagetest.Dump(t, url)); diff != "" {
 					t.Errorf("rows after the way back (-before +after):\n%s", diff)
@@ -77,6 +77,17 @@ func TestTheWayBackIsToWhatWasBeforeTheMigration(t *testing.T) {
 				back := again(t, url)
 				if diff := cmp.Diff(shape, schema(t, back)); diff != "" {
 					t.Errorf("the schema after the way back (-before +after):\n%s", diff)
+				}
+				if err := back.Close(); err != nil {
+					t.Fatal(err)
+				}
+				gone, err = again(t, url).GoBack(t.Context(), storagetest.Files(t), path, false, time.Now())
+				if err != nil || gone.Ended != 3 { // a session, and two grants
+					t.Fatalf("GoBack() that ends what was handed out = %+v, %v", gone, err)
+				}
+				back = again(t, url)
+				if alive := texts(t, back, "SELECT id FROM sessions WHERE revoked_at IS NULL"); len(alive) > 0 {
+					t.Errorf("sessions that may have been ended since: %q", alive)
 				}
 				if _, err := back.Migrate(t.Context(), storagetest.Files(t)); err != nil {
 					t.Errorf("the way forward again: %v", err)
@@ -93,8 +104,8 @@ func TestOnlyTheLastSnapshotsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"20260101T000000Z-1.jsonl.gz", "20260102T000000Z-1.jsonl.gz", "20260103T000000Z-1.jsonl.gz",
-		"20260104T000000Z-1.jsonl.gz.part", "mine.jsonl.gz",
+		"20260101T000000.000Z-1.jsonl.gz", "20260102T000000.000Z-1.jsonl.gz", "20260103T000000.000Z-1.jsonl.gz",
+		"20260104T000000.000Z-1.jsonl.gz.part", "mine.jsonl.gz",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -105,7 +116,7 @@ func TestOnlyTheLastSnapshotsAreKept(t *testing.T) {
 	}
 	newestSnapshot(t, dir, 3)
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(left) != 4 || !strings.HasSuffix(left[0], "20260102T000000Z-1.jsonl.gz") {
+	if err != nil || len(left) != 4 || !strings.HasSuffix(left[0], "20260102T000000.000Z-1.jsonl.gz") {
 		t.Errorf("left are %q, %v, want the newest three and what is somebody else's", left, err)
 	}
 }
@@ -179,7 +190,7 @@ func TestADamagedSnapshotIsRefused(t *testing.T) {
 				if err := os.WriteFile(path, content, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if _, _, err := db.GoBack(t.Context(), storagetest.Files(t), path, time.Now()); !errors.Is(err, storage.ErrArchive) {
+				if _, err := db.GoBack(t.Context(), storagetest.Files(t), path, false, time.Now()); !errors.Is(err, storage.ErrArchive) {
 					t.Errorf("GoBack(%s) = %v, want ErrArchive", name, err)
 				}
 			}
