@@ -21,9 +21,9 @@ const additiveUp = "CREATE TABLE nexts (id TEXT PRIMARY KEY, user_id TEXT REFERE
 	"CREATE INDEX sessions_next ON sessions (next_name, id);\n" +
 	"UPDATE sessions SET next_name = kind;\n"
 
-// This shows that what this build's storage sends to the database goes on working under an
-// additive step, with prepared statements and cached records: a node that was started before.
-// It is no older program: what an older one sends is held to by TestServersOfTwoVersionsServeTogether.
+// This shows that what this build sends to the database goes on working under an additive
+// step, with prepared statements and cached records: a node that was started before. It is no
+// older program. TestServersOfTwoVersionsServeTogether holds steps to what one can bear.
 func TestANodeGoesOnWhileANewerOneMigrates(t *testing.T) {
 	t.Parallel()
 	for _, engine := range storagetest.Engines {

@@ -36,7 +36,7 @@ func upgradeOrCopy(ctx context.Context, work string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("begun") //nolint:forbidigo // to the test
+	fmt.Println("begun")
 	if !isCopy {
 		_, err = db.Migrate(ctx, files)
 		return err
