@@ -13,16 +13,34 @@ import (
 )
 
 func (a *app) migrateCommand() *cobra.Command {
+	var asJSON, dryRun bool
 	c := &cobra.Command{
 		Use:   "migrate",
-		Short: "Move the database's schema forward or back",
-		Long: `Move the database's schema forward or back. 'authy serve' moves it forward by
-itself when it starts; these commands are for doing it at another time.`,
-		Example: `  authy migrate status
-  authy migrate up
-  authy migrate down`,
+		Short: "Move the database's schema forward or back, or the database elsewhere",
+		Long: `Apply the steps of the schema that wait. 'authy serve' does so by itself when it
+starts; this is for doing it at another time, or looking first. What was there
+before is kept as a snapshot in data_dir/snapshots, to which 'authy migrate
+rollback' goes back.
+
+With --dry-run the steps are applied to a copy of the database, which is made
+beside it and removed: it says how long each took and which tables have other
+rows afterwards, and exits with 1 if a table has lost some. The database itself
+is not changed, and a server may run.`,
+		Example: `  authy migrate --dry-run
+  authy migrate
+  authy migrate rollback
+  authy migrate copy --to postgres://authy@db/authy`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if dryRun {
+				return a.migrateDryRun(c.Context(), asJSON)
+			}
+			return a.migrateUp(c.Context(), asJSON)
+		},
 	}
-	c.AddCommand(a.migrateUpCommand(), a.migrateDownCommand(), a.migrateStatusCommand())
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "only try it, on a copy of the database")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.AddCommand(a.migrateUpCommand(), a.migrateDownCommand(), a.migrateStatusCommand(),
+		a.migrateRollbackCommand(), a.migrateSnapshotsCommand(), a.migrateCopyCommand())
 	return c
 }
 
@@ -30,7 +48,7 @@ func (a *app) migrateUpCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "up",
-		Short:   "Apply the steps that wait",
+		Short:   "The same as 'authy migrate'",
 		Example: `  authy migrate up`,
 		Args:    takes(),
 		RunE:    func(c *cobra.Command, _ []string) error { return a.migrateUp(c.Context(), asJSON) },
@@ -137,7 +155,7 @@ func (a *app) migrateStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "List the steps of the schema and whether they are applied",
 		Long: `List the steps of the schema, the oldest first. A step is applied, or waiting
-for 'authy migrate up', or unknown: then a newer authy has applied it.`,
+for 'authy migrate', or unknown: then a newer authy has applied it.`,
 		Example: `  authy migrate status
   authy migrate status --json`,
 		Args: takes(),

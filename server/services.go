@@ -79,6 +79,9 @@ type Services struct {
 // Open opens the stores that c names and builds the services over them. The
 // database is migrated. The caller closes with [Services.Close].
 func Open(ctx context.Context, c *config.Config) (*Services, error) {
+	if err := storage.CheckVersion(ctx, databaseOf(c), Migrations()); err != nil {
+		return nil, err
+	}
 	db, err := OpenDB(ctx, c)
 	if err != nil {
 		return nil, err
@@ -95,7 +98,11 @@ func Open(ctx context.Context, c *config.Config) (*Services, error) {
 
 // OpenDB opens the database that c names as it is, without migrating it.
 func OpenDB(ctx context.Context, c *config.Config) (*storage.DB, error) {
-	return storage.Open(ctx, storage.Options{URL: c.DatabaseURL(), Secret: c.SecretBytes()})
+	return storage.Open(ctx, databaseOf(c))
+}
+
+func databaseOf(c *config.Config) storage.Options {
+	return storage.Options{URL: c.DatabaseURL(), Secret: c.SecretBytes(), Snapshots: c.SnapshotDir()}
 }
 
 // Migrations are the steps of the schema's history that this build has.

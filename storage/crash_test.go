@@ -24,6 +24,13 @@ const crashVariable = "AUTHY_TEST_CRASH"
 const patientVariable = "AUTHY_TEST_PATIENT"
 
 func TestMain(m *testing.M) {
+	if work := os.Getenv(upgradeVariable); work != "" {
+		if err := upgradeOrCopy(context.Background(), work); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	for variable, write := range map[string]func(ctx context.Context, url string) error{
 		crashVariable: writeForever, patientVariable: writePatiently,
 	} {

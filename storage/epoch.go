@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -24,12 +25,22 @@ const Restored = "restored"
 func (r *Replacement) RaiseEpoch(ctx context.Context, now time.Time) (ended int64, err error) {
 	at := now.UnixMilli()
 	const step = 30 // seconds that a code is shown for: RFC 6238, section 4
-	others := []string{
-		"UPDATE clients SET registration_hash = '', registration_before = ''",
-		fmt.Sprintf("UPDATE totps SET last_step = %[1]d WHERE last_step < %[1]d", now.Unix()/step+1),
+	tables, err := r.DB.layout(ctx)
+	if err != nil {
+		return 0, err
 	}
-	for _, table := range handedOut {
-		others = append(others, "DELETE FROM "+table)
+	// An older schema does not have all of them yet.
+	var others []string
+	if hasColumn(tables, "clients", "registration_before") {
+		others = append(others, "UPDATE clients SET registration_hash = '', registration_before = ''")
+	}
+	if hasColumn(tables, "totps", "last_step") {
+		others = append(others, fmt.Sprintf("UPDATE totps SET last_step = %[1]d WHERE last_step < %[1]d", now.Unix()/step+1))
+	}
+	for _, name := range handedOut {
+		if slices.ContainsFunc(tables, func(t table) bool { return t.Name == name }) {
+			others = append(others, "DELETE FROM "+name)
+		}
 	}
 	err = r.place.load(ctx, r.DB, func(l loader) error {
 		for _, table := range []string{"sessions", "grants"} {
@@ -48,4 +59,8 @@ func (r *Replacement) RaiseEpoch(ctx context.Context, now time.Time) (ended int6
 		return nil
 	})
 	return ended, err
+}
+
+func hasColumn(tables []table, name, column string) bool {
+	return slices.ContainsFunc(tables, func(t table) bool { return t.Name == name && slices.Contains(t.Columns, column) })
 }

@@ -120,6 +120,12 @@ func isRetryable(err error) bool {
 	return ok && (e.Code == "40001" || e.Code == "40P01") // serialization, deadlock
 }
 
+// isLockTimeout says whether PostgreSQL gave up waiting for a table.
+func isLockTimeout(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "55P03" // lock_not_available
+}
+
 // isNoTransaction says whether SQLite had already rolled the transaction back.
 func isNoTransaction(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)

@@ -47,6 +47,23 @@ func (db *DB) IsSQLite() bool {
 	return ok
 }
 
+// Tables are the names of all tables.
+func (db *DB) Tables(ctx context.Context) ([]string, error) { return db.engine.tables(ctx) }
+
+// CheckRoom says whether the disk has room for a snapshot.
+func (db *DB) CheckRoom(ctx context.Context) error { return db.checkRoom(ctx) }
+
+// swollen is an engine that takes so many bytes.
+type swollen struct {
+	engine
+	bytes int64
+}
+
+func (s swollen) size(context.Context) (int64, error) { return s.bytes, nil }
+
+// Swell makes the database as large as the disk has no room for.
+func (db *DB) Swell(bytes int64) { db.engine = swollen{db.engine, bytes} }
+
 // Exec runs a statement as it is, and tells no cache.
 func (tx *Tx) Exec(ctx context.Context, statement string) error {
 	_, err := tx.conn.ExecContext(ctx, statement)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -38,40 +39,61 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS migrations (
 	name TEXT PRIMARY KEY, applied_at BIGINT NOT NULL)`
 
 // Migrate applies the steps in files that wait, oldest first, and returns their
-// names. It refuses a database that a newer authy has migrated.
+// names. It refuses a database that a newer authy has migrated, and one of another
+// secret key, before it changes anything; and what is there is kept as a snapshot first.
 func (db *DB) Migrate(ctx context.Context, files fs.FS) (applied []string, err error) {
-	err = db.engine.alone(ctx, func() error {
-		applied, err = db.migrate(ctx, files)
-		return err
-	})
-	return applied, err
-}
-
-func (db *DB) migrate(ctx context.Context, files fs.FS) ([]string, error) {
-	steps, err := db.migrations(ctx, files)
+	steps, err := db.known(ctx, files)
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range steps {
-		if !step.Known {
-			return nil, fmt.Errorf("the database has migration %s, which this authy does not know: "+
-				"it was last used by a newer version; start that one, or restore a backup made before it", step.Name)
+	if waiting(steps) {
+		err = db.engine.alone(ctx, func() error {
+			applied, err = db.migrate(ctx, files)
+			return err
+		})
+	}
+	if err != nil {
+		return applied, err
+	}
+	return applied, db.checkSecret(ctx)
+}
+
+// migrate is Migrate while no other process does the same. One may have done so
+// meanwhile.
+func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err error) {
+	steps, err := db.known(ctx, files)
+	if err != nil || !waiting(steps) {
+		return nil, err
+	}
+	if hasSchema(steps) {
+		if err := db.checkSecret(ctx); err != nil {
+			return nil, err
+		}
+		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
+			return nil, err
 		}
 	}
-	var applied []string
+	began := time.Now()
 	for _, step := range steps {
 		if !step.AppliedAt.IsZero() {
 			continue
 		}
-		ran, err := db.applyStep(ctx, files, step.Name)
-		if err != nil {
+		if err := db.applyStep(ctx, files, step.Name); err != nil {
 			return applied, fmt.Errorf("migrate %s: %w", step.Name, err)
 		}
-		if ran {
-			applied = append(applied, step.Name)
-		}
+		applied = append(applied, step.Name)
 	}
-	return applied, db.checkSecret(ctx)
+	slog.InfoContext(ctx, "schema migrated", "steps", len(applied), "to", applied[len(applied)-1], "took", time.Since(began))
+	return applied, nil
+}
+
+// waiting says whether a step is to be applied, hasSchema whether one was.
+func waiting(steps []Migration) bool {
+	return slices.ContainsFunc(steps, func(m Migration) bool { return m.AppliedAt.IsZero() })
+}
+
+func hasSchema(steps []Migration) bool {
+	return slices.ContainsFunc(steps, func(m Migration) bool { return !m.AppliedAt.IsZero() })
 }
 
 // Rollback undoes the newest step and returns its name, or "" if there is none.
@@ -84,7 +106,7 @@ func (db *DB) Rollback(ctx context.Context, files fs.FS) (name string, err error
 }
 
 func (db *DB) rollback(ctx context.Context, files fs.FS) (string, error) {
-	steps, err := db.migrations(ctx, files)
+	steps, err := db.Migrations(ctx, files)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +118,10 @@ func (db *DB) rollback(ctx context.Context, files fs.FS) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return step.Name, db.Update(ctx, func(tx *Tx) error {
+		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
+			return "", err
+		}
+		return step.Name, db.engine.reshape(ctx, func(tx *Tx) error {
 			if err := tx.run(ctx, script); err != nil {
 				return err
 			}
@@ -107,28 +132,13 @@ func (db *DB) rollback(ctx context.Context, files fs.FS) (string, error) {
 	return "", nil
 }
 
-// Migrations returns every step, oldest first.
-func (db *DB) Migrations(ctx context.Context, files fs.FS) (steps []Migration, err error) {
-	err = db.engine.alone(ctx, func() error {
-		steps, err = db.migrations(ctx, files)
-		return err
-	})
-	return steps, err
-}
-
-func (db *DB) migrations(ctx context.Context, files fs.FS) ([]Migration, error) {
+// Migrations returns every step, oldest first. It changes nothing.
+func (db *DB) Migrations(ctx context.Context, files fs.FS) ([]Migration, error) {
 	names, err := stepNames(files)
 	if err != nil {
 		return nil, err
 	}
-	var rows []appliedMigration
-	err = db.Update(ctx, func(tx *Tx) error {
-		if _, err := tx.conn.ExecContext(ctx, createMigrations); err != nil {
-			return err
-		}
-		rows, err = list[appliedMigration](ctx, tx.Reader, "name", "TRUE")
-		return err
-	})
+	rows, err := db.appliedSteps(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}
@@ -148,34 +158,53 @@ func (db *DB) migrations(ctx context.Context, files fs.FS) ([]Migration, error) 
 	return steps, nil
 }
 
-// applyStep runs one step unless another process has done so meanwhile.
-func (db *DB) applyStep(ctx context.Context, files fs.FS, name string) (ran bool, err error) {
+// known is Migrations of a database that no newer authy has migrated.
+func (db *DB) known(ctx context.Context, files fs.FS) ([]Migration, error) {
+	steps, err := db.Migrations(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		if !step.Known {
+			return nil, newerError(step.Name)
+		}
+	}
+	return steps, nil
+}
+
+func newerError(step string) error {
+	return fmt.Errorf("the database has migration %s, which this authy does not know: "+
+		"it was last used by a newer version; start that one, or go back with 'authy migrate rollback'", step)
+}
+
+func (db *DB) appliedSteps(ctx context.Context) ([]appliedMigration, error) {
+	tables, err := db.engine.tables(ctx)
+	if err != nil || !slices.Contains(tables, "migrations") {
+		return nil, err
+	}
+	return list[appliedMigration](ctx, db.Reader, "name", "TRUE")
+}
+
+// applyStep runs one step and records it.
+func (db *DB) applyStep(ctx context.Context, files fs.FS, name string) error {
 	script, err := db.script(files, name, "up")
 	if err != nil {
-		return false, err
+		return err
 	}
-	err = db.Update(ctx, func(tx *Tx) error {
-		ran = false
-		_, err := find[appliedMigration](ctx, tx.Reader, "name = ?", name)
-		if err == nil {
-			return nil
+	return db.engine.reshape(ctx, func(tx *Tx) error {
+		if _, err := tx.conn.ExecContext(ctx, createMigrations); err != nil {
+			return err
 		}
 		if err := tx.run(ctx, script); err != nil {
 			return err
 		}
-		ran = true
 		return insert(ctx, tx, &appliedMigration{Name: name, AppliedAt: At(time.Now())})
 	})
-	return ran, err
 }
 
 // script returns the text of a step: its own for this database, or the common one.
 func (db *DB) script(files fs.FS, name, direction string) (string, error) {
-	engine := "sqlite"
-	if db.bun.Dialect().Name() == dialect.PG {
-		engine = "postgres"
-	}
-	own := fmt.Sprintf("%s.%s.tx.%s.sql", name, engine, direction)
+	own := fmt.Sprintf("%s.%s.tx.%s.sql", name, db.kind(), direction)
 	text, err := fs.ReadFile(files, own)
 	if err != nil {
 		text, err = fs.ReadFile(files, fmt.Sprintf("%s.tx.%s.sql", name, direction))
@@ -184,6 +213,14 @@ func (db *DB) script(files fs.FS, name, direction string) (string, error) {
 		return "", fmt.Errorf("migration %s has no way %s", name, direction)
 	}
 	return string(text), nil
+}
+
+// kind is the name of the engine in the names of files.
+func (db *DB) kind() string {
+	if db.bun.Dialect().Name() == dialect.PG {
+		return "postgres"
+	}
+	return "sqlite"
 }
 
 // run executes the statements of a script, which are divided by ";" at line ends.

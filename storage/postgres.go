@@ -48,6 +48,10 @@ const (
 	newsPatience, alivePatience = 500 * time.Millisecond, time.Second
 	// listenAgain is how long after a failure it tries to listen again.
 	listenAgain = 200 * time.Millisecond
+	// lockPatience is how long a step of the schema waits for a table, and those who
+	// come after it with it; reshapePatience is how long it is tried again.
+	lockPatience    = 2 * time.Second
+	reshapePatience = 2 * time.Minute
 )
 
 // postgresEngine is PostgreSQL: a pool, and one connection that listens for
@@ -310,6 +314,38 @@ func (e *postgresEngine) ping(ctx context.Context) error {
 	e.noRoom.Store(false)
 	return nil
 }
+
+// reshape runs fn without a limit of time, alone in changing the schema. What it waits
+// for waits with everyone who comes after it: so it gives up soon, and tries again.
+func (e *postgresEngine) reshape(ctx context.Context, fn func(*Tx) error) error {
+	for begun := time.Now(); ; {
+		err := e.try(ctx, sql.LevelReadCommitted, func(tx *Tx) error {
+			if _, err := tx.conn.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", lockPatience.Milliseconds())); err != nil {
+				return err
+			}
+			return fn(tx)
+		})
+		if !isRetryable(err) && !isLockTimeout(err) {
+			return err
+		}
+		if time.Since(begun) > reshapePatience {
+			return fmt.Errorf("%w: other transactions hold the tables; end them and try again: %w", ErrUnavailable, err)
+		}
+		select {
+		case <-ctx.Done():
+			return translate(ctx.Err())
+		case <-time.After(lockPatience / 4):
+		}
+	}
+}
+
+func (e *postgresEngine) tables(ctx context.Context) ([]string, error) {
+	return column(ctx, e.pool, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename")
+}
+
+// check finds nothing: PostgreSQL checks references with each statement, and its pages by
+// checksums.
+func (e *postgresEngine) check(context.Context) error { return nil }
 
 func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
 	err = e.pool.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&bytes)

@@ -54,11 +54,20 @@ func (db *DB) Replace(ctx context.Context, files fs.FS) (*Replacement, error) {
 	return &Replacement{files: files, place: p}, nil
 }
 
-// Load makes the new database from an archive and says what was in it. Its schema is the
-// archive's, which is then moved forward. What was loaded is read again, and is what the
-// archive has. An archive of a newer schema is refused, and one that is not whole is
-// [ErrArchive].
+// Load is [Replacement.LoadUnmoved], after which the schema is moved forward.
 func (r *Replacement) Load(ctx context.Context, secretKey []byte, archive io.Reader) (*Contents, error) {
+	contents, err := r.LoadUnmoved(ctx, secretKey, archive)
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.DB.Migrate(ctx, r.files)
+	return contents, err
+}
+
+// LoadUnmoved makes the new database from an archive, with the schema that the archive
+// has, and says what was in it. What was loaded is read again, and is what the archive
+// has. An archive of a newer schema is refused, and one that is not whole is [ErrArchive].
+func (r *Replacement) LoadUnmoved(ctx context.Context, secretKey []byte, archive io.Reader) (*Contents, error) {
 	a, err := newArchiveReader(archive)
 	if err != nil {
 		return nil, err
@@ -80,9 +89,6 @@ func (r *Replacement) Load(ctx context.Context, secretKey []byte, archive io.Rea
 	}
 	if err == nil {
 		err = r.place.load(ctx, db, func(l loader) error { return load(ctx, l, db.engine.catalogue(), a) })
-	}
-	if err == nil {
-		_, err = db.Migrate(ctx, r.files)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -160,9 +160,43 @@ func (e *sqliteEngine) chain(ctx context.Context, fn func(*Tx) error) error {
 	return e.writer.do(ctx, fn)
 }
 
-// alone just runs fn: there is one writer, and a transaction of it shuts out
-// other processes.
-func (e *sqliteEngine) alone(_ context.Context, fn func() error) error { return fn() }
+// alone holds a lock beside the file, which no server holds: there may be one.
+func (e *sqliteEngine) alone(ctx context.Context, fn func() error) error {
+	unlock, err := waitForLock(ctx, e.path+".migrating")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return fn()
+}
+
+// reshape is update: the one writer gives every transaction its time.
+func (e *sqliteEngine) reshape(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return e.writer.do(context.WithoutCancel(ctx), fn)
+}
+
+func (e *sqliteEngine) tables(ctx context.Context) (names []string, err error) {
+	return column(ctx, e.pool, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+}
+
+func (e *sqliteEngine) check(ctx context.Context) error {
+	for _, query := range []string{
+		"SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+		`SELECT "table" || ' has a row that refers to no ' || parent FROM pragma_foreign_key_check`,
+	} {
+		wrong, err := column(ctx, e.pool, query+" LIMIT 1")
+		if err != nil {
+			return err
+		}
+		if len(wrong) > 0 {
+			return fmt.Errorf("the database is damaged: %s", wrong[0])
+		}
+	}
+	return nil
+}
 
 // shared is nil: a file has one server, which keeps that in its memory.
 func (e *sqliteEngine) shared() kv.Store { return nil }

@@ -22,15 +22,18 @@ type Options struct {
 	URL string
 	// Secret is the server's secret key; sealed columns and keyed hashes need it.
 	Secret []byte
+	// Snapshots is the directory of what is kept before the schema changes, "" for nothing.
+	Snapshots string
 }
 
 // DB is an open database. Its lookups see what is committed.
 type DB struct {
 	Reader
 	secret
-	cache  *cache
-	engine engine
-	close  func() error
+	cache     *cache
+	engine    engine
+	snapshots string // a directory, or ""
+	close     func() error
 }
 
 // engine is what differs between the two databases.
@@ -43,6 +46,12 @@ type engine interface {
 	alone(ctx context.Context, fn func() error) error
 	// shared is what all nodes keep for a while, nil where there is one node.
 	shared() kv.Store
+	// reshape runs fn, which changes the schema, in a transaction for as long as that takes.
+	reshape(ctx context.Context, fn func(*Tx) error) error
+	// tables are the names of all tables.
+	tables(ctx context.Context) ([]string, error)
+	// check says what is damaged, or refers to what is not there.
+	check(ctx context.Context) error
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
@@ -102,14 +111,20 @@ func legible(args []any) []any {
 // Open opens the database that o names, without migrating it. The caller
 // migrates with [DB.Migrate] and closes with [DB.Close].
 func Open(ctx context.Context, o Options) (*DB, error) {
-	kind, _, _ := strings.Cut(o.URL, ":")
-	switch kind {
+	open := openSQLite
+	switch kind, _, _ := strings.Cut(o.URL, ":"); kind {
 	case "sqlite":
-		return openSQLite(ctx, o)
 	case "postgres", "postgresql":
-		return openPostgres(ctx, o)
+		open = openPostgres
+	default:
+		return nil, fmt.Errorf("open database: %q is neither sqlite:///path nor postgres://host/name", kind+":…")
 	}
-	return nil, fmt.Errorf("open database: %q is neither sqlite:///path nor postgres://host/name", kind+":…")
+	db, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	db.snapshots = o.Snapshots
+	return db, nil
 }
 
 func newDB(e engine, b *bun.DB, c conn, hot *cache, key []byte) *DB {
@@ -237,4 +252,21 @@ func one(res sql.Result) error {
 		return ErrNotFound
 	}
 	return err
+}
+
+// column returns the one column of what a query finds.
+func column(ctx context.Context, pool *sql.DB, query string, args ...any) (values []string, err error) {
+	rows, err := pool.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	defer rows.Close() //nolint:errcheck // Err says what matters
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			return nil, translate(err)
+		}
+		values = append(values, value)
+	}
+	return values, translate(rows.Err())
 }

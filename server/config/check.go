@@ -160,6 +160,9 @@ func risks(c *Config) []risk {
 	if !c.RateLimit.Enabled && !c.Localhost() {
 		list = append(list, risk{"rate_limit.enabled", "rate_limit.enabled is false: passwords can be guessed without limit."})
 	}
+	if !c.Database.Snapshot {
+		list = append(list, risk{"database.snapshot", "database.snapshot is false: an upgrade that goes wrong cannot be taken back."})
+	}
 	for _, p := range c.TrustedProxies {
 		if p.Bits() == 0 {
 			list = append(list, risk{"trusted_proxies", "trusted_proxies holds " + p.String() +

@@ -150,12 +150,13 @@ func TestInsecureChoicesAreWarnedOf(t *testing.T) {
 		"public_url": "http://id.example.com", "security.insecure_http": "true",
 		"rate_limit.enabled": "false", "trusted_proxies": "10.0.0.0/8,0.0.0.0/0,::/0",
 		"outbound.allow": "10.0.0.0/8,169.254.169.254/32", "openid.implicit": "true",
+		"database.snapshot": "false",
 	})
 	if c.Secure() {
 		t.Error("Secure() of http = true")
 	}
 	got := r.Warnings()
-	want := []string{"public_url", "rate_limit.enabled", "trusted_proxies holds 0.0.0.0/0", "trusted_proxies holds ::/0", "outbound.allow holds 169.254.169.254/32", "openid.implicit is true"}
+	want := []string{"public_url", "rate_limit.enabled", "database.snapshot is false", "trusted_proxies holds 0.0.0.0/0", "trusted_proxies holds ::/0", "outbound.allow holds 169.254.169.254/32", "openid.implicit is true"}
 	if len(got) != len(want) {
 		t.Fatalf("Warnings() = %q, want %d", got, len(want))
 	}

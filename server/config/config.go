@@ -43,6 +43,9 @@ type Database struct {
 	// URL is sqlite:///path, sqlite://relative/path or postgres://user@host/name.
 	// Empty means authy.db in the data directory; see [Config.DatabaseURL].
 	URL Secret `toml:"url" show:"url"`
+	// Snapshot keeps what is in the database before its schema changes, in the data
+	// directory; see [Config.SnapshotDir].
+	Snapshot bool `toml:"snapshot"`
 }
 
 // Redis says where the fast copy of sessions and counters is kept.
@@ -148,6 +151,7 @@ func Defaults() *Config {
 		Listen:    "127.0.0.1:5000",
 		PublicURL: "http://localhost:5000",
 		DataDir:   "./authy-data",
+		Database:  Database{Snapshot: true},
 		Security:  Security{BcryptCost: 12},
 		RateLimit: RateLimit{Enabled: true},
 		Log:       Log{Level: "info", Format: "auto"},

@@ -10,6 +10,8 @@ var meanings = map[string]string{
 		"[\"10.0.0.0/8\"].",
 	"database.url": "sqlite:///path/to/authy.db or postgres://user:password@host:5432/name; empty is authy.db in " +
 		"data_dir.",
+	"database.snapshot": "Keeps what is in the database in data_dir/snapshots before an upgrade changes its schema, the last " +
+		"three times, for 'authy migrate rollback'; false is logged as a risk.",
 	"redis.url": "redis://host:6379/0, or rediss:// for TLS, where nodes count attempts; empty counts them in " +
 		"the database.",
 	"security.secret_key": "At least 32 characters that seal stored secrets, from \"openssl rand -hex 32\"; empty is " +

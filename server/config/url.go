@@ -44,6 +44,18 @@ func (c *Config) DatabaseURL() string {
 	return (&url.URL{Scheme: "sqlite", Path: filepath.ToSlash(path)}).String()
 }
 
+// SnapshotsIn is the name of the directory of snapshots, in the data directory.
+const SnapshotsIn = "snapshots"
+
+// SnapshotDir returns the directory of what is kept of the database before its schema
+// changes, or "" where nothing is.
+func (c *Config) SnapshotDir() string {
+	if !c.Database.Snapshot {
+		return ""
+	}
+	return filepath.Join(c.DataDir, SnapshotsIn)
+}
+
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?$`)
 
 // normalURL returns text as browsers write an origin: lower case, without the
