@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +251,7 @@ func TestAnArchiveShowsOneMoment(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		// Two rows that are written together are both in an archive, or neither.
+		var acknowledged atomic.Int64
 		stop, done := make(chan struct{}), make(chan error, 1)
 		go func() {
 			for {
@@ -272,10 +274,12 @@ func TestAnArchiveShowsOneMoment(t *testing.T) {
 					done <- err
 					return
 				}
+				acknowledged.Add(1)
 			}
 		}()
 		grown := map[int64]bool{}
 		for len(grown) < 3 {
+			before := acknowledged.Load()
 			_, contents := archived(t, db)
 			rows := map[string]int64{}
 			for _, table := range contents.Tables {
@@ -283,6 +287,9 @@ func TestAnArchiveShowsOneMoment(t *testing.T) {
 			}
 			if rows["users"] != rows["events"] {
 				t.Errorf("an archive has %d users and %d of their events", rows["users"], rows["events"])
+			}
+			if rows["users"] < before {
+				t.Errorf("an archive has %d users of %d that were acknowledged before", rows["users"], before)
 			}
 			grown[rows["users"]] = true
 		}

@@ -56,7 +56,7 @@ func fileAt(path string) (File, error) {
 	if at, ok := timeIn(f.Name); ok {
 		f.MadeAt = at
 	}
-	in, err := os.Open(path) //nolint:gosec // a backup
+	in, err := os.Open(path)
 	if err != nil {
 		return File{}, err
 	}

@@ -45,7 +45,7 @@ func PassphraseKey(passphrase string) (age.Identity, error) { return age.NewScry
 
 // KeysIn reads the private keys of a file that age-keygen made.
 func KeysIn(path string) ([]age.Identity, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // whoever runs authy names it
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func KeysIn(path string) ([]age.Identity, error) {
 
 // PassphraseIn reads the passphrase in a file, which is all of it but for the end of a line.
 func PassphraseIn(path string) (string, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // whoever runs authy names it
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}

@@ -223,7 +223,7 @@ func reread(path, sum, passphrase string, by seal) error {
 }
 
 func sumOf(path string) (string, error) {
-	f, err := os.Open(path) //nolint:gosec // one of the backups
+	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
@@ -279,7 +279,7 @@ func createPartial(path string) (*os.File, error) {
 
 // removeAbandoned removes a file that nobody writes any more.
 func removeAbandoned(path string) error {
-	f, err := os.Open(path) //nolint:gosec // in the directory of backups
+	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
