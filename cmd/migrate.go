@@ -101,7 +101,7 @@ Make a backup before. The server must not run.`,
 
 func (a *app) migrateDown(ctx context.Context, y confirmation, asJSON bool) error {
 	return a.withDatabase(ctx, func(db *storage.DB) error {
-		unlock, err := db.Lock()
+		unlock, err := db.LockAlone()
 		if err != nil {
 			return err
 		}

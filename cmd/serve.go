@@ -49,17 +49,12 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if _, err := prepare(ctx, c); err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, c)
+	s, err := server.OpenServer(ctx, c)
 	if err != nil {
 		return explain(err)
 	}
 	s.Self.Report, s.Backups.Version = report, version()
 	defer func() { err = errors.Join(err, s.Close()) }()
-	unlock, err := s.DB.Lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if err := s.DB.TryWriting(ctx); err != nil {
 		return err
 	}

@@ -74,11 +74,23 @@ type Services struct {
 
 	kept  kv.Store // what all nodes share and cannot do without
 	local kv.Store // of this process
+
+	unlock func() // gives the claim on the database up
 }
 
 // Open opens the stores that c names and builds the services over them. The
 // database is migrated. The caller closes with [Services.Close].
 func Open(ctx context.Context, c *config.Config) (*Services, error) {
+	return openWith(ctx, c, func(*storage.DB) (func(), error) { return func() {}, nil })
+}
+
+// OpenServer is [Open] for a server, which claims the database before it migrates it:
+// one that is not to run beside another changes nothing.
+func OpenServer(ctx context.Context, c *config.Config) (*Services, error) {
+	return openWith(ctx, c, (*storage.DB).Lock)
+}
+
+func openWith(ctx context.Context, c *config.Config, claim func(*storage.DB) (func(), error)) (*Services, error) {
 	if err := storage.CheckVersion(ctx, databaseOf(c), Migrations()); err != nil {
 		return nil, err
 	}
@@ -86,14 +98,19 @@ func Open(ctx context.Context, c *config.Config) (*Services, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := db.Migrate(ctx, Migrations()); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	s, err := build(ctx, c, db)
+	unlock, err := claim(db)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return s, nil
+	if _, err = db.Migrate(ctx, Migrations()); err == nil {
+		var s *Services
+		if s, err = build(ctx, c, db); err == nil {
+			s.unlock = unlock
+			return s, nil
+		}
+	}
+	unlock()
+	return nil, errors.Join(err, db.Close())
 }
 
 // OpenDB opens the database that c names as it is, without migrating it.
@@ -244,5 +261,8 @@ func (s *Services) closeStores() error {
 	return errors.Join(s.Store.Close(), s.local.Close())
 }
 
-// Close closes the stores.
-func (s *Services) Close() error { return errors.Join(s.closeStores(), s.DB.Close()) }
+// Close closes the stores, and gives the claim on the database up.
+func (s *Services) Close() error {
+	defer s.unlock()
+	return errors.Join(s.closeStores(), s.DB.Close())
+}

@@ -12,10 +12,11 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// postgresTables lists the tables of the schema that authy is in, and their columns.
+// postgresTables lists the tables of the schema that authy is in, and their columns; but
+// for those that are not logged: what PostgreSQL itself forgets in a crash is in no archive.
 const postgresTables = `SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
 	FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-	WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'p' AND a.attnum > 0 AND NOT a.attisdropped
 	ORDER BY c.relname COLLATE "C", a.attname COLLATE "C"`
 
 // restoring is the schema in which a replacement is made.
