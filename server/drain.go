@@ -14,6 +14,9 @@ import (
 // that is closed while a request is under way to it fails that request.
 const farewell = time.Second
 
+// Hasten has the server wait for no farewell when it stops: its clients are gone.
+func (s *Services) Hasten() { s.farewell = 0 }
+
 // connections counts those that are open.
 type connections struct{ n atomic.Int64 }
 
@@ -49,7 +52,7 @@ func (s *Services) drain(ctx context.Context, hs *http.Server, l net.Listener, o
 	grace, cancel := context.WithTimeout(ctx, c.ShutdownGrace.Duration)
 	defer cancel()
 	_ = l.Close() // Shutdown closes it again and says what of it
-	open.wait(grace)
+	open.wait(grace, s.farewell)
 	if err := hs.Shutdown(grace); err != nil {
 		slog.WarnContext(ctx, "some requests were cut off", "err", err)
 		return hs.Close()
@@ -57,9 +60,9 @@ func (s *Services) drain(ctx context.Context, hs *http.Server, l net.Listener, o
 	return nil
 }
 
-// wait waits until no connection is open, but no longer than the farewell.
-func (c *connections) wait(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, farewell)
+// wait waits until no connection is open, but no longer than most.
+func (c *connections) wait(ctx context.Context, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

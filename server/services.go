@@ -75,7 +75,8 @@ type Services struct {
 	kept  kv.Store // what all nodes share and cannot do without
 	local kv.Store // of this process
 
-	unlock func() // gives the claim on the database up
+	unlock   func() // gives the claim on the database up
+	farewell time.Duration
 }
 
 // Open opens the stores that c names and builds the services over them. The
@@ -105,7 +106,7 @@ func openWith(ctx context.Context, c *config.Config, claim func(*storage.DB) (fu
 	if _, err = db.Migrate(ctx, Migrations()); err == nil {
 		var s *Services
 		if s, err = build(ctx, c, db); err == nil {
-			s.unlock = unlock
+			s.unlock, s.farewell = unlock, farewell
 			return s, nil
 		}
 	}

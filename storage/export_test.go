@@ -47,6 +47,15 @@ func (db *DB) IsSQLite() bool {
 	return ok
 }
 
+// Reconnect has SQLite read with new connections: those that are open plan by the
+// statistics that they found when they were opened.
+func (db *DB) Reconnect() {
+	if e, ok := db.engine.(*sqliteEngine); ok {
+		e.pool.SetMaxIdleConns(-1)
+		e.pool.SetMaxIdleConns(readers)
+	}
+}
+
 // Tables are the names of all tables.
 func (db *DB) Tables(ctx context.Context) ([]string, error) { return db.engine.tables(ctx) }
 

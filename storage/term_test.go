@@ -209,6 +209,7 @@ func TestAdministratorsListsUseTheirIndex(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		manyUsers(t, db)
+		db.Reconnect()
 		yes := true
 		for name, c := range map[string]struct {
 			plan  string

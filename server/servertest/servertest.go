@@ -123,6 +123,7 @@ func run(t testing.TB, services *server.Services, l net.Listener) (end func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
+	services.Hasten()
 	go func() { done <- services.Serve(ctx, l, "test") }()
 	end = sync.OnceFunc(func() {
 		stop()
