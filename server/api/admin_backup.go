@@ -30,7 +30,7 @@ type backupsOut struct {
 	KeepLast   int          `json:"keep_last"`
 	KeepDaily  int          `json:"keep_daily"`
 	KeepWeekly int          `json:"keep_weekly"`
-	Encryption *string      `json:"encryption" nullable:"true" enum:"recipient,passphrase,none" doc:"null where nothing is set, and none is made"`
+	Encryption *string      `json:"encryption" nullable:"true" doc:"recipient, passphrase or none; null where nothing is set, and none is made"`
 	Running    bool         `json:"running" doc:"Whether one is being made"`
 	FailedAt   *time.Time   `json:"failed_at" nullable:"true" doc:"When the last attempt came to nothing"`
 	Failure    *string      `json:"failure" nullable:"true"`
