@@ -96,20 +96,45 @@ func (h *Hasher) Check(ctx context.Context, hash, password, last string) (ok, st
 }
 
 // run calls hash when it is the caller's turn, on a thread that gives way to
-// those that answer requests. The thread is not used for anything else: it ends
-// with its goroutine.
+// those that answer requests.
 func (h *Hasher) run(ctx context.Context, known bool, hash func() error) error {
 	if err := h.turns.take(ctx, network(ctx), known); err != nil {
 		return err
 	}
 	defer h.turns.leave()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		giveWay()
-		done <- hash()
-	}()
-	return <-done
+	t := <-polite
+	t.work <- hash
+	err := <-t.done
+	polite <- t
+	return err
+}
+
+// thread gives way to those that answer requests. It does nothing but hash, and never
+// ends: a priority cannot be raised again, and a thread that ends takes the processes
+// with it that were started from it and are to end with their parent (prctl(2),
+// PR_SET_PDEATHSIG).
+type thread struct {
+	work chan func() error
+	done chan error
+}
+
+// polite are the threads that have nothing to do. There is one for each processor.
+var polite = startPolite(processors())
+
+func startPolite(n int) chan thread {
+	idle := make(chan thread, n)
+	for range n {
+		t := thread{make(chan func() error), make(chan error)}
+		go func() {
+			runtime.LockOSThread()
+			giveWay()
+			for do := range t.work {
+				t.done <- do()
+			}
+		}()
+		idle <- t
+	}
+	return idle
 }
 
 // network is where the request came from.

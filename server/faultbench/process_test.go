@@ -126,6 +126,9 @@ func prepare(t testing.TB, s setup) *process {
 	maps.Copy(settings, s.set)
 	p.env = environment(settings)
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%s said:\n%s", p.url, strings.TrimSpace(p.log()))
+		}
 		p.kill()
 		p.client.CloseIdleConnections()
 	})
@@ -210,7 +213,6 @@ func (p *process) launch() {
 	defer log.Close() //nolint:errcheck // the process has its own
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	orphan(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
