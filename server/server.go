@@ -55,7 +55,7 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 		return errors.Join(err, l.Close())
 	}
 	defer stop()
-	go s.warn(ctx)
+	defer s.warnUntil(ctx)()
 	hs := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
