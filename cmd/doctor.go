@@ -48,7 +48,7 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 		a.note("Nothing is wrong.")
 	}
 	if err == nil && len(found) > 0 {
-		err = fmt.Errorf("%w: %d findings", server.ErrUnsound, len(found))
+		err = fmt.Errorf("something is wrong with this set-up; findings: %d", len(found))
 	}
 	return err
 }
@@ -56,19 +56,16 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 // diagnose returns what is wrong; where one thing keeps the next from being looked
 // at, it is the last.
 func (a *app) diagnose(ctx context.Context) []self.Finding {
-	wrong := func(name string, err error) []self.Finding {
-		return []self.Finding{{Name: name, Text: "%s", Args: []string{err.Error()}}}
-	}
 	c, report, err := a.configure(ctx, slog.LevelError)
 	if err != nil {
-		return wrong("configuration", err)
+		return []self.Finding{self.Wrong("configuration", err.Error())}
 	}
 	if c.Unprepared() || storage.Missing(c.DatabaseURL()) {
-		return wrong("data_dir", fmt.Errorf("nothing is in %s yet: 'authy serve' makes what it needs, unless it was to be "+
-			"another directory (--data-dir)", c.DataDir))
+		return []self.Finding{self.Wrong("data_dir", "nothing is in "+c.DataDir+" yet: 'authy serve' makes what it needs, "+
+			"unless it was to be another directory (--data-dir)")}
 	}
 	if _, err := c.Prepare(); err != nil {
-		return wrong("data_dir", err)
+		return []self.Finding{self.Wrong("data_dir", err.Error())}
 	}
 	return server.Examine(ctx, c, report)
 }

@@ -2,9 +2,9 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"authy/server/audit"
@@ -17,26 +17,20 @@ import (
 // Examine looks at a set-up, beside a running server or without one, and returns
 // what is wrong with it; nothing is what a sound one has. It changes nothing.
 func Examine(ctx context.Context, c *config.Config, report *config.Report) (found []self.Finding) {
-	wrong := func(name, format string, args ...any) {
-		found = append(found, self.Finding{Name: name, Text: "%s", Args: []string{fmt.Sprintf(format, args...)}})
-	}
 	for _, text := range report.Warnings() {
-		wrong("configuration", "%s", text)
+		found = append(found, self.Wrong("configuration", text))
 	}
 	db, err := OpenDB(ctx, c)
 	if err != nil {
-		wrong("database", "%v", err)
-		return found
+		return append(found, self.Wrong("database", err.Error()))
 	}
 	defer db.Close() //nolint:errcheck // nothing was written
 	if err := current(ctx, db); err != nil {
-		wrong("database", "%v", err)
-		return found
+		return append(found, self.Wrong("database", err.Error()))
 	}
 	s, err := build(ctx, c, db)
 	if err != nil {
-		wrong("store", "%v", err)
-		return found
+		return append(found, self.Wrong("store", err.Error()))
 	}
 	defer s.closeStores() //nolint:errcheck // nothing was written
 	return append(found, s.examine(ctx)...)
@@ -60,30 +54,26 @@ func current(ctx context.Context, db *storage.DB) error {
 	}
 	if waiting > 0 {
 		return fmt.Errorf("%d of %d steps of the schema wait: 'authy serve' applies them when it starts, "+
-			"'authy migrate' applies them now", waiting, len(steps))
+			"'authy migrate up' applies them now", waiting, len(steps))
 	}
 	return nil
 }
 
 // examine looks at what a server has opened.
 func (s *Services) examine(ctx context.Context) (found []self.Finding) {
-	wrong := func(name, text string) {
-		found = append(found, self.Finding{Name: name, Text: "%s", Args: []string{text}})
-	}
 	troubles, err := machine.Look(ctx, s.DB, time.Now())
 	for _, t := range troubles {
-		wrong(t.Name, t.Text)
+		found = append(found, self.Wrong(t.Name, t.Text))
 	}
 	if err != nil {
-		wrong("database", err.Error())
+		found = append(found, self.Wrong("database", err.Error()))
 	}
 	if err := s.Store.Ping(ctx); err != nil {
-		wrong("store", err.Error())
+		found = append(found, self.Wrong("store", err.Error()))
 	}
 	address, err := s.Self.CheckAddress(ctx, audit.Shell())
 	if err != nil {
-		wrong("address", err.Error())
-		return found
+		return append(found, self.Wrong("address", err.Error()))
 	}
 	for _, f := range address.Findings {
 		if !f.OK {
@@ -99,6 +89,14 @@ const (
 	addressPause    = 2 * time.Second
 	addressPatience = time.Minute
 )
+
+// warnUntil warns until ctx ends, or what it returns is called, which waits for that.
+func (s *Services) warnUntil(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { s.warn(ctx) })
+	return func() { cancel(); running.Wait() }
+}
 
 // warn logs what is wrong with the machine, and with the way to the server once it
 // has begun to answer; a proxy may start later, and is looked for once more.
@@ -138,6 +136,3 @@ func logAddress(ctx context.Context, address *self.Address) {
 		}
 	}
 }
-
-// ErrUnsound is the answer to who asked whether a set-up is sound.
-var ErrUnsound = errors.New("something is wrong with this set-up")

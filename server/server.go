@@ -57,7 +57,7 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 		return errors.Join(err, l.Close())
 	}
 	defer stop()
-	go s.warn(ctx)
+	defer s.warnUntil(ctx)()
 	open := new(connections)
 	hs := &http.Server{
 		Handler: ready.sayGoodbye(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,

@@ -49,10 +49,15 @@ func (c *Config) Prepare() (created []string, err error) {
 	return created, nil
 }
 
-// Unprepared says that there is no secret key yet: [Config.Prepare] would make one.
+// Unprepared says that there is no data directory yet, or no secret key where none is
+// set: [Config.Prepare] would make it.
 func (c *Config) Unprepared() bool {
-	_, err := os.Stat(filepath.Join(c.DataDir, keyFile))
-	return c.Security.SecretKey == "" && errors.Is(err, fs.ErrNotExist)
+	needed := c.DataDir
+	if c.Security.SecretKey == "" {
+		needed = filepath.Join(c.DataDir, keyFile)
+	}
+	_, err := os.Stat(needed)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // SecretBytes returns 32 bytes that stand for the secret key, to derive keys

@@ -248,6 +248,18 @@ func TestWhatNeedsAttentionIsSaidWhatIsWorseFirst(t *testing.T) {
 	}
 }
 
+// A clock that is behind the newest record is wrong, or was.
+func TestAClockThatIsOffNeedsAttention(t *testing.T) {
+	t.Parallel()
+	eachWatch(t, func(w watch) {
+		w.record(time.Now().Add(time.Hour), audit.Event{Action: "mail.test", TargetKind: "mail"})
+		r := w.report()
+		if len(r.Attention) == 0 || r.Attention[0].Code != overview.ClockOff || r.Attention[0].Level != overview.Problem {
+			t.Errorf("what needs attention is %+v", r.Attention)
+		}
+	})
+}
+
 // trouble adds what needs attention.
 func (w watch) trouble(ctx context.Context, tx *storage.Tx, now time.Time) error {
 	at := storage.At(now)

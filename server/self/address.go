@@ -39,6 +39,11 @@ type Finding struct {
 	Args []string
 }
 
+// Wrong is a finding in words that are in no catalogue.
+func Wrong(name, text string) Finding {
+	return Finding{Name: name, Text: "%s", Args: []string{text}}
+}
+
 // String returns the text with its arguments.
 func (f Finding) String() string {
 	args := make([]any, len(f.Args))

@@ -191,7 +191,11 @@ func (s *shared) sweep() {
 		case <-tick.C:
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), answerTime)
-		if _, err := s.pool.ExecContext(ctx, at(sweepOldHolds), sweepMost); err != nil {
+		_, err := s.pool.ExecContext(ctx, at(sweepOldHolds), sweepMost)
+		if err == nil {
+			_, err = s.pool.ExecContext(ctx, at(beginHolds)) // soon after a crash, that less counts as forgotten
+		}
+		if err != nil {
 			slog.DebugContext(ctx, "rows of the table holds whose time is over not deleted, trying again", "err", err)
 		}
 		cancel()
