@@ -180,7 +180,8 @@ func (s *shared) do(ctx context.Context, act string, do func(ctx context.Context
 	return nil
 }
 
-// sweep deletes what is over until the store is closed. It may run on every node at once.
+// sweep deletes what is over until the store is closed, and notes it soon when the table is new.
+// It may run on every node at once.
 func (s *shared) sweep() {
 	tick := time.NewTicker(sweepHolds)
 	defer tick.Stop()
@@ -193,7 +194,7 @@ func (s *shared) sweep() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 		_, err := s.pool.ExecContext(ctx, at(sweepOldHolds), sweepMost)
 		if err == nil {
-			_, err = s.pool.ExecContext(ctx, at(beginHolds)) // soon after a crash, that less counts as forgotten
+			_, err = s.pool.ExecContext(ctx, at(beginHolds))
 		}
 		if err != nil {
 			slog.DebugContext(ctx, "rows of the table holds whose time is over not deleted, trying again", "err", err)
