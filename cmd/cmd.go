@@ -33,9 +33,8 @@ const (
 
 // Main runs authy with arguments and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignaled()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, settings: config.Flags{}}
 	root := a.root()
 	root.SetArgs(args)
@@ -52,6 +51,23 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// untilSignaled returns what ends at the first Ctrl-C or SIGTERM. A second one,
+// however soon it comes, ends the process at once.
+func untilSignaled() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range signals {
+			if ctx.Err() != nil {
+				os.Exit(exitFailure)
+			}
+			cancel()
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(signals); cancel() }
 }
 
 // root is the tree of commands.

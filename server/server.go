@@ -58,12 +58,12 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	}
 	defer stop()
 	defer s.warnUntil(ctx)()
-	open := new(connections)
+	open := newConnections(ctx, s.Config.Server.MaxConnections)
 	hs := &http.Server{
 		Handler: ready.sayGoodbye(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:  slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
-		ConnState: open.count,
+		ConnState: open.moved,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(l) }()

@@ -27,6 +27,7 @@ func problems(c *Config) []problem {
 		{"security.bcrypt_cost", checkBcryptCost(c)},
 		{"log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error")},
 		{"log.format", oneOf(c.Log.Format, "auto", "text", "json")},
+		{"server.max_connections", checkConnections(c.Server.MaxConnections)},
 		{"openid.registration", oneOf(c.OpenID.Registration, "off", "token", "open")},
 		{"openid.registration_profile", oneOf(c.OpenID.RegistrationProfile, "oauth2.1", "legacy")},
 	}
@@ -79,6 +80,14 @@ func between(d Duration, least, most time.Duration) error {
 		return nil
 	}
 	return fmt.Errorf("%s is out of range; write %s to %s", d, Duration{least}, Duration{most})
+}
+
+func checkConnections(n int) error {
+	const least, most = 100, 1_000_000
+	if n < least || n > most {
+		return fmt.Errorf("%d is out of range; write %d to %d", n, least, most)
+	}
+	return nil
 }
 
 func oneOf(value string, allowed ...string) error {

@@ -138,6 +138,9 @@ type CORS struct {
 
 // Server holds the settings of the process.
 type Server struct {
+	// MaxConnections is how many connections may be open at once. One more takes the
+	// place of the one that has waited longest.
+	MaxConnections int `toml:"max_connections"`
 	// DrainDelay is how long requests are still accepted after readiness has turned
 	// false, when the server stops.
 	DrainDelay Duration `toml:"drain_delay"`
@@ -168,7 +171,7 @@ func Defaults() *Config {
 		Keys:         defaultKeys(),
 		Registration: Registration{Enabled: true},
 		Mail:         Mail{Port: 587, TLS: STARTTLS, Timeout: Duration{30 * time.Second}},
-		Server:       Server{ShutdownGrace: Duration{20 * time.Second}},
+		Server:       Server{MaxConnections: 10_000, ShutdownGrace: Duration{20 * time.Second}},
 		Backup:       defaultBackup(),
 	}
 }

@@ -56,6 +56,8 @@ var meanings = map[string]string{
 	"outbound.allow": "Ranges that are not public and that authy may reach all the same, for what clients have named " +
 		"by URL: their keys, request objects, and where they are told of a logout. Such as " +
 		"[\"10.1.0.0/16\"]; every host in them can be asked by whoever may register a client.",
+	"server.max_connections": "How many connections may be open at once, from 100 to 1000000. One more takes the place of " +
+		"the one that has waited longest, so that slow ones keep nobody out.",
 	"server.drain_delay": "How long authy goes on answering after it was told to stop, while it says that it is not " +
 		"ready: as long as a load balancer takes to notice, at most 5m.",
 	"server.shutdown_grace": "How long running requests may take when authy stops, at most 10m.",
