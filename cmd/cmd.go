@@ -96,6 +96,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 	root.AddCommand(a.recipeCommand())
 	root.AddCommand(a.providerCommand(), a.samlCommand())
 	root.AddCommand(a.backupCommand(), a.restoreCommand())
+	root.AddCommand(a.manCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultCompletionCmd()
 	beStrict(root)

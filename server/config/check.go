@@ -27,6 +27,7 @@ func problems(c *Config) []problem {
 		{"security.bcrypt_cost", checkBcryptCost(c)},
 		{"log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error")},
 		{"log.format", oneOf(c.Log.Format, "auto", "text", "json")},
+		{"tls.cert_file", checkTLS(c)},
 		{"server.max_connections", checkConnections(c.Server.MaxConnections)},
 		{"openid.registration", oneOf(c.OpenID.Registration, "off", "token", "open")},
 		{"openid.registration_profile", oneOf(c.OpenID.RegistrationProfile, "oauth2.1", "legacy")},
@@ -80,6 +81,21 @@ func between(d Duration, least, most time.Duration) error {
 		return nil
 	}
 	return fmt.Errorf("%s is out of range; write %s to %s", d, Duration{least}, Duration{most})
+}
+
+// checkTLS does not read the files: who changes settings may not be who runs authy.
+func checkTLS(c *Config) error {
+	cert, key := c.TLS.CertFile, c.TLS.KeyFile
+	switch {
+	case cert == "" && key == "":
+		return nil
+	case cert == "" || key == "":
+		return errors.New("tls.cert_file and tls.key_file go together; set both, or none where a proxy sees to TLS")
+	case !c.Secure():
+		return fmt.Errorf("with a certificate authy answers https alone; set public_url to https://%s, with its port",
+			c.Host())
+	}
+	return nil
 }
 
 func checkConnections(n int) error {

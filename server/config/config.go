@@ -31,6 +31,7 @@ type Config struct {
 	CORS         CORS         `toml:"cors"`
 	Outbound     Outbound     `toml:"outbound"`
 	GeoIP        GeoIP        `toml:"geoip"`
+	TLS          TLS          `toml:"tls"`
 	Server       Server       `toml:"server"`
 	Backup       Backup       `toml:"backup"`
 
@@ -134,6 +135,14 @@ type CORS struct {
 	// Origins are the origins of those pages, such as https://app.example.com.
 	// There are no patterns, and never any cookies.
 	Origins []string `toml:"origins"`
+}
+
+// TLS holds the files of the certificate that the server shows by itself.
+type TLS struct {
+	// CertFile has the certificate and those that signed it, in PEM.
+	CertFile string `toml:"cert_file"`
+	// KeyFile has its key, in PEM.
+	KeyFile string `toml:"key_file"`
 }
 
 // Server holds the settings of the process.

@@ -56,6 +56,9 @@ var meanings = map[string]string{
 	"outbound.allow": "Ranges that are not public and that authy may reach all the same, for what clients have named " +
 		"by URL: their keys, request objects, and where they are told of a logout. Such as " +
 		"[\"10.1.0.0/16\"]; every host in them can be asked by whoever may register a client.",
+	"tls.cert_file": "A PEM file of the certificate that authy shows by itself, followed by those that have signed it; " +
+		"empty where a proxy sees to TLS. It is read again when it changes.",
+	"tls.key_file": "Its key, in PEM too, which not everybody may read.",
 	"server.max_connections": "How many connections may be open at once, from 100 to 1000000. One more takes the place of " +
 		"the one that has waited longest, so that slow ones keep nobody out.",
 	"server.drain_delay": "How long authy goes on answering after it was told to stop, while it says that it is not " +
