@@ -56,7 +56,8 @@ const demo = "server/demo"
 
 // support lists the packages that exist for tests. They may use everything from server down.
 var support = []string{
-	"server/dpop/dpoptest", "server/faultbench", "server/servertest", "storage/storagetest", "web/browsertest",
+	"server/dpop/dpoptest", "server/faultbench", "server/importer/gatehouse/gatehousetest", "server/servertest",
+	"storage/storagetest", "web/browsertest",
 }
 
 // A rule looks at a project and returns one line for each violation, beginning with the file.

@@ -114,8 +114,8 @@ func (r *run) provider(l *Link) (p *storage.Provider, issuer, problem string) {
 	case l.Subject == "":
 		return nil, "", "the id at the provider is missing"
 	case p == nil:
-		return nil, "", "there is no provider of the kind " + l.Kind + " here: add it before the import, with the " +
-			"client that is registered there already, or let them link it again"
+		return nil, "", "there is no provider of the kind " + l.Kind + " here: add it with the client that is " +
+			"registered there already, and import again before they sign in here; or they link it again"
 	}
 	issuer = strings.TrimSuffix(p.Issuer, "/")
 	if l.Kind != provider.Microsoft {
@@ -126,7 +126,7 @@ func (r *run) provider(l *Link) (p *storage.Provider, issuer, problem string) {
 	}
 	if l.Tenant == "" {
 		return nil, "", "the tenant is not known, and Microsoft names people by it: set the provider here to one " +
-			"tenant, or let them link it again"
+			"tenant and import again before they sign in here; or they link it again"
 	}
 	return p, "https://login.microsoftonline.com/" + l.Tenant + "/v2.0", ""
 }

@@ -114,7 +114,9 @@ func (r *run) newUser(ctx context.Context, u *User, email string) error {
 	return r.methods(ctx, u, email)
 }
 
-// userHere says what there is of a user who is here.
+// userHere says what there is of a user who is here. Links come along later than their user,
+// too, once their provider is there, until the user has signed in here: from then on a link
+// that is missing may be one that they have undone.
 func (r *run) userHere(ctx context.Context, u *User, email string, known *storage.User) error {
 	var notes []string
 	if known.Email != email {
@@ -126,13 +128,22 @@ func (r *run) userHere(ctx context.Context, u *User, email string, known *storag
 	if err != nil {
 		return err
 	}
+	asImported := known.LastLoginAt.Equal(storage.At(u.LastLoginAt).Time)
 	r.eachMethod(u, func(kind, name, id string) {
-		if have[kind+id] {
+		switch {
+		case have[kind+id]:
 			r.note(kind, join(email, name), id, WasThere)
-		} else {
+		case kind != aLink || !asImported:
 			r.leave(kind, join(email, name), id, here)
 		}
 	})
+	for i := range u.Links {
+		if l := &u.Links[i]; asImported && !have[aLink+l.ID] {
+			if err := r.link(ctx, u.ID, email, l); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

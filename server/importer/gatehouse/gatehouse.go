@@ -85,7 +85,7 @@ func Read(ctx context.Context, address string) (*importer.Records, error) {
 func read(ctx context.Context, db *foreign.DB) (*importer.Records, error) {
 	r := &reader{
 		db: db, out: &importer.Records{Source: Name, From: db.Name()},
-		places: map[string]int{}, deleted: map[string]bool{},
+		places: map[string]int{}, deleted: map[string]string{}, slugs: map[string]string{},
 	}
 	if err := r.check(); err != nil {
 		return nil, err
@@ -112,8 +112,9 @@ func read(ctx context.Context, db *foreign.DB) (*importer.Records, error) {
 type reader struct {
 	db      *foreign.DB
 	out     *importer.Records
-	places  map[string]int  // of users among the records, by their ids
-	deleted map[string]bool // ids of what was deleted there
+	places  map[string]int    // of users among the records, by their ids
+	deleted map[string]string // names of what was deleted there, by their ids
+	slugs   map[string]string // of organizations, by their ids
 }
 
 // check refuses a database that is not Gatehouse's, or not all of one.
@@ -201,7 +202,7 @@ func (r *reader) isDeleted(kind, name string, row foreign.Row) bool {
 		return false
 	}
 	id := idOf(row, "id")
-	r.deleted[id] = true
+	r.deleted[id] = name
 	r.leave(kind, name, id, "it was deleted there")
 	return true
 }

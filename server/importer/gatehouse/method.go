@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -19,20 +20,25 @@ func (r *reader) method(row foreign.Row) {
 	userID, id := idOf(row, "user_id"), idOf(row, "id")
 	kind := kinds[method]
 	n, knows := r.places[userID]
-	name := userID
-	if knows {
-		name = r.out.Users[n].Email
-	}
+	name := r.nameOf(userID)
 	switch {
 	case kind == "":
 		r.none("data", name+" · "+method, id, "Gatehouse has no code for this way to sign in")
-	case r.deleted[userID]:
-		r.leave(kind, userID, id, "its user was deleted there")
+	case r.deleted[userID] != "":
+		r.leave(kind, name, id, "its user was deleted there")
 	case !knows:
-		r.leave(kind, userID, id, "its user is not there")
+		r.leave(kind, name, id, "its user is not there")
 	case !r.isDeleted(kind, name, row):
 		r.add(&r.out.Users[n], method, row)
 	}
+}
+
+// nameOf is the address of a user, or their id if there is none.
+func (r *reader) nameOf(userID string) string {
+	if n, ok := r.places[userID]; ok {
+		return r.out.Users[n].Email
+	}
+	return cmp.Or(r.deleted[userID], userID)
 }
 
 // add adds a way to sign in to a user.

@@ -1,6 +1,7 @@
 package gatehouse
 
 import (
+	"cmp"
 	"strings"
 
 	"authy/server/importer"
@@ -46,6 +47,7 @@ func (r *reader) organization(row foreign.Row) {
 		LogoURL: row.Text("logo_url"), Disabled: !row.Is("is_active", true),
 		CreatedAt: row.Time("created_at"), UpdatedAt: row.Time("updated_at"),
 	}
+	r.slugs[o.ID] = o.Slug
 	if r.isDeleted("organization", o.Slug, row) {
 		return
 	}
@@ -62,11 +64,8 @@ func (r *reader) member(row foreign.Row) {
 		InvitedAt: row.Time("invited_at"), JoinedAt: row.Time("joined_at"),
 		CreatedAt: row.Time("created_at"), UpdatedAt: row.Time("updated_at"),
 	}
-	name := m.UserID + " in " + m.OrganizationID
-	if n, ok := r.places[m.UserID]; ok {
-		name = r.out.Users[n].Email + " in " + m.OrganizationID
-	}
-	if r.isDeleted("membership", name, row) {
+	home := cmp.Or(r.slugs[m.OrganizationID], m.OrganizationID)
+	if r.isDeleted("membership", r.nameOf(m.UserID)+" in "+home, row) {
 		return
 	}
 	r.out.Members = append(r.out.Members, m)
