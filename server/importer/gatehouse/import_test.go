@@ -239,6 +239,10 @@ var odd = []struct {
 		"membership", "admin@acme-corp.com in 00000000-0000-4000-8000-000000000000", "left out: its organization is not there",
 	},
 	{
+		"UPDATE organization_members SET role = 'WIZARD' WHERE id LIKE '%011'",
+		"membership", "charlie@cross-org.com in tech-startup", "left out: there is no role wizard here",
+	},
+	{
 		`UPDATE oidc_clients SET redirect_uris = '["https://portal.acme-corp.com/auth/callback", "http://portal.acme-corp.com/x"]',
 			grant_types = '["authorization_code", "password"]', access_token_lifetime = 0 WHERE client_id = 'acme-portal-001'`,
 		"client", "acme-portal-001", "came: its access token lives 1h0m0s, as is usual: its own lifetime cannot be; " +
@@ -274,12 +278,6 @@ func TestWhatIsOddIsNamedAndTheRestComes(t *testing.T) {
 			if got := said(report, o.kind, o.name); !strings.HasPrefix(got, o.want) {
 				t.Errorf("%s %s: %q, want %q", o.kind, o.name, got, o.want)
 			}
-		}
-		role := said(to.bring(read(t, gatehousetest.New(t, "sqlite",
-			"UPDATE organization_members SET role = 'WIZARD' WHERE id LIKE '%011'")), importer.Options{DryRun: true}),
-			"membership", "charlie@cross-org.com in tech-startup")
-		if !strings.HasPrefix(role, "was there") && !strings.HasPrefix(role, "left out: there is no role wizard here") {
-			t.Errorf("a role that there is not: %q", role)
 		}
 	})
 }
@@ -329,7 +327,6 @@ func TestAnImportThatFailsLeavesNothing(t *testing.T) {
 // A few thousand people come in seconds.
 func TestManyPeopleComeInSeconds(t *testing.T) {
 	t.Parallel()
-	const people = 2000
 	hash, err := bcrypt.GenerateFromPassword([]byte("UserPass123!"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
