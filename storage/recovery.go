@@ -10,7 +10,7 @@ import (
 type RecoveryCode struct {
 	bun.BaseModel `bun:"table:recovery_codes"`
 	UserID        string `bun:",pk"`
-	Hash          string `bun:",pk"` // keyed, see [DB.MAC]; or bcrypt, of one that came from another server
+	Hash          string `bun:",pk"` // keyed, see [DB.MAC]; bcrypt, if it came from elsewhere
 	CreatedAt     Time
 	// Pending says that it was shown with an authenticator that is not confirmed
 	// yet: it opens nothing.

@@ -41,7 +41,7 @@ type Service struct {
 	Outbound *outbound.Client
 	// Hasher compares the secrets of clients that came from another server.
 	Hasher *account.Hasher
-	db       *storage.DB
+	db     *storage.DB
 }
 
 // New returns the registry that db keeps.

@@ -58,8 +58,8 @@ var noPlace = map[string]string{
 	"oidc_sessions":                  "nothing ever used them",
 	"oidc_token_metadata":            "access tokens end with their hour",
 	"oidc_jwks_keys":                 "authy makes keys of its own; applications fetch them from the issuer",
-	"organization_security_policies": "set the second factor that an organization asks for with authy policy set",
-	"user_security_policies":         "set the second factor that an organization asks for with authy policy set",
+	"organization_security_policies": "set the second factor that an organization asks for with authy org policy",
+	"user_security_policies":         "set the second factor that an organization asks for with authy org policy",
 	"mfa_policy_compliance":          "it is found out anew when a policy is set",
 	"application_provider_configs":   "its secrets are sealed with the other server's key: use authy provider add",
 	"organization_provider_overrides": "its secrets are sealed with the other server's key: use " +

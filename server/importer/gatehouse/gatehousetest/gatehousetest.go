@@ -4,6 +4,7 @@ package gatehousetest
 
 import (
 	"embed"
+	"fmt"
 	"testing"
 
 	"authy/storage/storagetest"
@@ -21,7 +22,7 @@ const (
 
 // ID is the id of the user of a place in the data, the first being 1.
 func ID(user int) string {
-	return "10000000-0000-4000-8000-0000000000" + string(rune('0'+user/10)) + string(rune('0'+user%10))
+	return fmt.Sprintf("10000000-0000-4000-8000-%012d", user)
 }
 
 // Script is what makes the database on an engine.
