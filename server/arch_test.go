@@ -30,7 +30,8 @@ var picture = [][]string{
 	{"cmd"},
 	{"server"},
 	{"server/api", "web"},
-	{"server/login", "server/recipe"},
+	{"server/importer/gatehouse"},
+	{"server/login", "server/recipe", "server/importer"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},
 	{"server/keyring", "server/keyset"},
@@ -38,7 +39,7 @@ var picture = [][]string{
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/outbound", "server/picture", "server/place", "server/seen"},
 	{"server/fault", "server/words"},
 	{"storage", "embed"},
-	{"storage/kv"},
+	{"storage/kv", "storage/foreign"},
 }
 
 // sanctioned lists the only imports between neighbours. Each has its reason.
@@ -55,7 +56,8 @@ const demo = "server/demo"
 
 // support lists the packages that exist for tests. They may use everything from server down.
 var support = []string{
-	"server/dpop/dpoptest", "server/faultbench", "server/machine/machinetest", "server/servertest",
+	"server/dpop/dpoptest", "server/faultbench", "server/importer/gatehouse/gatehousetest",
+	"server/machine/machinetest", "server/servertest",
 	"storage/storagetest", "web/browsertest",
 }
 

@@ -152,7 +152,8 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.Mail.Places = s.Places.Of
-	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
+	hasher := account.NewHasher(c.Security.BcryptCost)
+	s.Accounts = account.New(db, hasher)
 	s.Orgs = org.New(db)
 	s.Accounts.Mail, s.Orgs.Mail = s.Mail, s.Mail
 	s.Accounts.PublicURL, s.Accounts.Limits = c.PublicURL, s.limits()
@@ -170,6 +171,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Keys, s.Clients = keyring.New(db), registry.New(db)
 	s.Keys.Schedule(c.Keys.RotateEvery.Duration, c.Keys.PublishFor.Duration)
 	s.Clients.Outbound, s.Clients.Implicit = s.Outbound, c.OpenID.Implicit
+	s.Clients.Hasher = hasher
 	s.Clients.Dynamic = registry.DynamicPolicy{
 		Mode: c.OpenID.Registration, Profile: c.OpenID.RegistrationProfile, Limits: s.limits(),
 	}

@@ -268,6 +268,9 @@ func (a *Assertion) count(ctx context.Context, tx *storage.Tx, now time.Time) (r
 	}
 	data := a.parsed.Response.AuthenticatorData
 	kept.SignCount, kept.LastUsedAt = int64(data.Counter), storage.At(now)
+	if kept.BackupUnknown {
+		kept.BackupEligible = data.Flags.HasBackupEligible()
+	}
 	kept.BackedUp = data.Flags.HasBackupState()
 	kept.UserVerified = kept.UserVerified || data.Flags.HasUserVerified()
 	grew, err := tx.UsePasskey(ctx, kept)
