@@ -34,6 +34,7 @@ func (s *Services) jobs() []job {
 		s.Overview.Run,
 		s.inTurn("expire-sessions", session.ExpireEvery, s.Sessions.Expire),
 		s.inTurn("clean", time.Minute, s.clean),
+		every(time.Second, s.disperse),
 		s.inTurn("enforce-policies", time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),
 		s.inTurn("clean-clients", time.Hour, s.Clients.Clean),
@@ -89,6 +90,19 @@ func (s *Services) inTurn(name string, d time.Duration, do job) job {
 		})(working)
 		do(ctx)
 	})
+}
+
+// disperse deletes what strangers have too much of.
+func (s *Services) disperse(ctx context.Context) {
+	most := s.Config.RateLimit.Unfinished
+	crowds, err := s.DB.Disperse(ctx, most)
+	for _, c := range crowds {
+		slog.WarnContext(ctx, "more came that nobody has signed in for than is kept, the oldest of the network that had "+
+			"most was dropped", "kind", c.Table, "dropped", c.Dropped, "rate_limit.unfinished", most)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "what is too much of strangers was not deleted, trying again", "err", err)
+	}
 }
 
 const (
