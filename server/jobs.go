@@ -35,6 +35,7 @@ func (s *Services) jobs() []job {
 		s.inTurn("expire-sessions", session.ExpireEvery, s.Sessions.Expire),
 		s.inTurn("clean", time.Minute, s.clean),
 		every(time.Second, s.disperse),
+		s.keepStatistics,
 		s.inTurn("enforce-policies", time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),
 		s.inTurn("clean-clients", time.Hour, s.Clients.Clean),
@@ -90,6 +91,17 @@ func (s *Services) inTurn(name string, d time.Duration, do job) job {
 		})(working)
 		do(ctx)
 	})
+}
+
+// keepStatistics renews the statistics of the database now and each hour.
+func (s *Services) keepStatistics(ctx context.Context) {
+	renew := func(ctx context.Context) {
+		if err := s.DB.Analyze(ctx); err != nil {
+			slog.WarnContext(ctx, "the database may choose slow ways, trying again in an hour", "err", err)
+		}
+	}
+	renew(ctx)
+	every(time.Hour, renew)(ctx)
 }
 
 // disperse deletes what strangers have too much of.
