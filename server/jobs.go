@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -93,15 +94,20 @@ func (s *Services) inTurn(name string, d time.Duration, do job) job {
 	})
 }
 
-// keepStatistics renews the statistics of the database now and each hour.
+// keepStatistics renews the statistics of the database a minute after the start, when there is
+// time for it, and each hour.
 func (s *Services) keepStatistics(ctx context.Context) {
 	renew := func(ctx context.Context) {
 		if err := s.DB.Analyze(ctx); err != nil {
 			slog.WarnContext(ctx, "the database may choose slow ways, trying again in an hour", "err", err)
 		}
 	}
-	renew(ctx)
-	every(time.Hour, renew)(ctx)
+	select {
+	case <-time.After(time.Minute):
+		renew(ctx)
+		every(time.Hour, renew)(ctx)
+	case <-ctx.Done():
+	}
 }
 
 // disperse deletes what strangers have too much of.
@@ -112,7 +118,7 @@ func (s *Services) disperse(ctx context.Context) {
 		slog.WarnContext(ctx, "more came that nobody has signed in for than is kept, the oldest of the network that had "+
 			"most was dropped", "kind", c.Table, "dropped", c.Dropped, "rate_limit.unfinished", most)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
 		slog.WarnContext(ctx, "what is too much of strangers was not deleted, trying again", "err", err)
 	}
 }
