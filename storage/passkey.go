@@ -100,6 +100,7 @@ type Ceremony struct {
 	Binding       string // says who may answer: the hash of a secret, or the id of a session
 	UserID        Ref    // whose passkeys may answer; "" where the purpose does not say
 	FirstFactor   Ref    // the hash of the pending sign-in that goes on with it
+	Network       string // of a stranger, "" of who has proved who they are
 	CreatedAt     Time
 	ExpiresAt     Time
 }

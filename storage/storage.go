@@ -57,6 +57,8 @@ type engine interface {
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
+	// analyze renews statistics that are out of date.
+	analyze(ctx context.Context) error
 	// clockAhead is how far the clock of the database is ahead of this machine's.
 	clockAhead(ctx context.Context) (time.Duration, error)
 	// snapshot begins a transaction that sees one moment and writes nothing.

@@ -25,6 +25,7 @@ func problems(c *Config) []problem {
 		{"database.url", checkDatabaseURL(c.Database.URL.Reveal())},
 		{"redis.url", checkRedisURL(c.Redis.URL.Reveal())},
 		{"security.bcrypt_cost", checkBcryptCost(c)},
+		{"rate_limit.unfinished", checkUnfinished(c.RateLimit.Unfinished)},
 		{"log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error")},
 		{"log.format", oneOf(c.Log.Format, "auto", "text", "json")},
 		{"tls.cert_file", checkTLS(c)},
@@ -140,6 +141,15 @@ func checkBcryptCost(c *Config) error {
 		return fmt.Errorf("%d is out of range; write %d to 16", cost, weakCost)
 	case cost < weakCost && !c.Localhost():
 		return fmt.Errorf("%d is too weak for passwords other than on localhost; write %d to 16", cost, weakCost)
+	}
+	return nil
+}
+
+// checkUnfinished wants room for those who sign in at once, and an end of it.
+func checkUnfinished(n int) error {
+	const least, most = 100, 10_000_000
+	if n < least || n > most {
+		return fmt.Errorf("%d is out of range; write %d to %d", n, least, most)
 	}
 	return nil
 }

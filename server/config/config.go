@@ -66,9 +66,12 @@ type Security struct {
 	InsecureHTTP bool `toml:"insecure_http"`
 }
 
-// RateLimit says whether requests are counted and refused beyond a limit.
+// RateLimit says whether requests are counted and refused beyond a limit, and what
+// strangers can have kept.
 type RateLimit struct {
 	Enabled bool `toml:"enabled"`
+	// Unfinished is how many of each kind are kept of what nobody has signed in for.
+	Unfinished int `toml:"unfinished"`
 }
 
 // Log says what is written to the log, and how.
@@ -165,7 +168,7 @@ func Defaults() *Config {
 		DataDir:   "./authy-data",
 		Database:  Database{Snapshot: true},
 		Security:  Security{BcryptCost: 12},
-		RateLimit: RateLimit{Enabled: true},
+		RateLimit: RateLimit{Enabled: true, Unfinished: 50_000},
 		Log:       Log{Level: "info", Format: "auto"},
 		Session: Session{
 			Lifetime:         Duration{24 * time.Hour},

@@ -18,7 +18,10 @@ var meanings = map[string]string{
 		"secret.key in data_dir, made at the first start.",
 	"security.bcrypt_cost": "The work spent on each password, from 10 to 16 (from 4 on localhost); one more takes twice as " +
 		"long.",
-	"security.insecure_http":    "Allows a public_url with http on a host other than localhost, where the network is trusted.",
+	"security.insecure_http": "Allows a public_url with http on a host other than localhost, where the network is trusted.",
+	"rate_limit.unfinished": "How many are kept of what nobody has signed in for, of each kind: sign-ins that have begun, " +
+		"challenges for passkeys, devices that wait, mails that strangers asked for. Beyond it the oldest of the network that " +
+		"has most is dropped.",
 	"rate_limit.enabled":        "Refuses requests beyond a limit, so that passwords cannot be guessed by trying.",
 	"log.level":                 "The least that is written: debug, info, warn or error.",
 	"log.format":                "How it is written: text, json, or auto for text on a terminal and json elsewhere.",

@@ -129,7 +129,7 @@ func (s *Service) codeAgain(
 		return Code{}, ErrCodeNeeded
 	}
 	if err := s.limits().secondFactor(ctx, id.User); err != nil {
-		return Code{}, errors.Join(err, s.refused(ctx, by, id.User, action, "throttled"))
+		return Code{}, errors.Join(err, s.throttled(ctx, by, id.User, action))
 	}
 	return code, nil
 }

@@ -184,7 +184,7 @@ func (s *Service) admitPasskey(
 		return s.admit(ctx, by, h, s.byPasskey(a), let)
 	}
 	if err := s.limits().passkey(ctx, by, a.CredentialID()); err != nil {
-		return errors.Join(err, s.refused(ctx, by, &storage.User{ID: a.UserID()}, "webauthn.login.failed", "throttled"))
+		return errors.Join(err, s.throttled(ctx, by, &storage.User{ID: a.UserID()}, "webauthn.login.failed"))
 	}
 	found, err := s.signsOf(ctx, by, a.UserID())
 	if err != nil {
