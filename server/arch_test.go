@@ -32,6 +32,7 @@ var picture = [][]string{
 	{"server/api", "web"},
 	{"server/importer/gatehouse"},
 	{"server/login", "server/recipe", "server/importer"},
+	{"server/forward"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},
 	{"server/keyring", "server/keyset"},
@@ -56,8 +57,8 @@ const demo = "server/demo"
 
 // support lists the packages that exist for tests. They may use everything from server down.
 var support = []string{
-	"server/dpop/dpoptest", "server/faultbench", "server/importer/gatehouse/gatehousetest",
-	"server/machine/machinetest", "server/servertest",
+	"server/dpop/dpoptest", "server/faultbench", "server/forward/proxytest",
+	"server/importer/gatehouse/gatehousetest", "server/machine/machinetest", "server/servertest",
 	"storage/storagetest", "web/browsertest",
 }
 

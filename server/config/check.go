@@ -41,6 +41,7 @@ func problems(c *Config) []problem {
 	list = append(list, keyProblems(c.Keys)...)
 	list = append(list, backupProblems(c.Backup)...)
 	list = append(list, providerProblems(c)...)
+	list = append(list, forwardProblems(c)...)
 	return slices.DeleteFunc(list, func(p problem) bool { return p.err == nil })
 }
 

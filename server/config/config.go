@@ -37,6 +37,8 @@ type Config struct {
 
 	// Providers are the identity providers that are set here, by name.
 	Providers map[string]*Provider `toml:"-"`
+	// ForwardAuth are the rules of who gets through proxies, in their order.
+	ForwardAuth []*ForwardRule `toml:"-"`
 }
 
 // Database says where records are kept.
