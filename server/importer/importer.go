@@ -163,6 +163,7 @@ type run struct {
 
 	users     map[string]arrival // by their ids
 	orgs      map[string]arrival
+	owned     map[string]bool // organizations that an owner came for
 	providers []storage.Provider
 }
 
@@ -173,7 +174,7 @@ type arrival struct {
 }
 
 func (r *run) all(ctx context.Context, drafts []draft) error {
-	r.users, r.orgs = map[string]arrival{}, map[string]arrival{}
+	r.users, r.orgs, r.owned = map[string]arrival{}, map[string]arrival{}, map[string]bool{}
 	var err error
 	if r.providers, err = r.tx.AllProviders(ctx); err != nil {
 		return fmt.Errorf("list the identity providers: %w", err)
@@ -193,6 +194,7 @@ func (r *run) all(ctx context.Context, drafts []draft) error {
 			return err
 		}
 	}
+	r.noteOrphans()
 	for i := range drafts {
 		if err := r.client(ctx, &drafts[i]); err != nil {
 			return err

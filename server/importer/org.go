@@ -139,6 +139,16 @@ func (r *run) newMember(ctx context.Context, m *Member, role org.Role, name stri
 	if err := r.Importer.orgs.ImportMember(ctx, r.tx, r.by, r.now, r.in.Source, kept); err != nil {
 		return err
 	}
+	r.owned[m.OrganizationID] = r.owned[m.OrganizationID] || role == org.Owner
 	r.note(aMember, name, m.ID, Came)
 	return nil
+}
+
+// noteOrphans says of organizations that came without an owner.
+func (r *run) noteOrphans() {
+	for i := range r.report.Items {
+		if o := &r.report.Items[i]; o.Kind == anOrg && o.State == Came && !r.owned[o.ID] {
+			o.Notes = append(o.Notes, "has no owner: give it one with authy org rescue")
+		}
+	}
 }

@@ -32,9 +32,16 @@ func TestATruthIsReadHoweverItIsWritten(t *testing.T) {
 		value           any
 		otherwise, want bool
 	}{
-		{true, false, true}, {int64(1), false, true}, {"TRUE", false, true}, {"t", false, true},
-		{false, true, false}, {int64(0), true, false}, {"f", true, false},
-		{nil, true, true}, {nil, false, false}, {"perhaps", true, true},
+		{true, false, true},
+		{int64(1), false, true},
+		{"TRUE", false, true},
+		{"t", false, true},
+		{false, true, false},
+		{int64(0), true, false},
+		{"f", true, false},
+		{nil, true, true},
+		{nil, false, false},
+		{"perhaps", true, true},
 	} {
 		if got := (Row{"is": c.value}).Is("is", c.otherwise); got != c.want {
 			t.Errorf("%v, otherwise %v, is read as %v", c.value, c.otherwise, got)

@@ -239,6 +239,10 @@ var odd = []struct {
 		"membership", "admin@acme-corp.com in 00000000-0000-4000-8000-000000000000", "left out: its organization is not there",
 	},
 	{
+		"UPDATE organization_members SET role = 'ADMIN' WHERE id LIKE '%003'",
+		"organization", "tech-startup", "came: has no owner: give it one",
+	},
+	{
 		"UPDATE organization_members SET role = 'WIZARD' WHERE id LIKE '%011'",
 		"membership", "charlie@cross-org.com in tech-startup", "left out: there is no role wizard here",
 	},
