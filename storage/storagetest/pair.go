@@ -188,7 +188,7 @@ func (p *Pair) run(program string, args ...string) {
 }
 
 func (p *Pair) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(context.WithoutCancel(p.t.Context()), program, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(p.t.Context()), program, args...) //nolint:gosec // ours
 	cmd.Dir = p.Primary
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as}
 	return cmd
