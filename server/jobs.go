@@ -116,7 +116,7 @@ func (s *Services) disperse(ctx context.Context) {
 	crowds, err := s.DB.Disperse(ctx, most)
 	for _, c := range crowds {
 		slog.WarnContext(ctx, "more came that nobody has signed in for than is kept, the oldest of the network that had "+
-			"most was dropped", "kind", c.Table, "dropped", c.Dropped, "rate_limit.unfinished", most)
+			"most was dropped", "kind", c.Table, "dropped", c.Dropped, "most", most, "setting", "rate_limit.unfinished")
 	}
 	if err != nil && !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
 		slog.WarnContext(ctx, "what is too much of strangers was not deleted, trying again", "err", err)

@@ -191,16 +191,17 @@ func (s *shared) sweep() {
 			return
 		case <-tick.C:
 		}
-		if err := s.sweepOld(); err != nil {
-			slog.Debug("rows of the table holds whose time is over not deleted, trying again", "err", err)
+		ctx := context.Background()
+		if err := s.sweepOld(ctx); err != nil {
+			slog.DebugContext(ctx, "rows of the table holds whose time is over not deleted, trying again", "err", err)
 		}
 	}
 }
 
 // sweepOld deletes what is over, in slices.
-func (s *shared) sweepOld() error {
+func (s *shared) sweepOld(ctx context.Context) error {
 	for !s.closed.Load() {
-		n, err := s.sweepSlice()
+		n, err := s.sweepSlice(ctx)
 		if err != nil || n < sweepMost {
 			return err
 		}
@@ -208,8 +209,8 @@ func (s *shared) sweepOld() error {
 	return nil
 }
 
-func (s *shared) sweepSlice() (int64, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+func (s *shared) sweepSlice(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	swept, err := s.pool.ExecContext(ctx, at(sweepOldHolds), sweepMost)
 	if err != nil {
