@@ -13,6 +13,7 @@ import (
 	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/config"
+	"authy/server/forward"
 	"authy/server/keyring"
 	"authy/server/limit"
 	"authy/server/login"
@@ -62,6 +63,8 @@ type Services struct {
 	SAMLIDP      *saml2.IDP
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
+	// Forward is who gets through proxies to hosts that know no sign-in.
+	Forward *forward.Service
 	// Brand is what the server is called and how it looks.
 	Brand *brand.Service
 	// Self is what the server tells its administrators of itself.
@@ -183,7 +186,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Logouts.TellService = s.SAMLIDP.TellLogout
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(),
-		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP,
+		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP, Forward: s.Forward,
 		Party:     account.RelyingPartyOf(c.PublicURL),
 		Providers: s.Providers, Protocols: s.protocols(), PublicURL: c.PublicURL,
 	})
@@ -203,7 +206,7 @@ func (s *Services) buildOpenID() (err error) {
 }
 
 // buildPeers builds what knows the providers that people come from, and the SAML
-// services that they go to.
+// services and the hosts behind proxies that they go to.
 func (s *Services) buildPeers() {
 	url := s.Config.PublicURL
 	s.SAMLKeys = saml2.NewKeys(s.DB, url)
@@ -217,6 +220,10 @@ func (s *Services) buildPeers() {
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
 	s.SAMLSP.Outbound, s.SAMLSP.Limits = s.Outbound, s.limits()
 	s.Providers.FetchSAML = s.SAMLSP.Fetch
+	s.Forward = forward.New(forward.Config{
+		DB: s.DB, Sessions: s.Sessions, Keys: s.Keys, Used: s.kept,
+		Rules: s.Config.ForwardAuth, Proxies: s.Config.TrustedProxies, PublicURL: url,
+	})
 }
 
 // protocols returns what asks providers, by their kinds.

@@ -133,7 +133,7 @@ func (s *Service) standpoint(
 	if at.limited, err = org.Limited(ctx, s.db.Reader, id.User.ID, at.now); err != nil {
 		return at, err
 	}
-	at.barred, err = s.bars(ctx, request, id.User.ID)
+	at.barred, err = s.bars(ctx, request, id.User)
 	return at, err
 }
 

@@ -20,6 +20,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/forward"
 	"authy/server/limit"
 	"authy/server/logout"
 	"authy/server/openid"
@@ -55,6 +56,8 @@ type Config struct {
 	Clients *registry.Service
 	// Services is the server as SAML services know it.
 	Services *saml2.IDP
+	// Forward is who gets through proxies.
+	Forward *forward.Service
 	// Logouts tells applications that a session has ended.
 	Logouts *logout.Service
 	// Providers keeps the identity providers that people come from; Protocols
