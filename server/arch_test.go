@@ -30,7 +30,8 @@ var picture = [][]string{
 	{"cmd"},
 	{"server"},
 	{"server/api", "web"},
-	{"server/login", "server/recipe"},
+	{"server/importer/gatehouse"},
+	{"server/login", "server/recipe", "server/importer"},
 	{"server/forward"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},
@@ -56,7 +57,9 @@ const demo = "server/demo"
 
 // support lists the packages that exist for tests. They may use everything from server down.
 var support = []string{
-	"server/dpop/dpoptest", "server/faultbench", "server/forward/proxytest", "server/servertest", "storage/storagetest", "web/browsertest",
+	"server/dpop/dpoptest", "server/faultbench", "server/forward/proxytest",
+	"server/importer/gatehouse/gatehousetest", "server/machine/machinetest", "server/servertest",
+	"storage/storagetest", "web/browsertest",
 }
 
 // A rule looks at a project and returns one line for each violation, beginning with the file.
