@@ -50,6 +50,8 @@ func pageData() map[string]any {
 		"forgot_password": forgotPage{},
 		"reset_password":  resetPage{},
 		"follow_link":     followLinkPage{},
+		"recover":         recoverPage{},
+		"end_all":         nil,
 		"invitation":      invitationPage{},
 		"change_password": passwordPage{},
 		"change_email":    emailPage{},
