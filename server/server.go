@@ -34,13 +34,21 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 		return nil, nil, fmt.Errorf("set the identity providers of the configuration: %w", err)
 	}
 	s.Places.Reload(ctx)
-	h, err := s.handler(version, ready)
+	scrape, err := s.prepareMetrics(version)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := s.handler(version, ready, scrape)
+	if err != nil {
+		return nil, nil, err
+	}
+	shut, err := s.listenForMetrics(ctx, scrape)
 	if err != nil {
 		return nil, nil, err
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	wait := s.run(running)
-	return h, func() { cancel(); wait() }, nil
+	return h, func() { cancel(); wait(); shut() }, nil
 }
 
 // Serve answers on l until ctx ends. Then it drains: readiness turns false, and
@@ -58,12 +66,11 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	}
 	defer stop()
 	defer s.warnUntil(ctx)()
-	open := new(connections)
 	hs := &http.Server{
 		Handler: ready.sayGoodbye(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:  slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
-		ConnState: open.count,
+		ConnState: s.open.count,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(l) }()
@@ -76,5 +83,5 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	case <-ctx.Done():
 	}
 	ready.draining.Store(true)
-	return s.drain(context.WithoutCancel(ctx), hs, l, open)
+	return s.drain(context.WithoutCancel(ctx), hs, l)
 }

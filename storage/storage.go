@@ -55,6 +55,10 @@ type engine interface {
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
+	// stats is how the database has fared in this process.
+	stats() Stats
+	// hearing is what hears of events.
+	hearing() *ears
 	// clockAhead is how far the clock of the database is ahead of this machine's.
 	clockAhead(ctx context.Context) (time.Duration, error)
 	// snapshot begins a transaction that sees one moment and writes nothing.
@@ -82,6 +86,7 @@ type Tx struct {
 	Reader
 	changed []string
 	after   []func()
+	ears    *ears
 }
 
 // AfterCommit has do called once what tx does is durable. It must not wait for

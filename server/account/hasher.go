@@ -95,6 +95,9 @@ func (h *Hasher) Check(ctx context.Context, hash, password, last string) (ok, st
 	return known, known && (err != nil || !ours || cost < h.cost), nil
 }
 
+// Load returns how much there is to hash.
+func (h *Hasher) Load() Load { return h.turns.now() }
+
 // run calls hash when it is the caller's turn, on a thread that gives way to
 // those that answer requests.
 func (h *Hasher) run(ctx context.Context, known bool, hash func() error) error {

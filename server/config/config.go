@@ -33,6 +33,7 @@ type Config struct {
 	GeoIP        GeoIP        `toml:"geoip"`
 	Server       Server       `toml:"server"`
 	Backup       Backup       `toml:"backup"`
+	Metrics      Metrics      `toml:"metrics"`
 
 	// Providers are the identity providers that are set here, by name.
 	Providers map[string]*Provider `toml:"-"`
