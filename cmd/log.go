@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"authy/server"
 	"authy/server/audit"
 	"authy/server/fault"
 )
@@ -86,11 +87,15 @@ func (s sparing) WithGroup(name string) slog.Handler {
 	return sparing{s.Handler.WithGroup(name), s.seen}
 }
 
-// traced adds to a line the id of the request that it is about, unless it has it.
+// traced adds to a line the id of the request that it is about, unless it has it. What
+// a job complains of is noted.
 type traced struct{ slog.Handler }
 
 // Handle implements [slog.Handler].
 func (t traced) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		server.NoteTrouble(ctx)
+	}
 	id := audit.FromContext(ctx).RequestID
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == "request_id" {

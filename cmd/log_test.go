@@ -40,7 +40,7 @@ func TestTheLogOfRefusalsIsALineASecondForEachCause(t *testing.T) {
 func TestALineOfARequestHasItsIDOnce(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log := slog.New(newSparing(traced{slog.NewJSONHandler(&out, nil)}))
+	log := slog.New(traced{newSparing(slog.NewJSONHandler(&out, nil))})
 	ctx := audit.WithActor(t.Context(), &audit.Actor{RequestID: "the-request"})
 	log.InfoContext(t.Context(), "of no request")
 	log.InfoContext(ctx, "of a request")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"authy/server/metric"
@@ -19,6 +20,7 @@ type jobLog struct {
 // jobRuns is what became of a job.
 type jobRuns struct {
 	runs, elsewhere, unknown int64 // done here, left to another node, nobody knows whose turn it was
+	troubled                 int64 // runs that had something to complain of
 	ended                    time.Time
 	took                     time.Duration
 }
@@ -40,10 +42,27 @@ func (l *jobLog) of(name string, do func(*jobRuns)) {
 func (l *jobLog) noted(name string, do job) job {
 	l.of(name, func(*jobRuns) {})
 	return func(ctx context.Context) {
-		began := time.Now()
-		do(ctx)
+		began, troubled := time.Now(), new(atomic.Bool)
+		do(context.WithValue(ctx, troubleKey{}, troubled))
 		ended := time.Now()
-		l.of(name, func(j *jobRuns) { j.runs, j.ended, j.took = j.runs+1, ended, ended.Sub(began) })
+		l.of(name, func(j *jobRuns) {
+			j.runs, j.ended, j.took = j.runs+1, ended, ended.Sub(began)
+			if troubled.Load() {
+				j.troubled++
+			}
+		})
+	}
+}
+
+// troubleKey is where the context of a job keeps whether there was something to
+// complain of.
+type troubleKey struct{}
+
+// NoteTrouble notes that a line of warning or error was written to the log with ctx, if
+// that is a job's: jobs end, and say in the log what they could not do.
+func NoteTrouble(ctx context.Context) {
+	if troubled, ok := ctx.Value(troubleKey{}).(*atomic.Bool); ok {
+		troubled.Store(true)
 	}
 }
 
@@ -70,6 +89,10 @@ func (l *jobLog) write(w *metric.Writer) {
 		{
 			"runs_total", metric.IsCounter, "Runs of a job on this node.",
 			func(j *jobRuns, name string) { w.Int(j.runs, "job", name) },
+		},
+		{
+			"failures_total", metric.IsCounter, "Runs of a job on this node that had something to complain of in the log.",
+			func(j *jobRuns, name string) { w.Int(j.troubled, "job", name) },
 		},
 		{
 			"elsewhere_total", metric.IsCounter, "Runs of a job that were left to another node.",

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -175,8 +177,8 @@ func (t *tallies) write(w *metric.Writer, family, help, one, two string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w.Family(family, metric.IsCounter, help)
-	for key, n := range t.counts {
-		w.Int(n, one, key[0], two, key[1])
+	for _, key := range slices.SortedFunc(maps.Keys(t.counts), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		w.Int(t.counts[key], one, key[0], two, key[1])
 	}
 }
 

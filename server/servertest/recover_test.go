@@ -62,8 +62,7 @@ func (v visitor) noLink(path string) {
 	v.signedIn(false)
 }
 
-// The only administrator is suspended and has no way in that works: no password, and
-// an account at a provider that nobody can reach.
+// The only administrator is suspended, and has no password.
 func TestASuspendedAdministratorGetsInAgain(t *testing.T) {
 	t.Parallel()
 	emptyEngines(t, func(t *testing.T, s *servertest.Server) {
