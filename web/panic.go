@@ -9,12 +9,15 @@ import (
 
 const panicPath = securityPath + "/end-all"
 
+// endAllPage is the data of page "end_all", which says the same to everyone.
+type endAllPage struct{}
+
 // endAll ends all that is open in an account.
 var endAll = change{msg("End everything that is open"), msg("End everything"), false, false, (*Web).endEverything}
 
 // showEndAll says what that does.
 func (wb *Web) showEndAll(w http.ResponseWriter, r *http.Request, _ *session.Identity) error {
-	wb.pages.render(w, r, http.StatusOK, "end_all", wb.view(r, "End everything that is open", nil))
+	wb.pages.render(w, r, http.StatusOK, "end_all", wb.view(r, "End everything that is open", endAllPage{}))
 	return nil
 }
 
