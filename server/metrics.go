@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/backup"
+	"authy/server/mail"
 	"authy/server/metric"
 	"authy/server/overview"
 	"authy/storage"
@@ -48,7 +49,9 @@ type tallies struct {
 	counts map[[2]string]int64
 }
 
-func (t *tallies) inc(one, two string) {
+func (t *tallies) inc(one, two string) { t.add(one, two, 1) }
+
+func (t *tallies) add(one, two string, n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.counts == nil {
@@ -56,8 +59,25 @@ func (t *tallies) inc(one, two string) {
 	}
 	key := [2]string{one, two}
 	if _, known := t.counts[key]; known || len(t.counts) < maxTallies {
-		t.counts[key]++
+		t.counts[key] += n
 	}
+}
+
+// newMetrics returns what counts for a process of a version that begins now. What rules
+// for alerts ask for is there from the beginning: a count that begins at one has not
+// grown.
+func newMetrics(version string) *metrics {
+	m := &metrics{began: time.Now(), version: version}
+	for _, method := range []string{"password", "password_and_second_factor", "passkey", "second_factor", "provider", "recovery"} {
+		for _, outcome := range []string{audit.Success, "wrong", "throttled", "suspended", "inactive"} {
+			m.signIns.add(method, outcome, 0)
+		}
+	}
+	for _, action := range []string{"admin.recovered", "user.panic", mail.Failed} {
+		m.events.add(action, audit.Success, 0)
+		m.events.add(action, audit.Failure, 0)
+	}
+	return m
 }
 
 // request counts an answer.
@@ -150,7 +170,8 @@ func (m *metrics) write(w *metric.Writer) {
 	for class := range m.requests {
 		for method := range m.requests[class] {
 			for code := range m.requests[class][method] {
-				if n := m.requests[class][method][code].Value(); n > 0 {
+				n := m.requests[class][method][code].Value()
+				if n > 0 || method < 2 && code > 0 { // the usual ones from the beginning
 					w.Int(n, "class", className(class), "method", methods[method], "code", codes[code])
 				}
 			}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"authy/server/api"
 	"authy/server/fault"
@@ -39,7 +38,7 @@ func (s *Services) prepareMetrics(version string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.metrics = &metrics{began: time.Now(), version: version}
+	s.metrics = newMetrics(version)
 	s.DB.OnEvent(s.metrics.event)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

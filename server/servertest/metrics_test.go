@@ -180,6 +180,15 @@ func TestMetricsSayWhatHasHappened(t *testing.T) {
 				DatabaseURL: storagetest.Migrated(t, engine), Configure: func(c *config.Config) { behindToken(t, c) },
 			})
 			before := scrape(t, s)
+			for _, series := range []string{ // whose growth from nothing is an alert
+				`authy_events_total{action="admin.recovered",outcome="success"}`,
+				`authy_sign_ins_total{method="password",outcome="throttled"}`,
+				`authy_http_requests_total{class="api",method="POST",code="5xx"}`,
+			} {
+				if got, there := before.series[series]; !there || got != 0 {
+					t.Errorf("%s = %v, %t before anything has happened", series, got, there)
+				}
+			}
 			p := logIn(t, s, bob, bobPass)
 			caller{t: t, s: s}.call("POST", "/api/v1/auth/login", object{"email": bob, "password": "wrong"}).wantOneOf(401)
 			acmePortal.tokens(t, s, servertest.Browser(t))
