@@ -12,6 +12,7 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/org"
 	"authy/server/servertest"
 	"authy/storage"
 	"authy/storage/storagetest"
@@ -41,10 +42,10 @@ func recoveryPath(t *testing.T, s *servertest.Server, in account.Recovery) strin
 }
 
 // follows opens a link as a person does and presses its button.
-func (v visitor) follows(path string) *servertest.Page {
+func (v visitor) follows(path, email string) *servertest.Page {
 	v.t.Helper()
 	page := v.get(path)
-	if !strings.Contains(page.Body, `id="recover"`) || !strings.Contains(page.Body, rootEmail) {
+	if !strings.Contains(page.Body, `id="recover"`) || !strings.Contains(page.Body, email) {
 		v.t.Fatalf("the link shows %d %s", page.Response.StatusCode, page.Body)
 	}
 	return v.post("/recover", "token", page.Hidden().Get("token"))
@@ -80,7 +81,7 @@ func TestASuspendedAdministratorGetsInAgain(t *testing.T) {
 			t.Fatalf("before the link is used: %v, %v", u, err)
 		}
 		v := newVisitor(t, s)
-		v.leads(v.follows(path), "/account/security")
+		v.leads(v.follows(path, rootEmail), "/account/security")
 		tr.wants("using it", "admin.recovered success by user to user", "user.activate success by user to user",
 			"user.login success by user to user", "session.create success by user to session")
 		newVisitor(t, s).noLink(path)
@@ -116,13 +117,13 @@ func TestAnAdministratorIsMadeWhereNoneIsLeft(t *testing.T) {
 			t.Fatalf("before the link is used: %v", err)
 		}
 		v := newVisitor(t, s)
-		v.leads(v.follows(path), "/account/security")
+		v.leads(v.follows(path, rootEmail), "/account/security")
 		if page := v.get("/admin"); page.Response.StatusCode != http.StatusOK {
 			t.Errorf("the administration: %d", page.Response.StatusCode)
 		}
 		// The other link finds who was made by the first, and makes nobody.
 		second := newVisitor(t, s)
-		second.leads(second.follows(other), "/account/security")
+		second.leads(second.follows(other, rootEmail), "/account/security")
 		if users, err := s.DB.Users(t.Context(), storage.UserFilter{}, "", 10); err != nil || len(users) != 1 {
 			t.Errorf("there are %d users, %v", len(users), err)
 		}
@@ -138,17 +139,37 @@ func TestASecondFactorIsAskedForUnlessItIsReset(t *testing.T) {
 		}
 		app := enrolled(t, logIn(t, s, rootEmail, passphrase))
 		v := newVisitor(t, s)
-		v.leads(v.follows(recoveryPath(t, s, account.Recovery{})), "/second-factor")
+		v.leads(v.follows(recoveryPath(t, s, account.Recovery{}), rootEmail), "/second-factor")
 		v.signedIn(false)
 		v.leads(v.post("/second-factor", "code", app.code(0)), "/account/security")
 		v.signedIn(true)
 
 		lost := newVisitor(t, s)
-		lost.leads(lost.follows(recoveryPath(t, s, account.Recovery{User: rootEmail, ResetFactors: true})), "/account/security")
+		lost.leads(lost.follows(recoveryPath(t, s, account.Recovery{User: rootEmail, ResetFactors: true}), rootEmail), "/account/security")
 		has, err := account.FactorsOf(t.Context(), s.DB.Reader, userID(t, s, rootEmail))
 		if diff := cmp.Diff(account.Factors{}, has); diff != "" || err != nil {
 			t.Errorf("factors after the reset: %s %v", diff, err)
 		}
+	})
+}
+
+// Nothing signs bob in any more, and an organization of his takes nothing but passkeys:
+// he is let in, to set one up before anything else.
+func TestAnAdministratorGetsInUnderARuleOfPasskeys(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *servertest.Server) {
+		ask, _ := demand(t, s, "strict")
+		ask(org.RequireWebAuthn, 0)
+		makeAdmin(t, s, bob)
+		if err := s.Accounts.Panic(t.Context(), audit.Shell(), userID(t, s, bob), true); err != nil {
+			t.Fatal(err)
+		}
+		v := newVisitor(t, s)
+		v.leads(v.follows(recoveryPath(t, s, account.Recovery{User: bob}), bob), "/account/security")
+		if page := v.get("/admin"); page.Response.StatusCode == http.StatusOK {
+			t.Error("the rule of the organization does not hold for who was let in")
+		}
+		v.page(v.post("/account/passkeys/new"), 200, `id="create-passkey"`)
 	})
 }
 
