@@ -31,7 +31,7 @@ func (a *app) configure(ctx context.Context, least slog.Level) (*config.Config, 
 	if err != nil {
 		return nil, nil, err
 	}
-	slog.SetDefault(slog.New(newSparing(quiet{a.logHandler(c.Log, levelOf(c, report, least))})))
+	slog.SetDefault(slog.New(traced{newSparing(quiet{a.logHandler(c.Log, levelOf(c, report, least))})}))
 	for _, text := range report.Warnings() {
 		slog.WarnContext(ctx, "check the configuration", "warning", text)
 	}

@@ -92,7 +92,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 		a.migrateCommand(), a.configCommand(),
 		a.healthCommand(), a.demoCommand(), a.versionCommand())
 	root.AddCommand(a.mailCommand(), a.brandCommand(), a.overviewCommand())
-	root.AddCommand(a.explainCommand(), a.forwardAuthCommand(), a.doctorCommand())
+	root.AddCommand(a.explainCommand(), a.forwardAuthCommand(), a.doctorCommand(), a.adminCommand())
 	root.AddCommand(a.recipeCommand(), a.importCommand())
 	root.AddCommand(a.providerCommand(), a.samlCommand())
 	root.AddCommand(a.backupCommand(), a.restoreCommand())

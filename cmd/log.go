@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"authy/server"
+	"authy/server/audit"
 	"authy/server/fault"
 )
 
@@ -84,3 +86,32 @@ func (s sparing) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (s sparing) WithGroup(name string) slog.Handler {
 	return sparing{s.Handler.WithGroup(name), s.seen}
 }
+
+// traced adds to a line the id of the request that it is about, unless it has it. What
+// a job complains of is noted.
+type traced struct{ slog.Handler }
+
+// Handle implements [slog.Handler].
+func (t traced) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		server.NoteTrouble(ctx)
+	}
+	id := audit.FromContext(ctx).RequestID
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "request_id" {
+			id = ""
+		}
+		return id != ""
+	})
+	if id != "" {
+		r = r.Clone()
+		r.AddAttrs(slog.String("request_id", id))
+	}
+	return t.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements [slog.Handler].
+func (t traced) WithAttrs(attrs []slog.Attr) slog.Handler { return traced{t.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements [slog.Handler].
+func (t traced) WithGroup(name string) slog.Handler { return traced{t.Handler.WithGroup(name)} }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"authy/server/audit"
 	"authy/storage"
 )
 
@@ -34,4 +35,21 @@ func TestTheLogOfRefusalsIsALineASecondForEachCause(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestALineOfARequestHasItsIDOnce(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log := slog.New(traced{newSparing(slog.NewJSONHandler(&out, nil))})
+	ctx := audit.WithActor(t.Context(), &audit.Actor{RequestID: "the-request"})
+	log.InfoContext(t.Context(), "of no request")
+	log.InfoContext(ctx, "of a request")
+	log.With("a", "b").WarnContext(ctx, "with more")
+	log.WarnContext(ctx, "with its own", "request_id", "the-request")
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	for i, want := range []int{0, 1, 1, 1} {
+		if n := strings.Count(lines[i], `"request_id":"the-request"`); n != want {
+			t.Errorf("%s has the id %d times, want %d", lines[i], n, want)
+		}
+	}
 }

@@ -28,6 +28,7 @@ heeds them at once, and without one. A user is named by address or ID.`,
 	}
 	c.AddCommand(a.updateUserCommand(), a.deleteUserCommand(), a.setPasswordCommand(), a.exportUserCommand())
 	c.AddCommand(a.resetLinkCommand(), a.setEmailCommand(), a.unlinkUserCommand(), a.removeAppCommand())
+	c.AddCommand(a.panicUserCommand())
 	return c
 }
 

@@ -38,7 +38,7 @@ var picture = [][]string{
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/brand", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/outbound", "server/picture", "server/place", "server/seen"},
-	{"server/fault", "server/words"},
+	{"server/fault", "server/metric", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv", "storage/foreign"},
 }

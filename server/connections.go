@@ -40,16 +40,18 @@ type connection struct {
 	own, all *list.Element
 }
 
-// newConnections allows most of them, or as many as the files that this process
-// may open leave.
-func newConnections(ctx context.Context, most int) *connections {
+// allow allows most of them, or as many as the files that this process may open
+// leave. None is open yet.
+func (c *connections) allow(ctx context.Context, most int) {
 	if files := machine.MostFiles(); files-otherFiles < most {
 		left := max(files-otherFiles, files/2)
 		slog.WarnContext(ctx, "this process may open too few files for server.max_connections: raise the limit (ulimit -n)",
 			"files", files, "max_connections", most, "connections", left)
 		most = left
 	}
-	return &connections{most: most, open: map[net.Conn]*connection{}, crowds: map[string]*list.List{}}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most, c.open, c.crowds = most, map[net.Conn]*connection{}, map[string]*list.List{}
 }
 
 // moved is told of each connection that opens, begins a request with its first

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,6 +17,12 @@ type peer struct {
 
 func (p *peer) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(p.from), Port: 1} }
 func (p *peer) Close() error         { p.closed = true; return nil }
+
+func newConnections(ctx context.Context, most int) *connections {
+	c := new(connections)
+	c.allow(ctx, most)
+	return c
+}
 
 func TestOneConnectionMoreTakesAnothersPlace(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ func (h *readiness) sayGoodbye(next http.Handler) http.Handler {
 }
 
 // drain stops hs: see [Services.Serve].
-func (s *Services) drain(ctx context.Context, hs *http.Server, l net.Listener, open *connections) error {
+func (s *Services) drain(ctx context.Context, hs *http.Server, l net.Listener) error {
 	c := s.Config.Server
 	slog.InfoContext(ctx, "stopping, finishing requests",
 		"delay", c.DrainDelay.String(), "grace", c.ShutdownGrace.String())
@@ -38,7 +38,7 @@ func (s *Services) drain(ctx context.Context, hs *http.Server, l net.Listener, o
 	grace, cancel := context.WithTimeout(ctx, c.ShutdownGrace.Duration)
 	defer cancel()
 	_ = l.Close() // Shutdown closes it again and says what of it
-	open.wait(grace, s.farewell)
+	s.open.wait(grace, s.farewell)
 	if err := hs.Shutdown(grace); err != nil {
 		slog.WarnContext(ctx, "some requests were cut off", "err", err)
 		return hs.Close()

@@ -38,11 +38,11 @@ func (s *Services) jobs() []job {
 		every(time.Second, s.disperse),
 		s.keepStatistics,
 		s.inTurn("enforce-policies", time.Minute, s.Orgs.Enforce),
-		every(time.Minute, s.Keys.Turn),
+		every(time.Minute, s.log.noted("turn-keys", s.Keys.Turn)),
 		s.inTurn("clean-clients", time.Hour, s.Clients.Clean),
-		every(time.Hour, s.Providers.RefreshDue),
-		every(backup.LookEvery, s.Backups.MakeDue),
-		every(place.LookEvery, s.Places.Reload),
+		every(time.Hour, s.log.noted("refresh-metadata", s.Providers.RefreshDue)),
+		every(backup.LookEvery, s.log.noted("back-up", s.Backups.MakeDue)),
+		every(place.LookEvery, s.log.noted("reload-places", s.Places.Reload)),
 		s.inTurn("count", overview.CountEvery, s.Overview.Count),
 	}
 }
@@ -78,9 +78,11 @@ func every(d time.Duration, do job) job {
 // safe: each job does no harm where it is done twice.
 func (s *Services) inTurn(name string, d time.Duration, do job) job {
 	key, life := "job:"+name, d-d/10
+	do = s.log.noted(name, do)
 	return every(d, func(ctx context.Context) {
 		mine, err := s.kept.SetIfAbsent(ctx, key, nil, life)
 		if err != nil || !mine {
+			s.log.left(name, err)
 			return // the database is away, or another node does it
 		}
 		working, done := context.WithCancel(ctx)

@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"authy/server/metric"
 	"authy/storage/storagetest"
 )
 
@@ -51,4 +53,36 @@ func TestAJobIsDoneByOneNodeAtATime(t *testing.T) {
 			t.Errorf("with one node left it was done %d times in half an hour, want about 10", n)
 		}
 	})
+}
+
+func TestWhatJobsComplainOfIsCounted(t *testing.T) {
+	t.Parallel()
+	var l jobLog
+	broken := l.noted("broken", func(ctx context.Context) { NoteTrouble(ctx); NoteTrouble(ctx) })
+	broken(t.Context())
+	broken(t.Context())
+	l.noted("well", func(context.Context) {})(t.Context())
+	l.noted("never", func(context.Context) {})
+	l.left("never", nil)
+	l.left("never", context.DeadlineExceeded)
+	NoteTrouble(t.Context()) // of no job
+	var out strings.Builder
+	w := metric.NewWriter(&out)
+	l.write(w)
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`authy_job_failures_total{job="broken"} 2`, `authy_job_failures_total{job="well"} 0`,
+		`authy_job_runs_total{job="broken"} 2`, `authy_job_runs_total{job="never"} 0`,
+		`authy_job_elsewhere_total{job="never"} 1`, `authy_job_lease_failures_total{job="never"} 1`,
+		`authy_job_last_end_timestamp_seconds{job="well"} `,
+	} {
+		if !strings.Contains(out.String(), "\n"+want) {
+			t.Errorf("%s is missing in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), `last_end_timestamp_seconds{job="never"}`) {
+		t.Error("what has never run has ended")
+	}
 }

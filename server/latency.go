@@ -20,7 +20,8 @@ var signInForms = map[string]bool{
 func classOf(r *http.Request) (class overview.Class, ok bool) {
 	path := r.URL.Path
 	switch {
-	case strings.HasPrefix(path, "/static/"), path == "/favicon.ico", path == "/api/health", path == "/api/ready":
+	case strings.HasPrefix(path, "/static/"), path == "/favicon.ico", path == "/api/health", path == "/api/ready",
+		path == MetricsPath:
 		return 0, false
 	case r.Method == http.MethodPost && signInForms[path]:
 		return overview.SignIns, true
@@ -42,6 +43,7 @@ func (s *Services) observe(w *recorder, r *http.Request, requestID string, began
 			Reference: requestID, At: began, Status: w.status, Method: r.Method, Path: r.URL.Path,
 		})
 	}
+	s.metrics.request(r, w.status, time.Since(began))
 	if class, ok := classOf(r); ok {
 		now := time.Now()
 		s.Overview.Latency.Observe(class, now.Sub(began), now)

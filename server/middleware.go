@@ -38,6 +38,7 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 		if isPublicDocument(r) {
 			// The same for everyone, and asked for all the time: no actor, no line.
 			setCommonHeaders(w.Header(), secure)
+			s.metrics.document()
 			next.ServeHTTP(w, r)
 			return
 		}

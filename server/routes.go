@@ -23,7 +23,7 @@ var acting = []string{
 }
 
 // handler maps every URL to what answers it.
-func (s *Services) handler(version string, ready http.Handler) (http.Handler, error) {
+func (s *Services) handler(version string, ready, scrape http.Handler) (http.Handler, error) {
 	s.Overview.Version = version
 	router := httprouter.New()
 	router.RedirectFixedPath, router.RedirectTrailingSlash = false, false
@@ -37,6 +37,9 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 
 	handle(http.MethodGet, "/api/health", http.HandlerFunc(serveHealth))
 	handle(http.MethodGet, "/api/ready", ready)
+	if scrape != nil && s.Config.Metrics.Listen == "" {
+		handle(http.MethodGet, MetricsPath, scrape)
+	}
 	handle(http.MethodGet, self.AnswerPath, http.HandlerFunc(s.serveSelf))
 	programs := api.Register(router, api.Config{
 		Login: s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, Keys: s.Keys, Clients: s.Clients,

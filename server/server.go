@@ -37,13 +37,21 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 		return nil, nil, fmt.Errorf("set the identity providers of the configuration: %w", err)
 	}
 	s.Places.Reload(ctx)
-	h, err := s.handler(version, ready)
+	scrape, err := s.prepareMetrics(version)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := s.handler(version, ready, scrape)
+	if err != nil {
+		return nil, nil, err
+	}
+	shut, err := s.listenForMetrics(ctx, scrape)
 	if err != nil {
 		return nil, nil, err
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	wait := s.run(running)
-	return h, func() { cancel(); wait() }, nil
+	return h, func() { cancel(); wait(); shut() }, nil
 }
 
 // Serve answers on l until ctx ends. Then it drains: readiness turns false, and
@@ -65,12 +73,12 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	}
 	defer stop()
 	defer s.warnUntil(ctx)()
-	open := newConnections(ctx, s.Config.Server.MaxConnections)
+	s.open.allow(ctx, s.Config.Server.MaxConnections)
 	hs := &http.Server{
 		Handler: ready.sayGoodbye(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:  slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
-		ConnState: open.moved,
+		ConnState: s.open.moved,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(listen) }()
@@ -83,7 +91,7 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	case <-ctx.Done():
 	}
 	ready.draining.Store(true)
-	return s.drain(context.WithoutCancel(ctx), hs, l, open)
+	return s.drain(context.WithoutCancel(ctx), hs, l)
 }
 
 // secured returns l, with TLS where the server has a certificate of its own.

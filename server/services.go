@@ -75,6 +75,10 @@ type Services struct {
 	// Started is called, unless it is nil, once requests are answered.
 	Started func()
 
+	metrics *metrics // nil where nobody asks for them
+	log     jobLog
+	open    connections
+
 	kept  kv.Store // what all nodes share and cannot do without
 	local kv.Store // of this process
 
@@ -136,21 +140,11 @@ func Migrations() fs.FS {
 }
 
 func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, error) {
-	local, err := kv.Open(ctx, "")
-	if err != nil {
-		return nil, fmt.Errorf("open the store in this process: %w", err)
+	s := &Services{Config: c, DB: db, Places: place.New(c.GeoIP.File)}
+	if err := s.openStores(ctx); err != nil {
+		return nil, err
 	}
-	kept := db.Shared()
-	if kept == nil {
-		kept = local
-	}
-	counts := kept
-	if url := c.Redis.URL.Reveal(); url != "" {
-		if counts, err = kv.Open(ctx, url); err != nil {
-			return nil, errors.Join(err, local.Close())
-		}
-	}
-	s := &Services{Config: c, DB: db, Store: counts, kept: kept, local: local, Places: place.New(c.GeoIP.File)}
+	var err error
 	if s.Mail, err = mail.New(db, c.PublicURL, c.Mail); err != nil {
 		return nil, errors.Join(err, s.closeStores())
 	}
@@ -261,6 +255,28 @@ func (s *Services) limits() *limit.Limits {
 		return nil
 	}
 	return limit.New(s.Store, s.kept, s.local)
+}
+
+// openStores opens what counts, and what all nodes share.
+func (s *Services) openStores(ctx context.Context) error {
+	local, err := kv.Open(ctx, "")
+	if err != nil {
+		return fmt.Errorf("open the store in this process: %w", err)
+	}
+	s.local = s.watched(local)
+	s.kept = s.local
+	if shared := s.DB.Shared(); shared != nil {
+		s.kept = s.watched(shared)
+	}
+	s.Store = s.kept
+	if url := s.Config.Redis.URL.Reveal(); url != "" {
+		counts, err := kv.Open(ctx, url)
+		if err != nil {
+			return errors.Join(err, local.Close())
+		}
+		s.Store = s.watched(counts)
+	}
+	return nil
 }
 
 // closeStores closes the stores but for the one that is closed with the database.

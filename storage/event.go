@@ -116,5 +116,9 @@ func (tx *Tx) InsertEvent(ctx context.Context, e *Event) error {
 		e.ID, e.At.UnixMilli(), e.Action, e.Outcome, e.Reason, e.ActorKind,
 		e.ActorID, e.TargetKind, e.TargetID, e.OrganizationID, e.IPAddress, e.UserAgent, e.RequestID,
 		e.SessionID, e.Details)
-	return translate(err)
+	if err != nil {
+		return translate(err)
+	}
+	tx.tell(e)
+	return nil
 }

@@ -14,6 +14,7 @@ const (
 	VerifyLink      = "verify_email"   // shows that an address is the user's
 	ChangeEmailLink = "change_email"   // shows it of one that they want
 	RegisterLink    = "register"       // makes the account that was asked for
+	RecoverLink     = "recover"        // lets an administrator in
 )
 
 // Link is a secret that opens one door once.

@@ -66,6 +66,8 @@ type postgresEngine struct {
 	holds  kv.Store
 	node   string
 	noRoom atomic.Bool // the last that was written found none
+	tally  tally
+	ears   ears
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
@@ -157,7 +159,7 @@ func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn f
 			err = rollback
 		}
 	}()
-	tx := &Tx{Reader: Reader{bun: e.bun, conn: pgConn{sqlTx}, seals: e.seals}}
+	tx := &Tx{Reader: Reader{bun: e.bun, conn: pgConn{sqlTx}, seals: e.seals}, ears: &e.ears}
 	if err := fn(tx); err != nil {
 		return err
 	}
@@ -167,6 +169,8 @@ func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn f
 	if err := sqlTx.Commit(); err != nil {
 		return translate(err)
 	}
+	e.tally.transactions.Add(1)
+	e.tally.commits.Add(1)
 	e.cache.drop(tx.changed)
 	for _, do := range tx.after {
 		do()

@@ -59,6 +59,10 @@ type engine interface {
 	size(ctx context.Context) (int64, error)
 	// analyze renews statistics that are out of date.
 	analyze(ctx context.Context) error
+	// stats is how the database has fared in this process.
+	stats() Stats
+	// hearing is what hears of events.
+	hearing() *ears
 	// clockAhead is how far the clock of the database is ahead of this machine's.
 	clockAhead(ctx context.Context) (time.Duration, error)
 	// snapshot begins a transaction that sees one moment and writes nothing.
@@ -86,6 +90,7 @@ type Tx struct {
 	Reader
 	changed []string
 	after   []func()
+	ears    *ears
 }
 
 // AfterCommit has do called once what tx does is durable. It must not wait for

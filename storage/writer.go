@@ -40,6 +40,8 @@ type writer struct {
 	seals    secret
 	jobs     chan *job
 	waiting  atomic.Int64
+	tally    tally
+	ears     ears
 	stop     chan struct{}
 	stopped  chan struct{}
 	trouble  atomic.Pointer[trouble]
@@ -74,6 +76,7 @@ func (w *writer) do(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer w.waiting.Add(-1)
 	if w.waiting.Add(1) > queueLimit {
+		w.tally.refused.Add(1)
 		return errQueue
 	}
 	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
@@ -159,6 +162,7 @@ func (w *writer) commit(jobs []*job) {
 			j.err = err
 		}
 		if j.err == nil {
+			w.tally.transactions.Add(1)
 			w.cache.drop(j.changed)
 			for _, do := range j.after {
 				do()
@@ -195,6 +199,7 @@ func (w *writer) together(jobs []*job) error {
 	if err := w.exec(ctx, "COMMIT"); err != nil {
 		return errors.Join(fmt.Errorf("commit: %w", err), w.rollback(ctx))
 	}
+	w.tally.commits.Add(1)
 	return nil
 }
 
@@ -225,7 +230,7 @@ func (w *writer) one(ctx context.Context, j *job, shared bool) error {
 func (w *writer) call(ctx context.Context, j *job) {
 	defer func() { j.panicked = recover() }()
 	c := &sqliteTx{sqliteConn: w.pen.conn}
-	tx := &Tx{Reader: Reader{bun: w.bun, conn: c, seals: w.seals}}
+	tx := &Tx{Reader: Reader{bun: w.bun, conn: c, seals: w.seals}, ears: &w.ears}
 	j.err = j.fn(tx)
 	j.changed, j.after = tx.changed, tx.after
 	w.judge(ctx, c.failed)

@@ -51,6 +51,8 @@ func (wb *Web) registerAccount(get, post func(path string, h handler), handle fu
 	post("/account/authenticator", wb.confirmTOTP)
 	post("/account/authenticator/delete", wb.change(dropTOTP))
 	post("/account/recovery-codes", wb.change(newCodes))
+	get(panicPath, wb.own(wb.showEndAll))
+	post(panicPath, wb.change(endAll))
 	get("/.well-known/change-password", wb.findPassword)
 	get(changePasswordPath, wb.showPassword)
 	post(changePasswordPath, wb.changePassword)

@@ -56,13 +56,15 @@ var activityKinds = []activityKind{
 
 // hiddenActivity are steps of what is shown anyway.
 var hiddenActivity = []string{
-	"session.create", "user.login.password", "user.login.external", "webauthn.login.initiated",
+	"session.create", "user.login.password", "user.login.external", "user.login.recovery", "webauthn.login.initiated",
 	"webauthn.register.initiated", "authorize.granted", "code.exchanged", "token.issued", "token.refreshed",
 }
 
 // activityWords say what happened, by its action.
 var activityWords = map[string]string{
 	"audit.export":                         msg("Audit log downloaded"),
+	"admin.recovered":                      msg("Let in by a link of the operator’s"),
+	"admin.recovery_requested":             msg("Link made that lets an administrator in"),
 	"authorize.denied":                     msg("Sign-in to an app refused"),
 	"consent.given":                        msg("App allowed to use the account"),
 	"consent.revoked":                      msg("App removed"),
@@ -106,6 +108,7 @@ var activityWords = map[string]string{
 	"user.identity_unlink":                 msg("Account at a provider unlinked"),
 	"user.login":                           msg("Signed in"),
 	"user.logout":                          msg("Signed out"),
+	"user.panic":                           msg("Everything ended that was open"),
 	"user.password_change":                 msg("Password changed"),
 	"user.password_reset":                  msg("Password reset by a link"),
 	"user.password_reset_requested":        msg("Link to a new password asked for"),

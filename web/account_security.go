@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"authy/server/login"
 	"authy/server/session"
 )
 
@@ -20,6 +21,7 @@ type accountSecurityPage struct {
 	RecoveryCodes int // how many are left
 	Linked        []linkedView
 	Linkable      []doorView
+	Recovering    bool // the reader was let in by a link, and needs a way to sign in
 }
 
 // passkeyView is one passkey.
@@ -31,7 +33,7 @@ type passkeyView struct {
 
 // showSecurity shows somebody how they sign in.
 func (wb *Web) showSecurity(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
-	var page accountSecurityPage
+	page := accountSecurityPage{Recovering: login.IsRecovering(id, time.Now())}
 	var err error
 	if page.Duties, err = wb.duties(r, id); err != nil {
 		return err

@@ -103,6 +103,28 @@ var userActs = map[string]userAct{
 			return s.SignOut(r.Context(), by, id)
 		}),
 	},
+	"panic": {
+		msg("End everything that is open"), msg("End everything"),
+		[]string{
+			msg("For an account that somebody else may be in: sessions, apps' access, API tokens, and links, sign-ins and invitations that wait end at once."),
+			msg("How they sign in stays, and they are told by mail. If their password is known to somebody, make a link to a new one afterwards."),
+		},
+		true, "panic", msg("Everything has ended that was open in the account."),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.Panic(r.Context(), by, id, false)
+		}),
+	},
+	"panic-credentials": {
+		msg("End everything, and take away how they sign in"), msg("End everything"),
+		[]string{
+			msg("Also their password, their passkeys, their authenticator app, their recovery codes and their linked accounts are taken away."),
+			msg("They get in again by a link to a new password, which you make for them or they have mailed."),
+		},
+		true, "panic --credentials", msg("Everything has ended that was open in the account, and nothing signs in to it."),
+		simple(func(s *account.Service, r *http.Request, by audit.Actor, id string) error {
+			return s.Panic(r.Context(), by, id, true)
+		}),
+	},
 	"reset-link": {
 		msg("Make a link to a new password"), msg("Make the link"),
 		[]string{
@@ -200,13 +222,13 @@ var userActs = map[string]userAct{
 
 // backFrom is the tab that an act on a user is on, and leads back to.
 var backFrom = map[string]string{
-	"reset-link": "/sign-in", "unlock": "/sign-in", "remove-authenticator": "/sign-in", "remove-passkeys": "/sign-in",
+	"panic": "/sessions", "panic-credentials": "/sign-in", "reset-link": "/sign-in", "unlock": "/sign-in", "remove-authenticator": "/sign-in", "remove-passkeys": "/sign-in",
 	"unlink": "/sign-in", "sign-out": "/sessions", "end-sessions": "/sessions", "remove-app": "/access",
 }
 
 // profileActs are the acts on the first page of a user, but for the last one of all.
 func profileActs(u *account.User) []string {
-	acts := []string{"suspend", "make-admin", "verify-email"}
+	acts := []string{"suspend", "make-admin", "verify-email", "panic", "panic-credentials"}
 	if u.Status != "active" && u.Status != "pending" {
 		acts[0] = "activate"
 	}

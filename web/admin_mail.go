@@ -64,7 +64,8 @@ var mailTitles = map[mail.Kind]string{
 	mail.RecoveryCodeUsed: msg("Recovery code used"), mail.NewDevice: msg("Sign-in from somewhere new"),
 	mail.FailuresBefore: msg("Sign-in after many attempts"), mail.HalfSignIn: msg("Password without second factor"),
 	mail.IdentityLinked: msg("Account linked"), mail.IdentityUnlinked: msg("Account unlinked"),
-	mail.AccountCleared: msg("Account cleared"), mail.FactorNeeded: msg("Second factor asked for"),
+	mail.AccountCleared: msg("Account cleared"), mail.Recovered: msg("Let in by a link of the operator’s"),
+	mail.Panicked: msg("Everything ended"), mail.FactorNeeded: msg("Second factor asked for"),
 }
 
 // mailTitle says what a mail of a kind is about.

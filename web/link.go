@@ -23,6 +23,8 @@ func (wb *Web) registerLinks(get, post func(path string, h handler)) {
 		Action: "/confirm-email", Button: msg("Use this address"),
 	}))
 	post("/confirm-email", wb.confirmEmail)
+	get("/recover", wb.showRecover)
+	post("/recover", wb.recover)
 	get("/invitations", wb.showInvitation)
 	post("/invitations", wb.answerInvitation)
 	for path, page := range afterLinks {
@@ -52,6 +54,13 @@ var afterLinks = map[string]messagePage{
 	"/confirm-email/done": {
 		Heading: msg("Your address is changed"), Text: []string{msg("From now on you sign in with it.")},
 		Link: "/account", LinkText: msg("Go to your account"),
+	},
+	"/account/ended": {
+		Heading: msg("Everything has ended that was open in your account"),
+		Text: []string{
+			msg("You are signed out everywhere, also here. Sign in again as before, and look through your account."),
+		},
+		Link: "/sign-in", LinkText: msg("Sign in"),
 	},
 	"/account/deleted": {
 		Heading: msg("Your account is deleted"),

@@ -50,6 +50,8 @@ func pageData() map[string]any {
 		"forgot_password": forgotPage{},
 		"reset_password":  resetPage{},
 		"follow_link":     followLinkPage{},
+		"recover":         recoverPage{},
+		"end_all":         endAllPage{},
 		"invitation":      invitationPage{},
 		"change_password": passwordPage{},
 		"change_email":    emailPage{},
@@ -414,6 +416,8 @@ func TestFormsKeepTheirAddressesAndIDs(t *testing.T) {
 			"/reset-password", []string{"password", "password_confirm", "save"}, []string{"token"},
 		},
 		"follow_link": {"Ada", []string{"confirm"}, []string{"token"}},
+		"recover":     {"/recover", []string{"recover"}, []string{"token"}},
+		"end_all":     {"/account/security/end-all", []string{"end-all"}, nil},
 		"invitation":  {"/invitations", []string{"accept", "decline"}, []string{"token"}},
 		"signed_out":  {"Ada", []string{"signed-out", "leave-there", "straight-on"}, []string{"Ada", "Ada"}},
 		"sign_out": {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"authy/server/account"
 	"authy/server/fault"
+	"authy/server/login"
 	"authy/server/session"
 )
 
@@ -17,11 +19,12 @@ const changePasswordPath = "/account/password"
 type passwordPage struct {
 	Email, Problem string
 	Fields         map[string]string // problems by the name of their field
+	Recovering     bool              // the password there is need not be known
 }
 
 // NewPassword is the data of its part.
 func (p passwordPage) NewPassword() newPassword {
-	return newPassword{msg("New password"), false, p.Fields}
+	return newPassword{msg("New password"), p.Recovering, p.Fields}
 }
 
 // newPassword is the data of part "new-password", which asks for one twice.
@@ -80,7 +83,7 @@ func (wb *Web) showPassword(w http.ResponseWriter, r *http.Request) error {
 func (wb *Web) renderPassword(
 	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, page passwordPage,
 ) error {
-	page.Email = id.User.Email
+	page.Email, page.Recovering = id.User.Email, login.IsRecovering(id, time.Now())
 	wb.pages.render(w, r, status, "change_password", wb.view(r, "Change your password", page))
 	return nil
 }

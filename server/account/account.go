@@ -59,6 +59,9 @@ func New(db *storage.DB, hasher *Hasher) *Service {
 	return &Service{db: db, hasher: hasher, drawing: make(chan struct{}, 1)}
 }
 
+// HashingLoad is how much the hashing of passwords has to do.
+func (s *Service) HashingLoad() Load { return s.hasher.Load() }
+
 // Draft is a checked user who is not added yet, password hashed.
 type Draft struct {
 	user storage.User

@@ -182,12 +182,7 @@ func (s *Service) Adopt(
 // its address is its owner's.
 func (s *Service) clear(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *User) error {
 	for _, remove := range []func() error{
-		func() error { _, err := tx.DeletePassword(ctx, user.ID); return err },
-		func() error { _, err := tx.DeletePasskeys(ctx, user.ID); return err },
-		func() error { _, err := tx.DeleteTOTP(ctx, user.ID); return err },
-		func() error { return tx.SaveRecoveryCodes(ctx, user.ID, true, nil) },
-		func() error { return tx.SaveRecoveryCodes(ctx, user.ID, false, nil) },
-		func() error { return tx.DeleteIdentities(ctx, user.ID) },
+		func() error { return strip(ctx, tx, user.ID) },
 		func() error { return endLinks(ctx, tx, user.ID, storage.ResetLink, storage.ChangeEmailLink) },
 		func() error { return s.verified(ctx, tx, by, now, user) },
 		func() error { return logout.Everywhere(ctx, tx, now, user) },

@@ -99,6 +99,9 @@ func (h *Hasher) Check(ctx context.Context, hash, password, last string) (ok, st
 // password itself, as that server's users typed it.
 func IsBcrypt(hash string) bool { return strings.HasPrefix(hash, "$2") }
 
+// Load returns how much there is to hash.
+func (h *Hasher) Load() Load { return h.turns.now() }
+
 // run calls hash when it is the caller's turn, on a thread that gives way to
 // those that answer requests.
 func (h *Hasher) run(ctx context.Context, known bool, hash func() error) error {

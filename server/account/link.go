@@ -28,6 +28,7 @@ const (
 	inviteLifetime      = 24 * time.Hour
 	verifyLifetime      = 24 * time.Hour
 	changeEmailLifetime = time.Hour
+	recoverLifetime     = 15 * time.Minute
 )
 
 // The pages that links lead to.
@@ -36,6 +37,7 @@ const (
 	verifyPage  = "/verify-email?token="
 	confirmPage = "/confirm-email?token="
 	signInPage  = "/sign-in"
+	recoverPage = "/recover?token="
 )
 
 // issue keeps a fresh link in tx and returns its secret. What the user had of

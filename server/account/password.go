@@ -236,17 +236,19 @@ func (s *Service) HashNew(ctx context.Context, field string, user *storage.User,
 }
 
 // Replace makes chosen the password of a user in tx. [ErrWrongPassword] if it
-// has become another since m was checked. What was opened by the old one is
-// for the caller to end.
+// has become another since m was checked; m is nil for who need not know it. What
+// was opened by the old one is for the caller to end.
 func (s *Service) Replace(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string, m *Match, chosen *NewPassword,
 ) error {
-	kept, err := tx.Password(ctx, userID)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && !kept.ChangedAt.Equal(m.changedAt.Time) {
-		return ErrWrongPassword
-	}
-	if err != nil {
-		return fmt.Errorf("read password of %s: %w", userID, err)
+	if m != nil {
+		kept, err := tx.Password(ctx, userID)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && !kept.ChangedAt.Equal(m.changedAt.Time) {
+			return ErrWrongPassword
+		}
+		if err != nil {
+			return fmt.Errorf("read password of %s: %w", userID, err)
+		}
 	}
 	if err := keepPassword(ctx, tx, now, userID, chosen.hash); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // turns shares a number of slots among those who wait for one, in two lanes: who
@@ -11,9 +12,11 @@ import (
 // their turns one after the other, and none may fill it: whoever sends very much
 // waits behind themselves.
 type turns struct {
-	most int // that wait in a lane; half as many of one network
+	slots int
+	most  int // that wait in a lane; half as many of one network
 
 	mu    sync.Mutex
+	load  Load
 	free  int
 	known lane
 	other lane
@@ -28,7 +31,7 @@ type lane struct {
 
 func newTurns(slots, most int) *turns {
 	return &turns{
-		free: slots, most: most,
+		slots: slots, free: slots, most: most,
 		known: lane{lines: map[string][]chan struct{}{}}, other: lane{lines: map[string][]chan struct{}{}},
 	}
 }
@@ -44,6 +47,8 @@ func (t *turns) take(ctx context.Context, network string, known bool) error {
 	if turn == nil || err != nil {
 		return err
 	}
+	began := time.Now()
+	defer func() { t.waited(time.Since(began)) }()
 	select {
 	case <-turn:
 		return nil
@@ -64,11 +69,15 @@ func (t *turns) line(l *lane, network string) (chan struct{}, error) {
 	defer t.mu.Unlock()
 	switch {
 	case t.free > 0:
+		t.load.Turns++
 		t.free--
 		return nil, nil
 	case l.waiting >= t.most, len(l.lines[network]) >= max(1, t.most/2):
+		t.load.Refused++
 		return nil, ErrBusy
 	}
+	t.load.Turns++
+	t.load.Waits++
 	return l.add(network), nil
 }
 
@@ -124,4 +133,27 @@ func (l *lane) quit(network string, turn chan struct{}) bool {
 		l.order = slices.DeleteFunc(l.order, func(other string) bool { return other == network })
 	}
 	return true
+}
+
+// Load is how much the hashing of passwords has to do.
+type Load struct {
+	Slots, Busy, Waiting  int
+	Turns, Waits, Refused int64         // in all: asked for, not had at once, not had at all
+	Waited                time.Duration // in all
+}
+
+// now returns the load of t.
+func (t *turns) now() Load {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := t.load
+	l.Slots, l.Busy, l.Waiting = t.slots, t.slots-t.free, t.known.waiting+t.other.waiting
+	return l
+}
+
+// waited notes how long somebody has waited for their turn.
+func (t *turns) waited(d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.load.Waited += d
 }

@@ -20,6 +20,8 @@ func (a *API) adminUserRoutes() {
 		"Let a suspended user sign in again", a.activateUser)
 	signed(a, "POST /api/v1/admin/users/{id}/sign-out", 200, "User signed out successfully",
 		"End every session and grant of a user", a.signUserOut)
+	signed(a, "POST /api/v1/admin/users/{id}/panic", 200, "Everything ended that was open in the account",
+		"End sessions, tokens, API tokens, the access of applications, and what waits", a.panicUser)
 	signed(a, "POST /api/v1/admin/users/{id}/unlock", 200, "User unlocked successfully",
 		"Forgive the attempts to sign in as a user that failed", a.unlockUser)
 	signed(a, "DELETE /api/v1/admin/users/{id}", 200, "User deleted successfully",
@@ -152,6 +154,17 @@ func (a *API) unlockUser(ctx context.Context, _ *session.Identity, by audit.Acto
 
 func (a *API) signUserOut(ctx context.Context, _ *session.Identity, by audit.Actor, in *oneUserIn) (*nothing, error) {
 	return nil, a.Accounts.SignOut(ctx, by, in.ID)
+}
+
+type panicUserIn struct {
+	ID   string `path:"id" maxLength:"254" doc:"The id of the user"`
+	Body *struct {
+		Credentials bool `json:"credentials,omitempty" doc:"Take away how they sign in, too: password, passkeys, authenticator, recovery codes and linked accounts"`
+	}
+}
+
+func (a *API) panicUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *panicUserIn) (*nothing, error) {
+	return nil, a.Accounts.Panic(ctx, by, in.ID, in.Body != nil && in.Body.Credentials)
 }
 
 func (a *API) deleteUser(ctx context.Context, _ *session.Identity, by audit.Actor, in *oneUserIn) (*nothing, error) {

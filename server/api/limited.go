@@ -15,6 +15,7 @@ var limitedRoutes = []string{
 	"DELETE /api/v1/auth/sessions",
 	"DELETE /api/v1/auth/sessions/{id}",
 	"GET /api/v1/users/me",
+	"POST /api/v1/users/me/panic",
 	"GET /api/v1/users/me/mfa-compliance",
 	"GET /api/v1/organizations/{id}/security-policy",
 	// Anybody can be made a member of anything: who does not want what it asks

@@ -68,6 +68,7 @@ var scopes = map[string]string{
 	"POST /api/v1/admin/users/{id}/suspend":            token.AdminWrite,
 	"POST /api/v1/admin/users/{id}/activate":           token.AdminWrite,
 	"POST /api/v1/admin/users/{id}/sign-out":           token.AdminWrite,
+	"POST /api/v1/admin/users/{id}/panic":              token.AdminWrite,
 	"POST /api/v1/admin/users/{id}/unlock":             token.AdminWrite,
 	"DELETE /api/v1/admin/users/{id}":                  token.AdminWrite,
 	"GET /api/v1/admin/organizations":                  token.AdminRead,

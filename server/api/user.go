@@ -17,6 +17,8 @@ func (a *API) userRoutes() {
 	signed(a, "DELETE /api/v1/users/me", 200, "Account deleted successfully", "Delete my account", a.deleteAccount)
 	signed(a, "POST /api/v1/users/me/password", 200, "Password changed successfully",
 		"Change my password, and end my other sessions and the access of applications", a.changePassword)
+	signed(a, "POST /api/v1/users/me/panic", 200, "Everything ended that was open in the account",
+		"End all of my sessions, tokens and API tokens, the access of applications, and what waits", a.panicSelf)
 	signed(a, "GET /api/v1/users/me/organizations", 200, "Organizations retrieved successfully",
 		"My organizations, with my role in each", a.myOrganizations)
 	signed(a, "GET /api/v1/users/me/export", 200, "Data exported successfully", "All that is kept about me", a.export)
@@ -213,4 +215,9 @@ func (a *API) myOrganizations(ctx context.Context, id *session.Identity, _ audit
 
 func (a *API) export(ctx context.Context, id *session.Identity, by audit.Actor, _ *struct{}) (*account.Export, error) {
 	return a.Accounts.Export(ctx, by, id.User.ID)
+}
+
+// panicSelf ends also the session that asks.
+func (a *API) panicSelf(ctx context.Context, id *session.Identity, by audit.Actor, in *maybeAgainIn) (*nothing, error) {
+	return nil, a.Login.Panic(ctx, by, id, in.again())
 }

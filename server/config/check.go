@@ -40,6 +40,7 @@ func problems(c *Config) []problem {
 	list = append(list, mailProblems(c)...)
 	list = append(list, keyProblems(c.Keys)...)
 	list = append(list, backupProblems(c.Backup)...)
+	list = append(list, metricsProblems(c)...)
 	list = append(list, providerProblems(c)...)
 	list = append(list, forwardProblems(c)...)
 	return slices.DeleteFunc(list, func(p problem) bool { return p.err == nil })
@@ -218,6 +219,10 @@ func risks(c *Config) []risk {
 	if c.Backup.Unencrypted {
 		list = append(list, risk{"backup.unencrypted", "backup.unencrypted is true: whoever gets hold of a backup can read " +
 			"who has an account, and try passwords."})
+	}
+	if c.Metrics.Listen != "" && c.Metrics.TokenFile == "" && !isLoopback(c.Metrics.Listen) {
+		list = append(list, risk{"metrics.listen", "metrics.listen is not of this machine alone and metrics.token_file is empty: " +
+			"whoever reaches " + c.Metrics.Listen + " sees how many sign in and fail."})
 	}
 	list = append(list, registrationRisks(c.OpenID)...)
 	return append(list, mailRisks(c.Mail)...)

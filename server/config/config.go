@@ -34,6 +34,7 @@ type Config struct {
 	TLS          TLS          `toml:"tls"`
 	Server       Server       `toml:"server"`
 	Backup       Backup       `toml:"backup"`
+	Metrics      Metrics      `toml:"metrics"`
 
 	// Providers are the identity providers that are set here, by name.
 	Providers map[string]*Provider `toml:"-"`

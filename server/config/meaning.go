@@ -76,6 +76,9 @@ var meanings = map[string]string{
 	"backup.recipient": "The public key, age1…, that they are encrypted to, from \"age-keygen -o backup.key\"; keep that file " +
 		"on another machine.",
 	"backup.passphrase": "At least 16 characters that they are encrypted with where recipient is empty.",
+	"metrics.listen": "Where Prometheus finds /metrics, as host:port of its own, such as 127.0.0.1:9464; empty is on the " +
+		"main address, if token_file is set, and nowhere else.",
+	"metrics.token_file": "A file with the token, at least 16 characters, that Prometheus has to show; empty asks for none.",
 	"backup.unencrypted": "Allows backups that whoever can read the file can read, without the secret key; logged as a " +
 		"risk.",
 }

@@ -341,7 +341,7 @@ func (s *Service) enterFlow(
 // entered leads a browser on that has its session now.
 func (s *Service) entered(ctx context.Context, by audit.Actor, b Browser, f *flow, out *Result) (*Next, error) {
 	if f == nil {
-		return &Next{Location: "/account", SignedIn: out}, nil
+		return &Next{Location: home(out.Session), SignedIn: out}, nil
 	}
 	next, err := s.advance(ctx, by, Browser{Secret: b.Secret, Token: out.Token}, f, f.request)
 	if next, err = answered(next, err); err != nil {

@@ -14,8 +14,9 @@ import (
 )
 
 // ChangePassword replaces the password of who is signed in by chosen, after
-// they have proved that they know the current one. Their other sessions and
-// all that applications were given end; the session that asks goes on.
+// they have proved that they know the current one, unless [IsRecovering]. Their
+// other sessions and all that applications were given end; the session that asks
+// goes on.
 func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, id *session.Identity, current, chosen string) error {
 	const action = "user.password_change"
 	// What cannot become the password is said before an attempt is counted.
@@ -25,9 +26,12 @@ func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, id *sessio
 	if err := account.CheckSize("current_password", current); err != nil {
 		return err
 	}
-	match, err := s.proveAgain(ctx, by, id, current, action)
-	if err != nil {
-		return err
+	var match *account.Match
+	if !IsRecovering(id, time.Now()) {
+		var err error
+		if match, err = s.proveAgain(ctx, by, id, current, action); err != nil {
+			return err
+		}
 	}
 	next, err := s.accounts.HashNew(ctx, "new_password", id.User, chosen)
 	if err != nil {

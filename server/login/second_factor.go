@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,14 +116,19 @@ func (s *Service) hold(
 		CreatedAt: storage.At(now), ExpiresAt: storage.At(p.ExpiresAt),
 	}
 	action := "user.login.external"
-	if proved.arrival == nil {
+	switch {
+	case proved.arrival != nil:
+		if err := s.holdArrival(ctx, tx, proved.arrival, record); err != nil {
+			return nil, err
+		}
+	case proved.password == nil:
+		action = "user.login.recovery"
+	default:
 		action = "user.login.password"
 		if err := s.accounts.Recheck(ctx, tx, proved.user.ID, proved.password); err != nil {
 			return nil, err
 		}
 		record.PasswordChangedAt = storage.At(proved.password.ChangedAt())
-	} else if err := s.holdArrival(ctx, tx, proved.arrival, record); err != nil {
-		return nil, err
 	}
 	if err := tx.InsertFirstFactor(ctx, record); err != nil {
 		return nil, fmt.Errorf("hold the sign-in of %s: %w", proved.user.ID, err)
@@ -280,6 +286,9 @@ func (s *Service) provedBy(
 		return proof{}, fmt.Errorf("sign %s in: %w", h.UserID, err)
 	}
 	p := proof{user: user, second: true, methods: append(append([]string{}, h.Methods...), added...)}
+	if slices.Contains(h.Methods, byRecovery) {
+		return p, nil
+	}
 	if h.PasswordChangedAt.IsZero() {
 		p.arrival, err = s.heldArrival(ctx, tx, now, h)
 		return p, err

@@ -37,6 +37,11 @@ const (
 	IdentityLinked       Kind = "identity_linked"   // about says where
 	IdentityUnlinked     Kind = "identity_unlinked" // about says where
 	AccountCleared       Kind = "account_cleared"   // by who showed that the address is theirs
+	// Recovered tells an administrator who was let in by a link of the operator's.
+	Recovered Kind = "recovered"
+	// Panicked tells that all that was open has ended; about is not "" if how the
+	// account is signed in to was taken away, too.
+	Panicked Kind = "panicked"
 	// FactorNeeded reminds a member of an organization that asks for a second factor.
 	FactorNeeded Kind = "factor_needed"
 )
@@ -60,6 +65,6 @@ func Kinds() []Kind {
 		ResetPassword, VerifyEmail, ChangeEmail, EmailInUse, Register, AccountExists, Invitation,
 		PasswordChanged, PasswordReset, EmailChangeRequested, EmailChanged, FactorAdded, FactorRemoved,
 		TokenMade, RecoveryCodesRenewed, RecoveryCodeUsed, NewDevice, FailuresBefore, HalfSignIn, FactorNeeded,
-		IdentityLinked, IdentityUnlinked, AccountCleared, test,
+		IdentityLinked, IdentityUnlinked, AccountCleared, Recovered, Panicked, test,
 	}
 }

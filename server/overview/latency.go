@@ -16,11 +16,11 @@ const (
 	Authorize              // an application sends its user
 	Tokens                 // an application asks for tokens, or about them
 	API                    // the JSON API
-	classes
+	Classes                // how many there are
 )
 
 // classNames are the classes for programs.
-var classNames = [classes]string{"pages", "sign_in", "authorize", "token", "api"}
+var classNames = [Classes]string{"pages", "sign_in", "authorize", "token", "api"}
 
 // String returns the name of a class.
 func (c Class) String() string { return classNames[c] }
@@ -40,7 +40,7 @@ type Latency struct{ windows [windows]histogram }
 // histogram counts requests by how long they took.
 type histogram struct {
 	epoch  atomic.Int64 // which ten minutes it is for
-	counts [classes][buckets]atomic.Uint32
+	counts [Classes][buckets]atomic.Uint32
 }
 
 // Observe notes that a request of a class ended at now and took so long. It waits
@@ -90,7 +90,7 @@ type Speed struct {
 // Speeds returns the speed of each class that there were requests of.
 func (l *Latency) Speeds(now time.Time) (out []Speed) {
 	epoch := now.UnixNano() / int64(window)
-	for c := range classes {
+	for c := range Classes {
 		var counts [buckets]int64
 		var all int64
 		for i := range l.windows {

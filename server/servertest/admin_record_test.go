@@ -26,6 +26,7 @@ var adminOperations = []struct {
 	{"POST /users/{user}/suspend", "", "user.suspend"},
 	{"POST /users/{user}/activate", "", "user.activate"},
 	{"POST /users/{user}/sign-out", "", "session.revoke_all"},
+	{"POST /users/{user}/panic", `{"credentials":true}`, "user.panic"},
 	{"POST /users/{user}/unlock", "", "user.unlock"},
 	{"POST /users/{user}/reset-link", "", "user.password_reset_requested"},
 	{"GET /organizations", "", ""},

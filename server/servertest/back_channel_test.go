@@ -265,6 +265,8 @@ var ways = map[string]func(e *ending){
 		_, token, _ := strings.Cut(link.Path, "token=")
 		e.post(servertest.Browser(e.t), "/reset-password", "token", token, "password", "plum harbour", "password_confirm", "plum harbour")
 	},
+	"panic":         func(e *ending) { e.do(e.s.Accounts.Panic(e.t.Context(), audit.Shell(), e.user.ID, true)) },
+	"panic by self": func(e *ending) { e.post(e.elsewhere(), "/account/security/end-all") },
 	"a second factor that was reset": func(e *ending) {
 		registerKey(logIn(e.t, e.s, e.user.Email, passphrase), newKey(e.t, e.s, servertest.ES256))
 		e.do(e.s.Accounts.ResetPasskeys(e.t.Context(), audit.Shell(), e.user.ID))

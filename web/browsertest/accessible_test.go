@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/config"
 	"authy/server/org"
@@ -162,6 +163,13 @@ func TestNoPageBeforeSigningInKeepsAnyoneOut(t *testing.T) {
 	v.visit("/invitations?token=none", "invitation, expired")
 	v.visit("/signed-out", "signed out")
 	v.visit("/account/deleted", "deleted")
+	v.visit("/account/ended", "everything ended")
+	recovery, err := s.Accounts.NewRecoveryLink(t.Context(), audit.Shell(), account.Recovery{User: "root@example.com", Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.visit(recovery.Path, "get in again")
+	v.visit("/recover?token=none", "get in again with a bad link")
 	v.visit("/nowhere", "not found")
 	v.visit("/api/docs", "docs")
 	v.visit("/oidc/authorize?client_id=none", "refused request")
@@ -227,6 +235,7 @@ func (v tour) accountPages(secret []byte) {
 	v.look("password refused")
 	v.visit("/account/email", "address")
 	v.visit("/account/delete", "delete")
+	v.visit("/account/security/end-all", "end everything")
 	v.visit("/account/organizations/leave?id="+orgID(v.t, v.s, "acme-corp"), "leave")
 	v.visit(v.invitation, "invitation")
 	v.visit(invite(v.t, v.s, carol), "invitation for another")
