@@ -122,7 +122,8 @@ func (s *Service) Deny(
 ) error {
 	e := event(r)
 	e.Failed, e.Reason = true, reason
-	if user, err := tx.User(ctx, by.ID); err == nil && reason == string(NotAllowed) { // there may be more to say
+	// There may be more to say.
+	if user, err := tx.User(ctx, by.ID); err == nil && reason == string(NotAllowed) {
 		v, _, err := s.judgeAt(ctx, tx.Reader, r.URL, &session.Identity{User: user, Session: &storage.Session{}}, now)
 		if err != nil {
 			return err

@@ -44,7 +44,8 @@ func TestForwardAuthSignsInAndTellsWhoItIs(t *testing.T) {
 	}
 }
 
-// checkForwardToken checks the signature of a token with the published keys and returns what it says.
+// checkForwardToken checks the signature of a token with the published keys, and returns what it
+// says.
 func checkForwardToken(t *testing.T, s *servertest.Server, token string) map[string]any {
 	t.Helper()
 	var set jose.JSONWebKeySet
