@@ -144,7 +144,7 @@ func TestOnlyAdministratorsSeeThePagesOfTheServer(t *testing.T) {
 	s.SignIn(t, member.browser, bob, bobPass)
 	for _, path := range []string{
 		"/admin/branding", "/admin/branding/reset", "/admin/branding/preview.css", "/admin/settings", "/admin/settings/public-url",
-		"/admin/mail", "/admin/keys", "/admin/keys/rotate?alg=ES256", "/admin/keys/retire?kid=x",
+		"/admin/mail", "/admin/keys", "/admin/keys/rotate?alg=ES256", "/admin/keys/retire?kid=x", "/admin/forward-auth",
 	} {
 		stranger.leads(stranger.get(path), "/sign-in")
 		member.shows(member.get(path), 403)

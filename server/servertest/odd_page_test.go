@@ -40,6 +40,7 @@ var askedPages = map[string]string{
 	"/account/sessions": "after", "/account/activity": "show after", "/account/apps/remove": "id", "/account/leave": "id flow",
 	"/sign-in": "flow switch as email", "/sign-up": "flow", "/second-factor": "flow", "/choose-account": "flow", "/consent": "flow",
 	"/reset-password": "token", "/invitations": "token", "/signed-out": "state", "/saml/logout/frame": "visit", "/pictures/{}": "",
+	"/forward-auth/start": "url browser", "/forward-auth/refused": "url reason", "/forward-auth/envoy/{}": "",
 	"/static/{}": "", "/saml/start/{}": "", "/external/{}/start": "flow email",
 }
 
