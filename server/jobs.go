@@ -35,7 +35,7 @@ func (s *Services) jobs() []job {
 		s.Overview.Run,
 		s.inTurn("expire-sessions", session.ExpireEvery, s.Sessions.Expire),
 		s.inTurn("clean", time.Minute, s.clean),
-		every(time.Second, s.disperse),
+		every(time.Second, s.log.noted("disperse-strangers", s.disperse)),
 		s.keepStatistics,
 		s.inTurn("enforce-policies", time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.log.noted("turn-keys", s.Keys.Turn)),
@@ -99,11 +99,11 @@ func (s *Services) inTurn(name string, d time.Duration, do job) job {
 // keepStatistics renews the statistics of the database a minute after the start, when there is
 // time for it, and each hour.
 func (s *Services) keepStatistics(ctx context.Context) {
-	renew := func(ctx context.Context) {
+	renew := s.log.noted("keep-statistics", func(ctx context.Context) {
 		if err := s.DB.Analyze(ctx); err != nil {
 			slog.WarnContext(ctx, "the database may choose slow ways, trying again in an hour", "err", err)
 		}
-	}
+	})
 	select {
 	case <-time.After(time.Minute):
 		renew(ctx)
