@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ccojocar/zxcvbn-go/data"
+	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/text/unicode/norm"
 
 	"authy/server/audit"
@@ -37,6 +38,8 @@ const (
 	// digits and signs around them, too.
 	commonBases = 1000
 	hashScheme  = "{bcrypt-sha256}"
+	// maxForeignCost is the cost of a hash that is taken: it is paid at each sign-in.
+	maxForeignCost = 16
 )
 
 // prehash makes 43 bytes of any password, since bcrypt reads 72 at most. The
@@ -257,6 +260,31 @@ func (s *Service) Replace(
 	return audit.Record(ctx, tx, by, now, audit.Event{
 		Action: "user.password_change", TargetKind: "user", TargetID: userID,
 	})
+}
+
+// KeepHash gives a user who has no password one that is known by its hash alone, as
+// bcrypt or this server made it, on behalf of an operator. It says whether it did: a
+// password that there is stays.
+func (s *Service) KeepHash(ctx context.Context, by audit.Actor, userID, hash string) (kept bool, err error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return false, err
+	}
+	if cost, err := bcrypt.Cost([]byte(strings.TrimPrefix(hash, hashScheme))); err != nil || cost > maxForeignCost {
+		return false, fault.Field("password_hash", "Must be a hash of bcrypt, such as $2b$12$…, of a cost of 16 at most.")
+	}
+	err = s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
+		has, err := HasPassword(ctx, tx.Reader, userID)
+		if kept = !has; err != nil || has {
+			return err
+		}
+		if err := keepPassword(ctx, tx, now, userID, hash); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "user.password_change", Reason: "first", TargetKind: "user", TargetID: user.ID,
+		})
+	})
+	return kept && err == nil, err
 }
 
 // SetPassword sets a user's password on behalf of an operator and ends every
