@@ -528,6 +528,9 @@ func TestTwoFilesDoNotSetTheSame(t *testing.T) {
 	}
 }
 
+// someHash is of some password.
+const someHash = "$2a$04$Xz0rsCf2Y5OZlTgP3ExQJeUuPkbMm7bP2G9EyEGhDcDXTwoMIOQ66"
+
 func TestSecretsComeFromFilesAndAreReplaced(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *Services) {
@@ -537,10 +540,9 @@ func TestSecretsComeFromFilesAndAreReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		hash := "$2a$04$Xz0rsCf2Y5OZlTgP3ExQJeUuPkbMm7bP2G9EyEGhDcDXTwoMIOQ66"
 		write("first", "a first secret")
 		write("second", "a second secret")
-		write("hash", hash)
+		write("hash", someHash)
 		write("bad", "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA")
 		text := "[[user]]\nemail = \"ann@example.com\"\npassword_hash_file = \"hash\"\n[[client]]\nclient_id = \"app\"\nname = \"App\"\n" +
 			"redirect_uris = [\"https://app.example.com/\"]\nclient_secret_file = \"first\"\n"
@@ -576,7 +578,7 @@ func TestSecretsComeFromFilesAndAreReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept, err := s.DB.Password(ctx, ann.ID)
-		if err != nil || kept.Hash != hash {
+		if err != nil || kept.Hash != someHash {
 			t.Errorf("the hash is %+v, %v", kept, err)
 		}
 		if err := s.Accounts.SetPassword(ctx, audit.Shell(), ann.ID, "correct horse battery"); err != nil {
@@ -693,4 +695,43 @@ func logoOf(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+func TestTheFileOfTheDocumentationIsAppliedAndGoesRound(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/state.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```toml\n")
+	text, _, _ = strings.Cut(text, "```\n")
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "secrets"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, secret := range map[string]string{"ann.bcrypt": someHash, "google": "a secret of Google", "portal": "a secret of the portal"} {
+		if err := os.WriteFile(filepath.Join(dir, "secrets", name), []byte(secret+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	each(t, func(t *testing.T, s *Services) {
+		for i, want := range []int{11, 0} {
+			d, err := state.Parse(filepath.Join(dir, "state.toml"), []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := s.State.Apply(t.Context(), audit.Shell(), d, state.Options{})
+			if err != nil || len(plan.Changes) != want || plan.File != "production" {
+				t.Fatalf("time %d: %v\n%s", i+1, err, changes(plan))
+			}
+		}
+		for _, said := range []string{
+			`locale = "de-CH"`, `grace_days = 7`, `"ann@acme.example" = "owner"`, `roles = ["*=acme:guest"]`,
+			`redirect_uris = ["com.acme.app://callback"]`, `displayName = "name"`,
+		} {
+			if !strings.Contains(export(t, s), said) {
+				t.Errorf("the export does not say %s", said)
+			}
+		}
+	})
 }

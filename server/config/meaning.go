@@ -56,6 +56,9 @@ var meanings = map[string]string{
 	"outbound.allow": "Ranges that are not public and that authy may reach all the same, for what clients have named " +
 		"by URL: their keys, request objects, and where they are told of a logout. Such as " +
 		"[\"10.1.0.0/16\"]; every host in them can be asked by whoever may register a client.",
+	"state.file": "A file of users, organizations, clients and the rest, which is applied at the start and at SIGHUP: " +
+		"docs/state.md tells what it can say. A mistake in it stops the start; at SIGHUP it changes nothing and is logged.",
+	"state.prune": "Removes what the file has set before and says no more, without asking.",
 	"server.drain_delay": "How long authy goes on answering after it was told to stop, while it says that it is not " +
 		"ready: as long as a load balancer takes to notice, at most 5m.",
 	"server.shutdown_grace": "How long running requests may take when authy stops, at most 10m.",

@@ -125,7 +125,9 @@ func Parse(path string, data []byte) (*Document, error) {
 	s.locate(data)
 	d := &Document{source: s}
 	s.decode("", values, d)
-	s.check(d)
+	if len(s.mistakes) == 0 { // otherwise what is misspelt would be missing, too
+		s.check(d)
+	}
 	if err := s.err(); err != nil {
 		return nil, err
 	}
