@@ -112,6 +112,11 @@ func (r *run) remove(ctx context.Context, e entry, id string) error {
 // Kinds are those that [State.Release] takes.
 var Kinds = slices.Sorted(slices.Values(goners))
 
+// Files returns the files that set some objects of a kind, by the ids of those.
+func (s *State) Files(ctx context.Context, kind string, ids []string) (map[string]string, error) {
+	return managed.Files(ctx, s.db.Reader, kind, ids)
+}
+
 // ErrNotManaged says that no file sets an object.
 var ErrNotManaged = fault.New(fault.NotFound, "not_managed", "No file sets this.")
 
