@@ -34,9 +34,8 @@ const (
 
 // Main runs authy with arguments and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignaled()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, settings: config.Flags{}}
 	root := a.root()
 	root.SetArgs(args)
@@ -61,6 +60,23 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitFailure
 }
 
+// untilSignaled returns what ends at the first Ctrl-C or SIGTERM. A second one,
+// however soon it comes, ends the process at once.
+func untilSignaled() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range signals {
+			if ctx.Err() != nil {
+				os.Exit(exitFailure)
+			}
+			cancel()
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(signals); cancel() }
+}
+
 // root is the tree of commands.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -83,11 +99,12 @@ an OpenID Connect provider, and the pages that go with them.`,
 		a.migrateCommand(), a.configCommand(),
 		a.healthCommand(), a.demoCommand(), a.versionCommand())
 	root.AddCommand(a.mailCommand(), a.brandCommand(), a.overviewCommand())
-	root.AddCommand(a.explainCommand(), a.doctorCommand())
-	root.AddCommand(a.recipeCommand())
+	root.AddCommand(a.explainCommand(), a.forwardAuthCommand(), a.doctorCommand())
+	root.AddCommand(a.recipeCommand(), a.importCommand())
 	root.AddCommand(a.providerCommand(), a.samlCommand())
 	root.AddCommand(a.backupCommand(), a.restoreCommand())
 	root.AddCommand(a.planCommand(), a.applyCommand(), a.exportCommand(), a.releaseCommand())
+	root.AddCommand(a.manCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultCompletionCmd()
 	beStrict(root)

@@ -2,5 +2,13 @@
 
 package cmd
 
-// restarts is how often a server is restarted under load; the tag faults has more of it.
-const restarts = 3
+import "time"
+
+// What is done in the time of a test run; the tag faults has more of each.
+const (
+	restarts   = 3   // of a server under load
+	slowLimit  = 200 // connections that a server allows
+	slowClient = 400 // that are slow
+	slowByte   = time.Second
+	slowFor    = 4 * time.Second
+)

@@ -9,4 +9,8 @@ const (
 	restarts   = 100
 	floodFor   = 30 * time.Second
 	floodBound = 250 * time.Millisecond
+	slowLimit  = 10_000
+	slowClient = 10_000
+	slowByte   = 10 * time.Second
+	slowFor    = 5 * time.Minute
 )

@@ -304,20 +304,10 @@ func TestASecondSignalStopsAtOnceAndAHangUpDoesNot(t *testing.T) {
 	}
 	u.signal(syscall.SIGTERM)
 	u.told("STOPPING=1")
-	began, ended := time.Now(), make(chan error, 1)
-	go func() { ended <- u.cmd.Wait() }()
-	again := time.NewTicker(200 * time.Millisecond) // the first may still be being seen to
-	defer again.Stop()
-	for over := false; !over; {
-		select {
-		case <-again.C:
-			_ = u.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-		case err := <-ended:
-			over = true
-			if took := time.Since(began); err == nil || took > 10*time.Second {
-				t.Errorf("it ended with %v after %v", err, took)
-			}
-		}
+	began := time.Now()
+	u.signal(syscall.SIGTERM)
+	if err, took := u.cmd.Wait(), time.Since(began); err == nil || took > 10*time.Second {
+		t.Errorf("it ended with %v after %v", err, took)
 	}
 	if !strings.Contains(u.log.String(), "SIGHUP changes nothing") {
 		t.Errorf("the log does not tell of SIGHUP:\n%s", u.log)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"authy/server/importer/gatehouse/gatehousetest"
 )
 
 // The scripts in testdata run the real program in processes of its own. Beside what testscript has
@@ -36,6 +38,7 @@ func TestScripts(t *testing.T) {
 		Setup: setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "json": readJSON, "mode": mode, "sql": execSQL,
+			"gatehouse": makeGatehouse,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -137,6 +140,16 @@ func execSQL(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = db.Exec(args[1])
 	ts.Check(errors.Join(err, db.Close()))
+}
+
+// makeGatehouse is "gatehouse DATABASE": it makes a SQLite database as Gatehouse leaves it.
+func makeGatehouse(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gatehouse DATABASE")
+	}
+	script, err := gatehousetest.Script("sqlite")
+	ts.Check(err)
+	execSQL(ts, false, []string{args[0], script})
 }
 
 // ask is the program "ask [-token T] [-body FILE] [-until STATUS] [-within TIME] METHOD URL": it

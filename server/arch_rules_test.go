@@ -64,7 +64,7 @@ func mayImport(f *file, to string) bool {
 	from := f.pkg
 	switch {
 	case slices.Contains(support, to):
-		return f.test || from == "server/servertest" && to == "storage/storagetest"
+		return f.test || slices.Contains(support, from) && to == "storage/storagetest"
 	case to == demo:
 		return f.test || from == "cmd"
 	case from == demo:

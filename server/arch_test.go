@@ -30,7 +30,9 @@ var picture = [][]string{
 	{"cmd"},
 	{"server"},
 	{"server/api", "web"},
-	{"server/login", "server/recipe", "server/state"},
+	{"server/importer/gatehouse"},
+	{"server/login", "server/recipe", "server/importer", "server/state"},
+	{"server/forward"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},
 	{"server/keyring", "server/keyset"},
@@ -38,7 +40,7 @@ var picture = [][]string{
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/managed", "server/outbound", "server/picture", "server/place", "server/seen"},
 	{"server/fault", "server/words"},
 	{"storage", "embed"},
-	{"storage/kv"},
+	{"storage/kv", "storage/foreign"},
 }
 
 // sanctioned lists the only imports between neighbours. Each has its reason.
@@ -57,7 +59,9 @@ const demo = "server/demo"
 
 // support lists the packages that exist for tests. They may use everything from server down.
 var support = []string{
-	"server/dpop/dpoptest", "server/faultbench", "server/servertest", "storage/storagetest", "web/browsertest",
+	"server/dpop/dpoptest", "server/faultbench", "server/forward/proxytest",
+	"server/importer/gatehouse/gatehousetest", "server/machine/machinetest", "server/servertest",
+	"storage/storagetest", "web/browsertest",
 }
 
 // A rule looks at a project and returns one line for each violation, beginning with the file.

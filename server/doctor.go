@@ -61,7 +61,7 @@ func current(ctx context.Context, db *storage.DB) error {
 
 // examine looks at what a server has opened.
 func (s *Services) examine(ctx context.Context) (found []self.Finding) {
-	troubles, err := machine.Look(ctx, s.DB, time.Now())
+	troubles, err := machine.Look(ctx, s.ground(), time.Now())
 	for _, t := range troubles {
 		found = append(found, self.Wrong(t.Name, t.Text))
 	}
@@ -98,10 +98,15 @@ func (s *Services) warnUntil(ctx context.Context) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
+func (s *Services) ground() machine.Ground {
+	c := s.Config
+	return machine.Ground{DB: s.DB, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Host: c.Host()}
+}
+
 // warn logs what is wrong with the machine, and with the way to the server once it
 // has begun to answer; a proxy may start later, and is looked for once more.
 func (s *Services) warn(ctx context.Context) {
-	found, err := machine.Look(ctx, s.DB, time.Now())
+	found, err := machine.Look(ctx, s.ground(), time.Now())
 	if err != nil && ctx.Err() == nil {
 		slog.WarnContext(ctx, "the machine could not be looked at", "err", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -16,19 +15,6 @@ const farewell = time.Second
 
 // Hasten has the server wait for no farewell when it stops: its clients are gone.
 func (s *Services) Hasten() { s.farewell = 0 }
-
-// connections counts those that are open.
-type connections struct{ n atomic.Int64 }
-
-func (c *connections) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		c.n.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		c.n.Add(-1)
-	case http.StateActive, http.StateIdle:
-	}
-}
 
 // sayGoodbye has each answer say, while the server drains, that the connection
 // ends with it.
@@ -58,19 +44,4 @@ func (s *Services) drain(ctx context.Context, hs *http.Server, l net.Listener, o
 		return hs.Close()
 	}
 	return nil
-}
-
-// wait waits until no connection is open, but no longer than most.
-func (c *connections) wait(ctx context.Context, most time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, most)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for c.n.Load() > 0 {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
 }

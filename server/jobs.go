@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -34,6 +35,8 @@ func (s *Services) jobs() []job {
 		s.Overview.Run,
 		s.inTurn("expire-sessions", session.ExpireEvery, s.Sessions.Expire),
 		s.inTurn("clean", time.Minute, s.clean),
+		every(time.Second, s.disperse),
+		s.keepStatistics,
 		s.inTurn("enforce-policies", time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.Keys.Turn),
 		s.inTurn("clean-clients", time.Hour, s.Clients.Clean),
@@ -89,6 +92,35 @@ func (s *Services) inTurn(name string, d time.Duration, do job) job {
 		})(working)
 		do(ctx)
 	})
+}
+
+// keepStatistics renews the statistics of the database a minute after the start, when there is
+// time for it, and each hour.
+func (s *Services) keepStatistics(ctx context.Context) {
+	renew := func(ctx context.Context) {
+		if err := s.DB.Analyze(ctx); err != nil {
+			slog.WarnContext(ctx, "the database may choose slow ways, trying again in an hour", "err", err)
+		}
+	}
+	select {
+	case <-time.After(time.Minute):
+		renew(ctx)
+		every(time.Hour, renew)(ctx)
+	case <-ctx.Done():
+	}
+}
+
+// disperse deletes what strangers have too much of.
+func (s *Services) disperse(ctx context.Context) {
+	most := s.Config.RateLimit.Unfinished
+	crowds, err := s.DB.Disperse(ctx, most)
+	for _, c := range crowds {
+		slog.WarnContext(ctx, "more came that nobody has signed in for than is kept, the oldest of the network that had "+
+			"most was dropped", "kind", c.Table, "dropped", c.Dropped, "rate_limit.unfinished", most)
+	}
+	if err != nil && !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
+		slog.WarnContext(ctx, "what is too much of strangers was not deleted, trying again", "err", err)
+	}
 }
 
 const (

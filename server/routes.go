@@ -8,6 +8,7 @@ import (
 	"github.com/julienschmidt/httprouter"
 
 	"authy/server/api"
+	"authy/server/forward"
 	"authy/server/openid"
 	"authy/server/saml2"
 	"authy/server/self"
@@ -17,7 +18,7 @@ import (
 // acting are the paths where a GET begins, takes on or ends a sign-in. A HEAD
 // must do none of that (RFC 9110, section 9.3.2), so there is none.
 var acting = []string{
-	openid.AuthorizePath, openid.EndSessionPath, "/enroll", "/external/:slug/callback",
+	openid.AuthorizePath, openid.EndSessionPath, "/enroll", "/external/:slug/callback", forward.StartPath,
 	saml2.SPLogoutPath, saml2.SSOPath, saml2.SLOPath, saml2.StartPath + ":service",
 }
 
@@ -53,7 +54,7 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 		Login:   s.Login, Accounts: s.Accounts, Sessions: s.Sessions, Orgs: s.Orgs, OpenID: s.OpenID,
 		Activity: s.Activity, Places: s.Places,
 		Tokens: s.Tokens, Logouts: s.Logouts, SAMLSP: s.SAMLSP, SAMLIDP: s.SAMLIDP,
-		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys,
+		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys, Forward: s.Forward,
 		Overview: s.Overview, PublicURL: s.Config.PublicURL,
 		Keys: s.Keys, Brand: s.Brand, Self: s.Self, Backups: s.Backups, Clients: s.Clients,
 		State:  s.State,
@@ -66,7 +67,19 @@ func (s *Services) handler(version string, ready http.Handler) (http.Handler, er
 
 	router.NotFound = bySurface(api.NotFound, pages.NotFound)
 	router.MethodNotAllowed = allowed(bySurface(api.MethodNotAllowed, pages.MethodNotAllowed))
-	return s.wrap(router), nil
+	return s.wrap(s.forwardAuth(router)), nil
+}
+
+// forwardAuth answers proxies, which may ask by any method and about any path, before the router
+// looks at either.
+func (s *Services) forwardAuth(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.Forward.Enabled() && forward.Answers(r.URL.Path) {
+			s.Forward.ServeCheck(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // routeOpenID maps what clients ask, programs and browsers apart.

@@ -2,12 +2,15 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"authy/server/machine"
 )
 
 // The limits of a connection. A client that is slow to send its header or its
@@ -63,6 +66,10 @@ func (s *Services) ApplyState(ctx context.Context) error {
 // connections may end by themselves for a moment; the requests that have begun
 // are finished within the configured grace. It returns nil.
 func (s *Services) Serve(ctx context.Context, l net.Listener, version string) error {
+	listen, err := s.secured(l)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
 	ready := &readiness{services: s}
 	handler, stop, err := s.start(ctx, version, ready)
 	if ctx.Err() != nil {
@@ -73,15 +80,15 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	}
 	defer stop()
 	defer s.warnUntil(ctx)()
-	open := new(connections)
+	open := newConnections(ctx, s.Config.Server.MaxConnections)
 	hs := &http.Server{
 		Handler: ready.sayGoodbye(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:  slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
-		ConnState: open.count,
+		ConnState: open.moved,
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(l) }()
+	go func() { failed <- hs.Serve(listen) }()
 	if s.Started != nil {
 		s.Started()
 	}
@@ -92,4 +99,17 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	}
 	ready.draining.Store(true)
 	return s.drain(context.WithoutCancel(ctx), hs, l, open)
+}
+
+// secured returns l, with TLS where the server has a certificate of its own.
+func (s *Services) secured(l net.Listener) (net.Listener, error) {
+	files := s.Config.TLS
+	if files.CertFile == "" {
+		return l, nil
+	}
+	c, err := machine.NewCertificate(files.CertFile, files.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificate: %w", err)
+	}
+	return tls.NewListener(l, c.Config()), nil
 }

@@ -13,6 +13,7 @@ import (
 	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/config"
+	"authy/server/forward"
 	"authy/server/keyring"
 	"authy/server/limit"
 	"authy/server/login"
@@ -63,6 +64,8 @@ type Services struct {
 	SAMLIDP      *saml2.IDP
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
+	// Forward is who gets through proxies to hosts that know no sign-in.
+	Forward *forward.Service
 	// Brand is what the server is called and how it looks.
 	Brand *brand.Service
 	// Self is what the server tells its administrators of itself.
@@ -155,7 +158,8 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.Mail.Places = s.Places.Of
-	s.Accounts = account.New(db, account.NewHasher(c.Security.BcryptCost))
+	hasher := account.NewHasher(c.Security.BcryptCost)
+	s.Accounts = account.New(db, hasher)
 	s.Orgs = org.New(db)
 	s.Accounts.Mail, s.Orgs.Mail = s.Mail, s.Mail
 	s.Accounts.PublicURL, s.Accounts.Limits = c.PublicURL, s.limits()
@@ -173,6 +177,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Keys, s.Clients = keyring.New(db), registry.New(db)
 	s.Keys.Schedule(c.Keys.RotateEvery.Duration, c.Keys.PublishFor.Duration)
 	s.Clients.Outbound, s.Clients.Implicit = s.Outbound, c.OpenID.Implicit
+	s.Clients.Hasher = hasher
 	s.Clients.Dynamic = registry.DynamicPolicy{
 		Mode: c.OpenID.Registration, Profile: c.OpenID.RegistrationProfile, Limits: s.limits(),
 	}
@@ -186,7 +191,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Logouts.TellService = s.SAMLIDP.TellLogout
 	s.Login = login.New(db, s.Accounts, s.Sessions, s.OpenID, login.Config{
 		Registration: c.Registration.Enabled, Uniform: c.Registration.Uniform, Limits: s.limits(),
-		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP,
+		Orgs: s.Orgs, Clients: s.Clients, Logouts: s.Logouts, Services: s.SAMLIDP, Forward: s.Forward,
 		Party:     account.RelyingPartyOf(c.PublicURL),
 		Providers: s.Providers, Protocols: s.protocols(), PublicURL: c.PublicURL,
 	})
@@ -215,7 +220,7 @@ func (s *Services) buildOpenID() (err error) {
 }
 
 // buildPeers builds what knows the providers that people come from, and the SAML
-// services that they go to.
+// services and the hosts behind proxies that they go to.
 func (s *Services) buildPeers() {
 	url := s.Config.PublicURL
 	s.SAMLKeys = saml2.NewKeys(s.DB, url)
@@ -229,6 +234,10 @@ func (s *Services) buildPeers() {
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
 	s.SAMLSP.Outbound, s.SAMLSP.Limits = s.Outbound, s.limits()
 	s.Providers.FetchSAML = s.SAMLSP.Fetch
+	s.Forward = forward.New(forward.Config{
+		DB: s.DB, Sessions: s.Sessions, Keys: s.Keys, Used: s.kept,
+		Rules: s.Config.ForwardAuth, Proxies: s.Config.TrustedProxies, PublicURL: url,
+	})
 }
 
 // protocols returns what asks providers, by their kinds.

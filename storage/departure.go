@@ -20,6 +20,7 @@ type Departure struct {
 	Kind          string // of the session it becomes
 	SealedDetails string
 	Details       string `bun:"-"` // nonce, verifier and so on; sealed in the database
+	Network       string // of a stranger, "" of who has proved who they are
 	CreatedAt     Time
 	ExpiresAt     Time
 }

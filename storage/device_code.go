@@ -18,6 +18,7 @@ type DeviceCode struct {
 	GrantID       Ref    // "" until it is allowed
 	Scopes        Words
 	IPAddress     string `bun:"ip_address"` // where it was asked for
+	Network       string // it was asked for from, "" once somebody has let it in
 	Pause         int64  // milliseconds between two polls
 	CreatedAt     Time
 	ExpiresAt     Time
@@ -49,7 +50,7 @@ func (tx *Tx) UseDeviceDecision(ctx context.Context, hash, grantID string, now t
 	if grantID == "" {
 		return tx.one(ctx, "UPDATE device_codes SET denied_at = ? WHERE hash = ?"+pending, at, hash, at)
 	}
-	return tx.one(ctx, "UPDATE device_codes SET grant_id = ? WHERE hash = ?"+pending, grantID, hash, at)
+	return tx.one(ctx, "UPDATE device_codes SET grant_id = ?, network = '' WHERE hash = ?"+pending, grantID, hash, at)
 }
 
 // UseDeviceCode marks an allowed device code as used; it says whether this call

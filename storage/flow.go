@@ -14,6 +14,7 @@ type Flow struct {
 	BrowserHash   string // [Hash] of the cookie of the browser
 	SessionID     Ref
 	Request       string // what the flow is for, as JSON
+	Network       string // that it began in, "" once somebody has proved who they are
 	CreatedAt     Time
 	ExpiresAt     Time
 }

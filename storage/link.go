@@ -25,6 +25,7 @@ type Link struct {
 	Email         string // that it was sent to, normalized; "" for one that was not mailed
 	Sealed        string `bun:"data"`
 	Data          []byte `bun:"-"` // what it completes, sealed in the database; nil for most
+	Network       string // of a stranger who asked for it, "" if it is of a user
 	CreatedAt     Time
 	ExpiresAt     Time
 }

@@ -17,6 +17,7 @@ type Mail struct {
 	Body          []byte `bun:"-"` // sealed in the database: it holds links
 	Attempts      int64  // to send it, the present one included
 	LastError     string // of the attempt before
+	Network       string // of a stranger who had it sent, "" of anybody else
 	CreatedAt     Time
 	NextAt        Time // of the next attempt
 	ExpiresAt     Time // when it is of no use any more

@@ -19,6 +19,7 @@ type Passkey struct {
 	Transports     Words
 	AAGUID         string `bun:"aaguid"` // the model of the authenticator
 	BackupEligible bool
+	BackupUnknown  bool // of one that came from another server, until its first use
 	BackedUp       bool
 	UserVerified   bool // its owner has proved themselves to the authenticator at least once
 	Name           string
@@ -52,9 +53,10 @@ func (tx *Tx) InsertPasskey(ctx context.Context, p *Passkey) error {
 // sent; it says whether the counter may follow on the last one: it grows, or
 // is always 0.
 func (tx *Tx) UsePasskey(ctx context.Context, p *Passkey) (bool, error) {
-	res, err := tx.conn.hot(ctx, `UPDATE passkeys SET sign_count = ?, backed_up = ?, user_verified = ?, last_used_at = ?
+	res, err := tx.conn.hot(ctx, `UPDATE passkeys SET sign_count = ?, backup_eligible = ?, backup_unknown = FALSE,
+			backed_up = ?, user_verified = ?, last_used_at = ?
 		WHERE id = ? AND (sign_count < ? OR sign_count = 0 AND ? = 0)`,
-		p.SignCount, p.BackedUp, p.UserVerified, p.LastUsedAt.UnixMilli(), p.ID, p.SignCount, p.SignCount)
+		p.SignCount, p.BackupEligible, p.BackedUp, p.UserVerified, p.LastUsedAt.UnixMilli(), p.ID, p.SignCount, p.SignCount)
 	if err != nil {
 		return false, translate(err)
 	}
@@ -98,6 +100,7 @@ type Ceremony struct {
 	Binding       string // says who may answer: the hash of a secret, or the id of a session
 	UserID        Ref    // whose passkeys may answer; "" where the purpose does not say
 	FirstFactor   Ref    // the hash of the pending sign-in that goes on with it
+	Network       string // of a stranger, "" of who has proved who they are
 	CreatedAt     Time
 	ExpiresAt     Time
 }

@@ -108,6 +108,10 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
+	return e.updateAll(ctx, fn)
+}
+
+func (e *postgresEngine) updateAll(ctx context.Context, fn func(*Tx) error) error {
 	begun := time.Now()
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, conflictPauseMax) {
 		err := e.try(ctx, sql.LevelSerializable, fn)

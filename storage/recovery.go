@@ -10,11 +10,16 @@ import (
 type RecoveryCode struct {
 	bun.BaseModel `bun:"table:recovery_codes"`
 	UserID        string `bun:",pk"`
-	Hash          string `bun:",pk"` // keyed, see [DB.MAC]
+	Hash          string `bun:",pk"` // keyed, see [DB.MAC]; bcrypt, if it came from elsewhere
 	CreatedAt     Time
 	// Pending says that it was shown with an authenticator that is not confirmed
 	// yet: it opens nothing.
 	Pending bool
+}
+
+// RecoveryCodes returns the codes that a user has left.
+func (r Reader) RecoveryCodes(ctx context.Context, userID string) ([]RecoveryCode, error) {
+	return list[RecoveryCode](ctx, r, "hash", "user_id = ? AND pending = FALSE", userID)
 }
 
 // CountRecoveryCodes returns how many codes a user has left.

@@ -52,6 +52,7 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 	}
 	pool.SetMaxOpenConns(readers)
 	pool.SetMaxIdleConns(readers)
+	pool.SetConnMaxLifetime(readerLife)
 
 	hot := newCache()
 	b := bun.NewDB(pool, sqlitedialect.New())
@@ -69,7 +70,8 @@ type pen struct {
 
 func openPen(ctx context.Context, path string) (*pen, error) {
 	db, err := sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate",
-		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=cache_size(-8000)"))
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=cache_size(-8000)",
+		fmt.Sprintf("_pragma=analysis_limit(%d)", sampleRows)))
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +154,11 @@ func sqliteDSN(path string, extra ...string) string {
 }
 
 func (e *sqliteEngine) update(ctx context.Context, fn func(*Tx) error) error {
+	return e.writer.do(ctx, fn)
+}
+
+// updateAll is update, which has as long as it takes.
+func (e *sqliteEngine) updateAll(ctx context.Context, fn func(*Tx) error) error {
 	return e.writer.do(ctx, fn)
 }
 

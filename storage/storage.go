@@ -40,6 +40,8 @@ type DB struct {
 type engine interface {
 	// update runs fn in a transaction, and drops what it changed from the cache.
 	update(ctx context.Context, fn func(*Tx) error) error
+	// updateAll is update for as long as it takes.
+	updateAll(ctx context.Context, fn func(*Tx) error) error
 	// chain runs fn in a transaction of which there is one at a time.
 	chain(ctx context.Context, fn func(*Tx) error) error
 	// alone runs fn while no other process runs one.
@@ -55,6 +57,8 @@ type engine interface {
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
+	// analyze renews statistics that are out of date.
+	analyze(ctx context.Context) error
 	// clockAhead is how far the clock of the database is ahead of this machine's.
 	clockAhead(ctx context.Context) (time.Duration, error)
 	// snapshot begins a transaction that sees one moment and writes nothing.
@@ -150,6 +154,15 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		return err
 	}
 	return db.engine.update(context.WithoutCancel(ctx), fn)
+}
+
+// UpdateAll is [DB.Update] for what writes very much at once, such as the records of
+// another server: it has as long as it takes. Others may be refused meanwhile.
+func (db *DB) UpdateAll(ctx context.Context, fn func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return db.engine.updateAll(ctx, fn)
 }
 
 // Chain is [DB.Update] for what links events: one such transaction runs at a

@@ -146,8 +146,10 @@ func (r Reader) UsersIn(ctx context.Context, f UserFilter, after string, limit i
 }
 
 func (r Reader) usersIn(users *[]User, f UserFilter, after string, limit int) *bun.SelectQuery {
+	// SQLite keeps to the order of a CROSS JOIN: who is in the organization comes first,
+	// for what else is asked for may be true of many more.
 	q := r.bun.NewSelect().Conn(r.conn).Model(users).
-		Join(`JOIN members AS m ON m.user_id = "user".id`).
+		ModelTableExpr(`members AS m CROSS JOIN users AS "user"`).Where(`m.user_id = "user".id`).
 		Where("m.organization_id = ? AND m.user_id > ?", f.Organization, after)
 	return f.narrow(q).OrderExpr("m.user_id").Limit(int64(limit))
 }

@@ -54,6 +54,7 @@ var adminNavigation = navigation{
 		{Title: msg("Apps"), Path: "/clients"},
 		{Title: msg("SAML services"), Path: "/saml"},
 		{Title: msg("Providers"), Path: "/providers"},
+		{Title: msg("Forward-auth"), Path: "/forward-auth"},
 	}},
 	{msg("Server"), []navItem{
 		{Title: msg("Audit log"), Path: "/audit"},

@@ -69,6 +69,7 @@ func pageData() map[string]any {
 		"admin_audit_verify": adminVerifyPage{},
 		"admin_branding":     adminBrandingPage{}, "admin_branding_reset": adminBrandingResetPage{},
 		"admin_settings": adminSettingsPage{}, "admin_address": adminAddressPage{}, "admin_mail": adminMailPage{},
+		"admin_forward": adminForwardPage{}, "forward_refused": forwardRefusedPage{},
 		"admin_keys": adminKeysPage{}, "admin_keys_rotate": adminKeysRotatePage{}, "admin_keys_retire": adminKeysRetirePage{},
 		"admin_backup": adminBackupPage{},
 

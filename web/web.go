@@ -15,6 +15,7 @@ import (
 	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/fault"
+	"authy/server/forward"
 	"authy/server/keyring"
 	"authy/server/login"
 	"authy/server/logout"
@@ -47,6 +48,8 @@ type Config struct {
 	// SAMLServices keeps the services of SAMLIDP, SAMLKeys what it signs with.
 	SAMLServices *saml2.Services
 	SAMLKeys     *saml2.Keys
+	// Forward is who gets through proxies.
+	Forward *forward.Service
 	// Overview tells administrators how the server fares, Activity what happened.
 	Overview *overview.Service
 	Activity *activity.Service
@@ -134,6 +137,7 @@ func (wb *Web) Register(handle func(method, path string, h http.Handler)) {
 	wb.registerExternal(get, post, handle)
 	wb.registerSAMLSP(get, handle)
 	wb.registerSAML(get, handle)
+	wb.registerForward(get)
 	wb.registerPictures(get)
 	wb.registerConsole(get, post, handle)
 

@@ -95,6 +95,10 @@ func (h *Hasher) Check(ctx context.Context, hash, password, last string) (ok, st
 	return known, known && (err != nil || !ours || cost < h.cost), nil
 }
 
+// IsBcrypt says whether hash is one of bcrypt that another server has made: of the
+// password itself, as that server's users typed it.
+func IsBcrypt(hash string) bool { return strings.HasPrefix(hash, "$2") }
+
 // run calls hash when it is the caller's turn, on a thread that gives way to
 // those that answer requests.
 func (h *Hasher) run(ctx context.Context, known bool, hash func() error) error {

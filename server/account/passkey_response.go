@@ -221,7 +221,7 @@ func (p RelyingParty) checkSignature(a *protocol.ParsedCredentialAssertionData, 
 	if err != nil {
 		return err
 	}
-	if key.BackupEligible != a.Response.AuthenticatorData.Flags.HasBackupEligible() {
+	if !key.BackupUnknown && key.BackupEligible != a.Response.AuthenticatorData.Flags.HasBackupEligible() {
 		return errors.New("whether it can be backed up has changed")
 	}
 	if h := a.Response.UserHandle; len(h) > 0 && string(h) != key.UserID {

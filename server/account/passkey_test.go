@@ -84,7 +84,11 @@ func TestRecoveryCodesStandInForAnySecondFactor(t *testing.T) {
 				t.Errorf("%s: %d codes, %v, want %d", what, got, err, want)
 			}
 		}
-		use := func(code string) error {
+		use := func(text string) error {
+			code, err := s.ReadRecoveryCode(ctx, u.ID, text)
+			if err != nil {
+				return err
+			}
 			return db.Update(ctx, func(tx *storage.Tx) error {
 				return s.UseRecoveryCode(ctx, tx, audit.Shell(), time.Now(), u.ID, code)
 			})

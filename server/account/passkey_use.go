@@ -9,6 +9,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 
 	"authy/server/audit"
+	"authy/server/limit"
 	"authy/storage"
 )
 
@@ -31,7 +32,7 @@ type PasskeyRequest struct {
 func (s *Service) RequestPasskey(
 	ctx context.Context, by audit.Actor, party RelyingParty, q PasskeyRequest,
 ) (*RequestOptions, error) {
-	c := &storage.Ceremony{Purpose: toDiscover, Binding: q.Binding}
+	c := &storage.Ceremony{Purpose: toDiscover, Binding: q.Binding, Network: limit.Neighborhood(by.IPAddress)}
 	out := &RequestOptions{
 		Timeout: passkeyTimeout, RPID: party.ID, AllowCredentials: []PasskeyDescriptor{}, UserVerification: required,
 	}
@@ -39,6 +40,7 @@ func (s *Service) RequestPasskey(
 	switch {
 	case q.Pending != nil:
 		c.Purpose, c.UserID, c.FirstFactor = toConfirm, storage.Ref(q.Pending.UserID), storage.Ref(q.Pending.Hash)
+		c.Network = ""
 		out.AllowCredentials, err = s.allowed(ctx, q.Pending.UserID)
 		out.UserVerification = preferred // something else has been proved already
 		if err == nil && len(out.AllowCredentials) == 0 {
@@ -268,6 +270,9 @@ func (a *Assertion) count(ctx context.Context, tx *storage.Tx, now time.Time) (r
 	}
 	data := a.parsed.Response.AuthenticatorData
 	kept.SignCount, kept.LastUsedAt = int64(data.Counter), storage.At(now)
+	if kept.BackupUnknown {
+		kept.BackupEligible = data.Flags.HasBackupEligible()
+	}
 	kept.BackedUp = data.Flags.HasBackupState()
 	kept.UserVerified = kept.UserVerified || data.Flags.HasUserVerified()
 	grew, err := tx.UsePasskey(ctx, kept)

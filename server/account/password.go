@@ -15,7 +15,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ccojocar/zxcvbn-go/data"
-	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/text/unicode/norm"
 
 	"authy/server/audit"
@@ -38,8 +37,6 @@ const (
 	// digits and signs around them, too.
 	commonBases = 1000
 	hashScheme  = "{bcrypt-sha256}"
-	// maxForeignCost is the cost of a hash that is taken: it is paid at each sign-in.
-	maxForeignCost = 16
 )
 
 // prehash makes 43 bytes of any password, since bcrypt reads 72 at most. The
@@ -269,8 +266,8 @@ func (s *Service) KeepHash(ctx context.Context, by audit.Actor, userID, hash str
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return false, err
 	}
-	if cost, err := bcrypt.Cost([]byte(strings.TrimPrefix(hash, hashScheme))); err != nil || cost > maxForeignCost {
-		return false, fault.Field("password_hash", "Must be a hash of bcrypt, such as $2b$12$…, of a cost of 16 at most.")
+	if HashProblem(strings.TrimPrefix(hash, hashScheme)) != "" {
+		return false, fault.Field("password_hash", "Must be a hash of bcrypt, such as $2b$12$…, of a cost that takes no longer than a sign-in may.")
 	}
 	err = s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
 		has, err := HasPassword(ctx, tx.Reader, userID)

@@ -79,10 +79,36 @@ func (s *Service) RenewRecoveryCodes(
 	})
 }
 
+// RecoveryCode is a code that somebody has typed, read and not used yet.
+type RecoveryCode struct{ hash string } // how it is kept, if it is one of theirs
+
+// ReadRecoveryCode reads a code of a user. Codes that came from another server are
+// compared slowly, so that this is done before the transaction that uses it.
+func (s *Service) ReadRecoveryCode(ctx context.Context, userID, code string) (RecoveryCode, error) {
+	read := RecoveryCode{hash: s.recoveryHash(userID, code)}
+	kept, err := s.db.RecoveryCodes(ctx, userID)
+	if err != nil {
+		return read, fmt.Errorf("list the recovery codes of %s: %w", userID, err)
+	}
+	for _, k := range kept {
+		if !IsBcrypt(k.Hash) {
+			continue
+		}
+		ok, _, err := s.hasher.Check(ctx, k.Hash, strings.ToUpper(code), "")
+		if err != nil {
+			return read, err
+		}
+		if ok {
+			return RecoveryCode{hash: k.Hash}, nil
+		}
+	}
+	return read, nil
+}
+
 // UseRecoveryCode uses a code up, in tx. [ErrRecoveryCode] if there is no such
 // code; the attempt is recorded, so the caller commits all the same.
 func (s *Service) UseRecoveryCode(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID, code string,
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string, code RecoveryCode,
 ) error {
 	has, err := FactorsOf(ctx, tx.Reader, userID)
 	if err != nil {
@@ -91,7 +117,7 @@ func (s *Service) UseRecoveryCode(
 	if !has.Any() {
 		return ErrNoTOTP
 	}
-	used, err := tx.UseRecoveryCode(ctx, userID, s.recoveryHash(userID, code))
+	used, err := tx.UseRecoveryCode(ctx, userID, code.hash)
 	if err != nil {
 		return fmt.Errorf("use a recovery code of %s: %w", userID, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/server/mail"
 	"authy/storage"
 )
@@ -49,6 +50,7 @@ func (s *Service) RequestReset(ctx context.Context, by audit.Actor, email string
 		}
 		err = s.Mail.Send(ctx, tx, now, mail.Message{
 			Kind: mail.ResetPassword, To: user.Email, Path: resetPage + secret, ExpiresAt: now.Add(resetLifetime),
+			Network: limit.Neighborhood(by.IPAddress),
 		})
 		if err != nil {
 			return err

@@ -126,12 +126,16 @@ func (b bench) confirm(u *storage.User, secret []byte) {
 // try uses a code at a time, and commits.
 func (b bench) try(u *storage.User, code string, now time.Time, recovery bool) (told error) {
 	b.t.Helper()
-	use := b.UseTOTP
-	if recovery {
-		use = b.UseRecoveryCode
+	read, err := b.ReadRecoveryCode(b.t.Context(), u.ID, code)
+	if err != nil {
+		b.t.Fatal(err)
 	}
 	b.update(func(tx *storage.Tx) error {
-		told = use(b.t.Context(), tx, audit.Shell(), now, u.ID, code)
+		if recovery {
+			told = b.UseRecoveryCode(b.t.Context(), tx, audit.Shell(), now, u.ID, read)
+		} else {
+			told = b.UseTOTP(b.t.Context(), tx, audit.Shell(), now, u.ID, code)
+		}
 		if _, refused := fault.As(told); refused {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/server/mail"
 	"authy/storage"
 )
@@ -123,7 +124,8 @@ func (s *Service) RequestRegistration(ctx context.Context, by audit.Actor, d *Dr
 	now := time.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		event := audit.Event{Action: "user.register_requested", TargetKind: "user"}
-		m := mail.Message{To: d.user.Email, ExpiresAt: now.Add(verifyLifetime)}
+		network := limit.Neighborhood(by.IPAddress)
+		m := mail.Message{To: d.user.Email, ExpiresAt: now.Add(verifyLifetime), Network: network}
 		user, err := tx.UserByEmail(ctx, d.user.Email)
 		switch {
 		case err == nil:
@@ -131,7 +133,7 @@ func (s *Service) RequestRegistration(ctx context.Context, by audit.Actor, d *Dr
 			event.Failed, event.Reason, event.TargetID = true, ErrEmailTaken.Code, user.ID
 		case errors.Is(err, storage.ErrNotFound):
 			secret, err := issue(ctx, tx, now, storage.Link{
-				Purpose: storage.RegisterLink, Email: d.user.Email, Data: data,
+				Purpose: storage.RegisterLink, Email: d.user.Email, Data: data, Network: network,
 			}, verifyLifetime)
 			if err != nil {
 				return err

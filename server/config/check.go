@@ -25,8 +25,11 @@ func problems(c *Config) []problem {
 		{"database.url", checkDatabaseURL(c.Database.URL.Reveal())},
 		{"redis.url", checkRedisURL(c.Redis.URL.Reveal())},
 		{"security.bcrypt_cost", checkBcryptCost(c)},
+		{"rate_limit.unfinished", checkUnfinished(c.RateLimit.Unfinished)},
 		{"log.level", oneOf(c.Log.Level, "debug", "info", "warn", "error")},
 		{"log.format", oneOf(c.Log.Format, "auto", "text", "json")},
+		{"tls.cert_file", checkTLS(c)},
+		{"server.max_connections", checkConnections(c.Server.MaxConnections)},
 		{"openid.registration", oneOf(c.OpenID.Registration, "off", "token", "open")},
 		{"openid.registration_profile", oneOf(c.OpenID.RegistrationProfile, "oauth2.1", "legacy")},
 	}
@@ -38,6 +41,7 @@ func problems(c *Config) []problem {
 	list = append(list, keyProblems(c.Keys)...)
 	list = append(list, backupProblems(c.Backup)...)
 	list = append(list, providerProblems(c)...)
+	list = append(list, forwardProblems(c)...)
 	return slices.DeleteFunc(list, func(p problem) bool { return p.err == nil })
 }
 
@@ -81,6 +85,29 @@ func between(d Duration, least, most time.Duration) error {
 	return fmt.Errorf("%s is out of range; write %s to %s", d, Duration{least}, Duration{most})
 }
 
+// checkTLS does not read the files: who changes settings may not be who runs authy.
+func checkTLS(c *Config) error {
+	cert, key := c.TLS.CertFile, c.TLS.KeyFile
+	switch {
+	case cert == "" && key == "":
+		return nil
+	case cert == "" || key == "":
+		return errors.New("tls.cert_file and tls.key_file go together; set both, or none where a proxy sees to TLS")
+	case !c.Secure():
+		return fmt.Errorf("with a certificate authy answers https alone; set public_url to https://%s, with its port",
+			c.Host())
+	}
+	return nil
+}
+
+func checkConnections(n int) error {
+	const least, most = 100, 1_000_000
+	if n < least || n > most {
+		return fmt.Errorf("%d is out of range; write %d to %d", n, least, most)
+	}
+	return nil
+}
+
 func oneOf(value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -115,6 +142,15 @@ func checkBcryptCost(c *Config) error {
 		return fmt.Errorf("%d is out of range; write %d to 16", cost, weakCost)
 	case cost < weakCost && !c.Localhost():
 		return fmt.Errorf("%d is too weak for passwords other than on localhost; write %d to 16", cost, weakCost)
+	}
+	return nil
+}
+
+// checkUnfinished wants room for those who sign in at once, and an end of it.
+func checkUnfinished(n int) error {
+	const least, most = 100, 10_000_000
+	if n < least || n > most {
+		return fmt.Errorf("%d is out of range; write %d to %d", n, least, most)
 	}
 	return nil
 }

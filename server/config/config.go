@@ -32,11 +32,14 @@ type Config struct {
 	Outbound     Outbound     `toml:"outbound"`
 	GeoIP        GeoIP        `toml:"geoip"`
 	State        State        `toml:"state"`
+	TLS          TLS          `toml:"tls"`
 	Server       Server       `toml:"server"`
 	Backup       Backup       `toml:"backup"`
 
 	// Providers are the identity providers that are set here, by name.
 	Providers map[string]*Provider `toml:"-"`
+	// ForwardAuth are the rules of who gets through proxies, in their order.
+	ForwardAuth []*ForwardRule `toml:"-"`
 }
 
 // Database says where records are kept.
@@ -66,9 +69,12 @@ type Security struct {
 	InsecureHTTP bool `toml:"insecure_http"`
 }
 
-// RateLimit says whether requests are counted and refused beyond a limit.
+// RateLimit says whether requests are counted and refused beyond a limit, and what
+// strangers can have kept.
 type RateLimit struct {
 	Enabled bool `toml:"enabled"`
+	// Unfinished is how many of each kind are kept of what nobody has signed in for.
+	Unfinished int `toml:"unfinished"`
 }
 
 // Log says what is written to the log, and how.
@@ -145,8 +151,19 @@ type CORS struct {
 	Origins []string `toml:"origins"`
 }
 
+// TLS holds the files of the certificate that the server shows by itself.
+type TLS struct {
+	// CertFile has the certificate and those that signed it, in PEM.
+	CertFile string `toml:"cert_file"`
+	// KeyFile has its key, in PEM.
+	KeyFile string `toml:"key_file"`
+}
+
 // Server holds the settings of the process.
 type Server struct {
+	// MaxConnections is how many connections may be open at once. One more takes the
+	// place of the one that has waited longest.
+	MaxConnections int `toml:"max_connections"`
 	// DrainDelay is how long requests are still accepted after readiness has turned
 	// false, when the server stops.
 	DrainDelay Duration `toml:"drain_delay"`
@@ -162,7 +179,7 @@ func Defaults() *Config {
 		DataDir:   "./authy-data",
 		Database:  Database{Snapshot: true},
 		Security:  Security{BcryptCost: 12},
-		RateLimit: RateLimit{Enabled: true},
+		RateLimit: RateLimit{Enabled: true, Unfinished: 50_000},
 		Log:       Log{Level: "info", Format: "auto"},
 		Session: Session{
 			Lifetime:         Duration{24 * time.Hour},
@@ -177,7 +194,7 @@ func Defaults() *Config {
 		Keys:         defaultKeys(),
 		Registration: Registration{Enabled: true},
 		Mail:         Mail{Port: 587, TLS: STARTTLS, Timeout: Duration{30 * time.Second}},
-		Server:       Server{ShutdownGrace: Duration{20 * time.Second}},
+		Server:       Server{MaxConnections: 10_000, ShutdownGrace: Duration{20 * time.Second}},
 		Backup:       defaultBackup(),
 	}
 }

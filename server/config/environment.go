@@ -65,8 +65,9 @@ func (l *loader) readEnvironment(env environment) {
 	}
 	l.readProviderVariables(env, known)
 	for _, s := range l.config.allSettings() {
-		known[s.envName()] = true
+		known[s.envName()] = s.rule == 0 || known[s.envName()]
 	}
+	maps.DeleteFunc(known, func(_ string, is bool) bool { return !is })
 	names := slices.Sorted(maps.Keys(known))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.HasPrefix(name, envPrefix) && !known[name] && !foreign(name, env[name]) {

@@ -68,6 +68,7 @@ func (l *loader) readEntry(file string, e entry, values map[string]any) {
 		}
 		l.set(s, text, origin)
 	case l.readProviderFile(origin, e, valueAt(values, e.path)):
+	case l.readRuleHead(origin, e):
 	case e.section && e.isProvider():
 		l.config.provider(e.path[1])
 	case len(e.path) > 1 && e.path[0] == providerSection && !providerName.MatchString(e.path[1]):
@@ -79,12 +80,22 @@ func (l *loader) readEntry(file string, e entry, values map[string]any) {
 	}
 }
 
-// valueAt returns the value at path, or nil.
+// valueAt returns the value at path, or nil. The tables of an array are counted from 1.
 func valueAt(values map[string]any, path []string) any {
 	var value any = values
 	for _, part := range path {
-		table, _ := value.(map[string]any)
-		value = table[part]
+		switch in := value.(type) {
+		case map[string]any:
+			value = in[part]
+		case []any:
+			n, err := strconv.Atoi(part)
+			if err != nil || n < 1 || n > len(in) {
+				return nil
+			}
+			value = in[n-1]
+		default:
+			return nil
+		}
 	}
 	return value
 }
@@ -129,7 +140,8 @@ func (e entry) candidates() []string {
 func listEntries(data []byte) []entry {
 	w := walker{}
 	w.parser.Reset(data)
-	skip := false // inside [[…]]
+	skip := false // inside [[…]], of which there are no others than rules
+	rules := 0
 	var section []string
 	for w.parser.NextExpression() {
 		node := w.parser.Expression()
@@ -137,6 +149,12 @@ func listEntries(data []byte) []entry {
 		case unstable.Table, unstable.ArrayTable:
 			skip = node.Kind == unstable.ArrayTable
 			section = w.add(nil, node.Key(), !skip)
+			if skip && slices.Equal(section, []string{forwardSection}) {
+				rules, skip = rules+1, false
+				section = append(section, strconv.Itoa(rules))
+				head := &w.entries[len(w.entries)-1]
+				head.path, head.section = section, true
+			}
 		case unstable.KeyValue:
 			if !skip {
 				w.keyValue(section, node)

@@ -18,7 +18,10 @@ var meanings = map[string]string{
 		"secret.key in data_dir, made at the first start.",
 	"security.bcrypt_cost": "The work spent on each password, from 10 to 16 (from 4 on localhost); one more takes twice as " +
 		"long.",
-	"security.insecure_http":    "Allows a public_url with http on a host other than localhost, where the network is trusted.",
+	"security.insecure_http": "Allows a public_url with http on a host other than localhost, where the network is trusted.",
+	"rate_limit.unfinished": "How many are kept of what nobody has signed in for, of each kind: sign-ins that have begun, " +
+		"challenges for passkeys, devices that wait, mails that strangers asked for. Beyond it the oldest of the network that " +
+		"has most is dropped.",
 	"rate_limit.enabled":        "Refuses requests beyond a limit, so that passwords cannot be guessed by trying.",
 	"log.level":                 "The least that is written: debug, info, warn or error.",
 	"log.format":                "How it is written: text, json, or auto for text on a terminal and json elsewhere.",
@@ -59,6 +62,11 @@ var meanings = map[string]string{
 	"state.file": "A file of users, organizations, clients and the rest, which is applied at the start and at SIGHUP: " +
 		"docs/state.md tells what it can say. A mistake in it stops the start; at SIGHUP it changes nothing and is logged.",
 	"state.prune": "Removes what the file has set before and says no more, without asking.",
+	"tls.cert_file": "A PEM file of the certificate that authy shows by itself, followed by those that have signed it; " +
+		"empty where a proxy sees to TLS. It is read again when it changes.",
+	"tls.key_file": "Its key, in PEM too, which not everybody may read.",
+	"server.max_connections": "How many connections may be open at once, from 100 to 1000000. One more takes the place of " +
+		"the one that has waited longest, so that slow ones keep nobody out.",
 	"server.drain_delay": "How long authy goes on answering after it was told to stop, while it says that it is not " +
 		"ready: as long as a load balancer takes to notice, at most 5m.",
 	"server.shutdown_grace": "How long running requests may take when authy stops, at most 10m.",

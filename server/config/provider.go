@@ -145,6 +145,11 @@ func (c *Config) allSettings() []setting {
 			list = append(list, s.of(name))
 		}
 	}
+	for i := range c.ForwardAuth {
+		for _, s := range ruleSettings {
+			list = append(list, s.ofRule(i+1))
+		}
+	}
 	return list
 }
 

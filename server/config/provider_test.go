@@ -93,20 +93,26 @@ func TestWhatProvidersGetWrongIsNamed(t *testing.T) {
 }
 
 // The lines of the example that begin with # and no space are settings.
-func TestTheExampleHasAProviderWithEveryKey(t *testing.T) {
+func TestTheExampleHasAProviderAndARuleWithEveryKey(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := regexp.MustCompile(`(?m)^#([a-z\[])`).ReplaceAllString(string(data), "$1")
+	// Rules need proxies.
+	text = strings.Replace(text, "trusted_proxies = []", `trusted_proxies = ["127.0.0.1"]`, 1)
 	c, r := load(t, text, nil)
 	p := c.Providers["example"]
 	if p == nil || p.Kind != "oidc" || p.ClientID != "authy" || len(c.Providers) != 1 {
 		t.Fatalf("the example has the providers %v", c.Providers)
 	}
+	if len(c.ForwardAuth) != 1 {
+		t.Errorf("the example has the rules %v", c.ForwardAuth)
+	}
 	for _, s := range r.Settings() {
-		if strings.HasPrefix(s.Key, "provider.") && s.Origin == "default" {
+		given := strings.HasPrefix(s.Key, "provider.") || strings.HasPrefix(s.Key, "forward_auth.")
+		if given && s.Origin == "default" {
 			t.Errorf("the example does not mention %s", s.Key)
 		}
 	}

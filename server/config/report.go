@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Setting is one value of a loaded configuration.
 type Setting struct {
@@ -19,8 +22,13 @@ type Setting struct {
 // Given says whether the value was given somewhere.
 func (s Setting) Given() bool { return s.Origin != byDefault }
 
-// Variable is the environment variable for it.
-func (s Setting) Variable() string { return setting{key: s.Key}.envName() }
+// Variable is the environment variable for it, "" for a rule, which only a file has.
+func (s Setting) Variable() string {
+	if strings.HasPrefix(s.Key, forwardSection+".") {
+		return ""
+	}
+	return setting{key: s.Key}.envName()
+}
 
 // Hidden says that Value shows only whether there is one.
 func (s Setting) Hidden() bool {

@@ -20,6 +20,8 @@ type setting struct {
 	isLong bool
 	// provider is whose it is, "" for the server's own.
 	provider string
+	// rule is the number of the rule of forward-auth whose it is, 0 for none.
+	rule int
 }
 
 // settings lists every setting in the order of the fields of Config.
@@ -54,6 +56,9 @@ func findSetting(key string) (setting, bool) {
 			return s, true
 		}
 	}
+	if s, ok := ruleSetting(key); ok {
+		return s, true
+	}
 	return providerSetting(key)
 }
 
@@ -74,7 +79,7 @@ func sections() []string {
 			list = append(list, s.key[:end])
 		}
 	}
-	return append(slices.Compact(list), providerSection)
+	return append(slices.Compact(list), providerSection, forwardSection)
 }
 
 // FlagName returns the command-line flag for key, without dashes in front:
@@ -90,10 +95,14 @@ func (s setting) envName() string {
 
 // field returns a pointer to the field of c that s stands for.
 func (s setting) field(c *Config) any {
-	if s.provider != "" {
-		return reflect.ValueOf(c.provider(s.provider)).Elem().FieldByIndex(s.index).Addr().Interface()
+	of := reflect.ValueOf(c)
+	switch {
+	case s.provider != "":
+		of = reflect.ValueOf(c.provider(s.provider))
+	case s.rule > 0:
+		of = reflect.ValueOf(c.rule(s.rule))
 	}
-	return reflect.ValueOf(c).Elem().FieldByIndex(s.index).Addr().Interface()
+	return of.Elem().FieldByIndex(s.index).Addr().Interface()
 }
 
 // set reads text into c. Errors quote the text, which is never a secret: any

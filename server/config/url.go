@@ -15,15 +15,20 @@ import (
 // Localhost reports whether the public URL is of this machine only: localhost,
 // a name below it, 127.0.0.0/8 or ::1.
 func (c *Config) Localhost() bool {
-	u, err := url.Parse(c.PublicURL)
-	if err != nil {
-		return false
-	}
-	host := strings.ToLower(u.Hostname())
+	host := strings.ToLower(c.Host())
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap().IsLoopback()
 	}
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// Host returns the host of the public URL, without its port.
+func (c *Config) Host() string {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // Secure reports whether the public URL is https.

@@ -18,6 +18,7 @@ type object map[string]any
 type call struct {
 	kind, method, path string
 	token              string
+	from               string // the address that a proxy says it comes from
 	id, secret         string // of the client, for Basic
 	body               any    // an object is sent as JSON, url.Values as a form
 	facts              []fact
@@ -152,6 +153,9 @@ func (c call) request(ctx context.Context, base string) (*http.Request, error) {
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.from != "" {
+		req.Header.Set("X-Forwarded-For", c.from)
 	}
 	if c.id != "" {
 		req.SetBasicAuth(c.id, c.secret)

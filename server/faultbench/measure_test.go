@@ -17,7 +17,7 @@ import (
 )
 
 // amount is a number that the environment sets.
-func amount(b *testing.B, name string, usual int) int {
+func amount(b testing.TB, name string, usual int) int {
 	b.Helper()
 	text := os.Getenv(name)
 	if text == "" {

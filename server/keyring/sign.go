@@ -26,10 +26,12 @@ const (
 	LogoutToken Type = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0, section 2.4
 	// Introspection is an answer of introspection (RFC 9701, section 5).
 	Introspection Type = "token-introspection+jwt"
+	// ForwardAuth is what an application behind a proxy is told of who asks.
+	ForwardAuth Type = "forward-auth+jwt"
 )
 
 // types are those that a signer has a header for.
-var types = []Type{JWT, AccessToken, LogoutToken, Introspection}
+var types = []Type{JWT, AccessToken, LogoutToken, Introspection, ForwardAuth}
 
 // signer signs with one key. What the header of a token says depends on its
 // type alone, so each is encoded once.

@@ -144,6 +144,25 @@ func (l *Limits) stores() []kv.Store {
 	return []kv.Store{l.shared, l.kept}
 }
 
+// Neighborhood returns the part of a network that one party may well hold all of: a
+// /24 of IPv4, a /48 of IPv6; "none" of what is no address.
+func Neighborhood(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return "none"
+	}
+	ip = ip.Unmap().WithZone("")
+	bits := 48
+	if ip.Is4() {
+		bits = 24
+	}
+	prefix, err := ip.Prefix(bits)
+	if err != nil {
+		return "none" // impossible: each address has as many bits
+	}
+	return prefix.String()
+}
+
 // Network returns the part of an address that one subscriber holds: all of an
 // IPv4 address, the first 64 bits of an IPv6 one.
 func Network(address string) string {

@@ -59,6 +59,10 @@ func (s *Service) sensitive(
 	if err != nil {
 		return err
 	}
+	read, err := s.read(ctx, id.User.ID, code)
+	if err != nil {
+		return err
+	}
 	now := time.Now()
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
@@ -71,7 +75,7 @@ func (s *Service) sensitive(
 			}
 		}
 		if code.Text != "" {
-			if refused, err = s.useCode(ctx, tx, by, now, id.User.ID, code); err != nil || refused != nil {
+			if refused, err = s.useCode(ctx, tx, by, now, id.User.ID, read); err != nil || refused != nil {
 				return err // a code that was wrong is recorded: the transaction commits
 			}
 		}
@@ -125,7 +129,7 @@ func (s *Service) codeAgain(
 		return Code{}, ErrCodeNeeded
 	}
 	if err := s.limits().secondFactor(ctx, id.User); err != nil {
-		return Code{}, errors.Join(err, s.refused(ctx, by, id.User, action, "throttled"))
+		return Code{}, errors.Join(err, s.throttled(ctx, by, id.User, action))
 	}
 	return code, nil
 }

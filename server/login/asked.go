@@ -3,9 +3,11 @@ package login
 import (
 	"context"
 	"errors"
+	"net/url"
 	"time"
 
 	"authy/server/audit"
+	"authy/server/forward"
 	"authy/server/openid"
 	"authy/server/registry"
 	"authy/server/saml2"
@@ -19,6 +21,8 @@ type asked struct {
 	*openid.Request
 	// SAML is the request of a SAML service; nil for a client of OpenID Connect.
 	SAML *saml2.Request `json:"saml,omitempty"`
+	// Forward is the request of a host behind a proxy; nil for the others.
+	Forward *forward.Request `json:"forward,omitempty"`
 }
 
 // wantsAnew says whether a provider must ask a person who they are, whatever it knows.
@@ -39,7 +43,7 @@ func bySAML(r *saml2.Request) *asked {
 	for _, rung := range r.Contexts.Rungs() {
 		request.ACR, request.MustACR = append(request.ACR, openid.Assurance(rung).ACR()), true
 	}
-	return &asked{request, r}
+	return &asked{Request: request, SAML: r}
 }
 
 // SAML answers the request of a SAML service. A fault says that the service, or where it
@@ -64,36 +68,58 @@ func (s *Service) StartSAML(ctx context.Context, by audit.Actor, b Browser, slug
 	return s.advance(ctx, by, b, nil, bySAML(request))
 }
 
+// ForwardAuth takes somebody to a host behind a proxy, which asks whom it lets through.
+func (s *Service) ForwardAuth(ctx context.Context, by audit.Actor, b Browser, form url.Values) (*Next, error) {
+	r, err := s.Forward.ParseRequest(form)
+	if err != nil {
+		return nil, err
+	}
+	request := &openid.Request{RedirectURI: r.URL}
+	if factor := s.Forward.Factor(r); factor > openid.ByPassword {
+		request.ACR, request.MustACR = []string{factor.ACR()}, true
+	}
+	return s.advance(ctx, by, b, nil, &asked{Request: request, Forward: r})
+}
+
 // subjectOf is as whom the application of r knows a user.
 func (s *Service) subjectOf(ctx context.Context, r *asked, userID string) (string, error) {
+	if r.Forward != nil {
+		return userID, nil
+	}
 	if r.SAML != nil {
 		return s.Services.NameOf(ctx, r.SAML, userID)
 	}
 	return s.openid.SubjectOf(ctx, r.Request, userID)
 }
 
-// missing is what the user has not agreed to. A SAML service was registered by whoever
-// answers for that: nobody is asked.
+// missing is what the user has not agreed to. A SAML service and the hosts behind proxies were
+// registered by whoever answers for that: nobody is asked.
 func (s *Service) missing(ctx context.Context, r *asked, userID string) ([]string, error) {
-	if r.SAML != nil {
+	if r.SAML != nil || r.Forward != nil {
 		return nil, nil
 	}
 	return s.openid.MissingConsent(ctx, r.Request, userID)
 }
 
 // bars says whether a user may not use the application of r.
-func (s *Service) bars(ctx context.Context, r *asked, userID string) (bool, error) {
-	if r.SAML != nil {
-		return s.Services.Bars(ctx, r.SAML, userID)
+func (s *Service) bars(ctx context.Context, r *asked, user *storage.User) (bool, error) {
+	switch {
+	case r.Forward != nil:
+		return s.Forward.Bars(ctx, r.Forward, user)
+	case r.SAML != nil:
+		return s.Services.Bars(ctx, r.SAML, user.ID)
 	}
-	return s.openid.Bars(ctx, r.Request, userID)
+	return s.openid.Bars(ctx, r.Request, user.ID)
 }
 
 // deny records in tx that r was refused, and why.
 func (s *Service) deny(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *asked, reason string,
 ) error {
-	if r.SAML != nil {
+	switch {
+	case r.Forward != nil:
+		return s.Forward.Deny(ctx, tx, by, now, r.Forward, reason)
+	case r.SAML != nil:
 		return s.Services.Deny(ctx, tx, by, now, r.SAML, reason)
 	}
 	return s.openid.Deny(ctx, tx, by, now, r.Request, reason)
@@ -107,6 +133,9 @@ var statuses = map[string]string{
 
 // refuse tells the application of r why not.
 func (s *Service) refuse(ctx context.Context, r *asked, code, text string) (*Next, error) {
+	if r.Forward != nil {
+		return &Next{Location: s.Forward.Refuse(r.Forward)}, nil
+	}
 	if r.SAML == nil {
 		return nil, s.openid.Refuse(r.Request, code, text)
 	}
@@ -134,6 +163,10 @@ func (s *Service) refuseSAML(ctx context.Context, refusal *saml2.Refusal) (*Next
 func (s *Service) issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *asked, current *storage.Session, consented bool,
 ) (answer func() (*Next, error), err error) {
+	if r.Forward != nil {
+		to, err := s.Forward.Issue(ctx, tx, by, now, r.Forward, current)
+		return func() (*Next, error) { return &Next{Location: to}, nil }, err
+	}
 	if r.SAML == nil {
 		granted, err := s.openid.Issue(ctx, tx, by, now, r.Request, current, consented)
 		return func() (*Next, error) {
@@ -154,6 +187,9 @@ func (s *Service) issue(
 // applicationOf describes the application of r to the person who is asked. [ErrFlow] if
 // it is gone.
 func (s *Service) applicationOf(ctx context.Context, r *asked) (*storage.Client, error) {
+	if r.Forward != nil {
+		return &storage.Client{Name: r.Forward.Host(), ClientURI: r.Forward.URL}, nil
+	}
 	if r.SAML != nil {
 		service, err := s.Services.Service(ctx, r.SAML)
 		if errors.Is(err, saml2.ErrNoService) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/limit"
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
@@ -133,7 +134,7 @@ func (s *Service) standpoint(
 	if at.limited, err = org.Limited(ctx, s.db.Reader, id.User.ID, at.now); err != nil {
 		return at, err
 	}
-	at.barred, err = s.bars(ctx, request, id.User.ID)
+	at.barred, err = s.bars(ctx, request, id.User)
 	return at, err
 }
 
@@ -170,14 +171,14 @@ func (s *Service) ask(
 			b.Secret = rand.Text()
 			next.Secret = b.Secret
 		}
-		record, err := s.newFlow(ctx, b, request, id)
+		record, err := s.newFlow(ctx, by, b, request, id)
 		if err != nil {
 			return nil, err
 		}
 		f = &flow{record: record, request: request}
 	} else if id != nil && f.record.SessionID == "" {
 		// Someone signed in elsewhere in this browser since the flow began.
-		f.record.SessionID = storage.Ref(id.Session.ID)
+		f.record.SessionID, f.record.Network = storage.Ref(id.Session.ID), ""
 		err := s.db.Update(ctx, func(tx *storage.Tx) error { return tx.SaveFlow(ctx, f.record) })
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, ErrFlow
@@ -191,7 +192,7 @@ func (s *Service) ask(
 }
 
 func (s *Service) newFlow(
-	ctx context.Context, b Browser, request *asked, id *session.Identity,
+	ctx context.Context, by audit.Actor, b Browser, request *asked, id *session.Identity,
 ) (*storage.Flow, error) {
 	text, err := json.Marshal(request)
 	if err != nil {
@@ -204,6 +205,8 @@ func (s *Service) newFlow(
 	}
 	if id != nil {
 		record.SessionID = storage.Ref(id.Session.ID)
+	} else {
+		record.Network = limit.Neighborhood(by.IPAddress)
 	}
 	err = s.db.Update(ctx, func(tx *storage.Tx) error { return tx.InsertFlow(ctx, record) })
 	if err != nil {
@@ -299,7 +302,8 @@ func (s *Service) Password(ctx context.Context, by audit.Actor, b Browser, flowI
 	return s.entered(ctx, by, b, f, out)
 }
 
-// holdFlow is [Service.hold] for a flow that goes on. [ErrFlow] if it has ended.
+// holdFlow is [Service.hold] for a flow that goes on, which is no stranger's any more.
+// [ErrFlow] if it has ended.
 func (s *Service) holdFlow(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, proved proof, e entry,
 ) (*Pending, error) {
@@ -310,7 +314,12 @@ func (s *Service) holdFlow(
 			return nil, fmt.Errorf("hold a sign-in: %w", err)
 		}
 	}
-	return s.hold(ctx, tx, by, now, proved, e)
+	pending, err := s.hold(ctx, tx, by, now, proved, e)
+	if err != nil || pending == nil || e.flow == nil {
+		return pending, err
+	}
+	e.flow.record.Network = ""
+	return pending, tx.SaveFlow(ctx, e.flow.record)
 }
 
 // enterFlow gives a browser its session and ties the flow to it.
@@ -321,7 +330,7 @@ func (s *Service) enterFlow(
 	if err := s.enter(ctx, tx, by, now, old, proved, e.remember, out); err != nil || e.flow == nil {
 		return err
 	}
-	e.flow.record.SessionID = storage.Ref(out.Session.ID)
+	e.flow.record.SessionID, e.flow.record.Network = storage.Ref(out.Session.ID), ""
 	err := tx.SaveFlow(ctx, e.flow.record)
 	if errors.Is(err, storage.ErrNotFound) {
 		return ErrFlow // it ended meanwhile

@@ -14,12 +14,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/forward"
 	"authy/server/limit"
 	"authy/server/logout"
 	"authy/server/openid"
@@ -55,6 +57,8 @@ type Config struct {
 	Clients *registry.Service
 	// Services is the server as SAML services know it.
 	Services *saml2.IDP
+	// Forward is who gets through proxies.
+	Forward *forward.Service
 	// Logouts tells applications that a session has ended.
 	Logouts *logout.Service
 	// Providers keeps the identity providers that people come from; Protocols
@@ -75,6 +79,7 @@ type Service struct {
 	sessions *session.Service
 	openid   *openid.Provider
 	chores   chan chore
+	many     limit.Tally // of attempts beyond a limit
 }
 
 // New returns the machine over db and the services it asks.
@@ -212,7 +217,7 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 		email = ""
 	}
 	if err := s.limits().attempt(ctx, by); err != nil {
-		return proof{}, errors.Join(err, s.failed(ctx, by, nil, "throttled"))
+		return proof{}, errors.Join(err, s.throttled(ctx, by, nil, "user.login"))
 	}
 	user, err := s.db.UserByEmail(ctx, email)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -220,7 +225,7 @@ func (s *Service) prove(ctx context.Context, by audit.Actor, in Credentials) (pr
 	}
 	known := func() (bool, error) { return s.sessions.Knows(ctx, user, by) }
 	if err := s.limits().attemptAt(ctx, by, email, user, known); err != nil {
-		return proof{}, errors.Join(err, s.failed(ctx, by, user, "throttled"))
+		return proof{}, errors.Join(err, s.throttled(ctx, by, user, "user.login"))
 	}
 	match, err := s.accounts.CheckPassword(ctx, user, in.Password)
 	if err != nil {
@@ -272,6 +277,29 @@ func (s *Service) refused(ctx context.Context, by audit.Actor, user *storage.Use
 	}
 	now := time.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error { return audit.Record(ctx, tx, by, now, event) })
+}
+
+// throttled records that an action of a user, nil for an unknown one, was tried too often:
+// the first in a minute from a network, with how many came since the one before. No flood
+// of attempts is a flood of records.
+func (s *Service) throttled(ctx context.Context, by audit.Actor, user *storage.User, action string) error {
+	event := audit.Event{Action: action, Failed: true, Reason: "throttled", TargetKind: "user"}
+	if user != nil {
+		event.TargetID = user.ID
+	}
+	now, key := time.Now(), action+" "+event.TargetID+" "+limit.Network(by.IPAddress)
+	more, record := s.many.Note(key, now)
+	if !record {
+		return nil
+	}
+	if more > 0 {
+		event.Details = map[string]string{"more": strconv.Itoa(more)}
+	}
+	err := s.db.Update(ctx, func(tx *storage.Tx) error { return audit.Record(ctx, tx, by, now, event) })
+	if err != nil {
+		s.many.Forget(key)
+	}
+	return err
 }
 
 // begin makes the session of someone who has proved who they are.

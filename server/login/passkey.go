@@ -184,7 +184,7 @@ func (s *Service) admitPasskey(
 		return s.admit(ctx, by, h, s.byPasskey(a), let)
 	}
 	if err := s.limits().passkey(ctx, by, a.CredentialID()); err != nil {
-		return errors.Join(err, s.refused(ctx, by, &storage.User{ID: a.UserID()}, "webauthn.login.failed", "throttled"))
+		return errors.Join(err, s.throttled(ctx, by, &storage.User{ID: a.UserID()}, "webauthn.login.failed"))
 	}
 	found, err := s.signsOf(ctx, by, a.UserID())
 	if err != nil {
@@ -208,8 +208,8 @@ func (s *Service) admitPasskey(
 }
 
 // byPasskey is the second factor of someone who uses a passkey.
-func (s *Service) byPasskey(a *account.Assertion) secondFactorBy {
-	return func(
+func (s *Service) byPasskey(a *account.Assertion) readSecondFactor {
+	use := func(
 		ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, _ string,
 	) (methods []string, refused, err error) {
 		used, refused, err := s.accounts.UsePasskey(ctx, tx, by, now, a)
@@ -218,6 +218,7 @@ func (s *Service) byPasskey(a *account.Assertion) secondFactorBy {
 		}
 		return append(used.Methods, "mfa"), nil, nil
 	}
+	return func(context.Context, string) (secondFactorBy, error) { return use, nil }
 }
 
 // provedByPasskey is what someone has proved by a passkey alone: both factors,

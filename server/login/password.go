@@ -75,7 +75,7 @@ func (s *Service) proveAgain(
 		return nil, err
 	}
 	if err := s.limits().again(ctx, id.Session.ID); err != nil {
-		return nil, errors.Join(err, s.refused(ctx, by, id.User, action, "throttled"))
+		return nil, errors.Join(err, s.throttled(ctx, by, id.User, action))
 	}
 	match, err := s.accounts.Prove(ctx, id.User, password)
 	if f, told := fault.As(err); told && f.Kind == fault.Unauthenticated {

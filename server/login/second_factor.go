@@ -53,6 +53,21 @@ type Code struct {
 	Recovery bool
 }
 
+// typed is a code that has been read.
+type typed struct {
+	Code
+	recovery account.RecoveryCode
+}
+
+// read reads a code of a user, which may take a while.
+func (s *Service) read(ctx context.Context, userID string, code Code) (t typed, err error) {
+	t.Code = code
+	if code.Recovery {
+		t.recovery, err = s.accounts.ReadRecoveryCode(ctx, userID, code.text())
+	}
+	return t, err
+}
+
 // text returns the code without what people and apps put between its groups.
 func (c Code) text() string { return strings.NewReplacer(" ", "", "-", "").Replace(c.Text) }
 
@@ -141,6 +156,10 @@ func (s *Service) heldAs(ctx context.Context, hash, kind, flowID string) (*stora
 	return h, nil
 }
 
+// readSecondFactor reads what a user shows as their second factor, before the
+// transaction that uses it.
+type readSecondFactor func(ctx context.Context, userID string) (secondFactorBy, error)
+
 // secondFactorBy uses a second factor of a user up, in tx, and returns the
 // methods that it adds. What it returns as refused is recorded.
 type secondFactorBy func(
@@ -150,7 +169,7 @@ type secondFactorBy func(
 // admit lets the sign-in of h in by its second factor: let makes the session
 // in the transaction that uses up the factor and h.
 func (s *Service) admit(
-	ctx context.Context, by audit.Actor, h *storage.FirstFactor, second secondFactorBy,
+	ctx context.Context, by audit.Actor, h *storage.FirstFactor, shown readSecondFactor,
 	let func(tx *storage.Tx, now time.Time, proved proof) error,
 ) error {
 	by = by.As(h.UserID)
@@ -163,6 +182,10 @@ func (s *Service) admit(
 	}
 	if err := s.limits().secondFactor(ctx, user); err != nil {
 		return errors.Join(err, s.throttledHalfway(ctx, by, user))
+	}
+	second, err := shown(ctx, h.UserID)
+	if err != nil {
+		return err
 	}
 	found, err := s.signsOf(ctx, by, h.UserID)
 	if err != nil {
@@ -213,28 +236,31 @@ func (s *Service) trySecond(
 }
 
 // byCode is the second factor of someone who types a code.
-func (s *Service) byCode(code Code) secondFactorBy {
-	return func(
-		ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
-	) ([]string, error, error) {
-		added := byTOTP
-		if code.Recovery {
-			added = byRecoveryCode
-		}
-		refused, err := s.useCode(ctx, tx, by, now, userID, code)
-		return added, refused, err
+func (s *Service) byCode(code Code) readSecondFactor {
+	added := byTOTP
+	if code.Recovery {
+		added = byRecoveryCode
+	}
+	return func(ctx context.Context, userID string) (secondFactorBy, error) {
+		read, err := s.read(ctx, userID, code)
+		return func(
+			ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string,
+		) ([]string, error, error) {
+			refused, err := s.useCode(ctx, tx, by, now, userID, read)
+			return added, refused, err
+		}, err
 	}
 }
 
 // useCode uses a code of a user up. What it returns as refused is recorded.
 func (s *Service) useCode(
-	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string, code Code,
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, userID string, code typed,
 ) (refused, err error) {
-	use := s.accounts.UseTOTP
 	if code.Recovery {
-		use = s.accounts.UseRecoveryCode
+		err = s.accounts.UseRecoveryCode(ctx, tx, by, now, userID, code.recovery)
+	} else {
+		err = s.accounts.UseTOTP(ctx, tx, by, now, userID, code.text())
 	}
-	err = use(ctx, tx, by, now, userID, code.text())
 	if errors.Is(err, account.ErrTOTPCode) || errors.Is(err, account.ErrRecoveryCode) {
 		return err, nil
 	}

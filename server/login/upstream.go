@@ -13,6 +13,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/limit"
 	"authy/server/provider"
 	"authy/server/session"
 	"authy/storage"
@@ -122,9 +123,9 @@ func (s *Service) Depart(ctx context.Context, by audit.Actor, b Browser, in Goin
 			ask.LoginHint = f.request.LoginHint
 		}
 	}
-	d := &storage.Departure{Purpose: purpose, FlowID: storage.Ref(in.Flow)}
+	d := &storage.Departure{Purpose: purpose, FlowID: storage.Ref(in.Flow), Network: limit.Neighborhood(by.IPAddress)}
 	if purpose == toProve {
-		d.SessionID = storage.Ref(id.Session.ID)
+		d.SessionID, d.Network = storage.Ref(id.Session.ID), ""
 	}
 	away, err := s.away(ctx, by, b, in.Slug, ask, d, j)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package machine looks at what a server stands on: the file system that its
-// database is on, and the clock. It changes nothing, and refuses to know who is
-// told of what it finds.
+// database is on, the clock, its certificate, and how many files it may open. It
+// changes nothing, and refuses to know who is told of what it finds.
 //
-// Read machine.go, then clock.go and filesystem.go.
+// Read machine.go, then clock.go, filesystem.go and certificate.go.
 package machine
 
 import (
@@ -14,9 +14,20 @@ import (
 
 // What can be wrong.
 const (
-	ClockOff    = "clock"
-	NetworkDisk = "file_system"
+	ClockOff         = "clock"
+	NetworkDisk      = "file_system"
+	CertificateWrong = "certificate"
 )
+
+// Ground is what a server stands on.
+type Ground struct {
+	DB *storage.DB
+	// CertFile and KeyFile are the files of the certificate that the server shows,
+	// empty if it shows none.
+	CertFile, KeyFile string
+	// Host is what the certificate is to name.
+	Host string
+}
 
 // Trouble is something that is wrong with the machine.
 type Trouble struct {
@@ -24,15 +35,20 @@ type Trouble struct {
 	Text string // what is wrong, and what to do
 }
 
-// Look returns what is wrong with the machine under a database at now; nothing is
-// what a sound one has.
-func Look(ctx context.Context, db *storage.DB, now time.Time) (found []Trouble, err error) {
-	if path := db.Path(); path != "" {
+// Look returns what is wrong with the ground at now; nothing is what a sound one
+// has.
+func Look(ctx context.Context, g Ground, now time.Time) (found []Trouble, err error) {
+	if path := g.DB.Path(); path != "" {
 		if text := wrongDisk(path); text != "" {
 			found = append(found, Trouble{NetworkDisk, text})
 		}
 	}
-	text, err := wrongClock(ctx, db, now)
+	if g.CertFile != "" {
+		if text := wrongCertificate(g.CertFile, g.KeyFile, g.Host, now); text != "" {
+			found = append(found, Trouble{CertificateWrong, text})
+		}
+	}
+	text, err := wrongClock(ctx, g.DB, now)
 	if text != "" {
 		found = append(found, Trouble{ClockOff, text})
 	}

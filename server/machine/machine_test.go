@@ -15,7 +15,7 @@ func TestASoundMachineHasNothingWrong(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		record(t, db, time.Now())
-		found, err := Look(t.Context(), db, time.Now())
+		found, err := Look(t.Context(), Ground{DB: db}, time.Now())
 		if err != nil || len(found) > 0 {
 			t.Errorf("found %v, %v", found, err)
 		}
@@ -28,7 +28,7 @@ func TestAClockThatWentBackIsSaid(t *testing.T) {
 		now := time.Now()
 		record(t, db, now)
 		for off, wrong := range map[time.Duration]bool{-20 * time.Second: false, -time.Hour: true, time.Hour: false} {
-			found, err := Look(t.Context(), db, now.Add(off))
+			found, err := Look(t.Context(), Ground{DB: db}, now.Add(off))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -64,7 +64,10 @@ type Message struct {
 	Path string
 	// ExpiresAt is when it is of no use any more: the end of its link.
 	ExpiresAt time.Time
-	Facts     Facts
+	// Network is where it was asked for from by somebody who has not signed in, "" of
+	// anybody else.
+	Network string
+	Facts   Facts
 }
 
 // Facts are what a message says beside its own words. Each may be "".
@@ -110,7 +113,7 @@ func (q *Queue) Send(ctx context.Context, tx *storage.Tx, now time.Time, m Messa
 		return fmt.Errorf("queue mail %s: %w", m.Kind, err)
 	}
 	err = tx.InsertMail(ctx, &storage.Mail{
-		ID: storage.NewID(), Recipient: m.To, Kind: string(m.Kind), Body: text,
+		ID: storage.NewID(), Recipient: m.To, Kind: string(m.Kind), Body: text, Network: m.Network,
 		CreatedAt: storage.At(now), NextAt: storage.At(now), ExpiresAt: storage.At(m.ExpiresAt),
 	})
 	if err != nil {

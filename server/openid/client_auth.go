@@ -121,7 +121,14 @@ func (p *Provider) authenticate(ctx context.Context, sent *credentials) (*storag
 		return nil, p.clientRefused(ctx, c.ClientID, "secret_of_public_client")
 	case !isMethodOf(c, sent.method):
 		return nil, p.clientRefused(ctx, c.ClientID, "wrong_method")
-	case !registry.IsPublic(c) && !p.clients.IsSecret(c, sent.secret, time.Now()):
+	case registry.IsPublic(c):
+		return c, nil
+	}
+	ok, err := p.clients.IsSecret(ctx, actor(ctx), c, sent.secret, time.Now())
+	if err != nil {
+		return nil, internal(ctx, err)
+	}
+	if !ok {
 		return nil, p.clientRefused(ctx, c.ClientID, "wrong_secret")
 	}
 	return c, nil

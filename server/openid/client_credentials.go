@@ -107,7 +107,7 @@ func (p *Provider) recordOwn(
 ) error {
 	by := actor(ctx).AsClient(c.ClientID)
 	key := c.ID + " " + by.IPAddress
-	more, record := p.own.note(key, now)
+	more, record := p.own.Note(key, now)
 	if !record && !c.Options.OpaqueTokens {
 		return nil
 	}
@@ -130,7 +130,7 @@ func (p *Provider) recordOwn(
 		return audit.Record(ctx, tx, by, now, event)
 	})
 	if err != nil && record {
-		p.own.forget(key)
+		p.own.Forget(key)
 	}
 	return err
 }

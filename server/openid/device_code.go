@@ -115,7 +115,7 @@ func (p *Provider) keepDevice(
 	err := p.db.Update(ctx, func(tx *storage.Tx) error {
 		err := tx.InsertDeviceCode(ctx, &storage.DeviceCode{
 			Hash: storage.Hash(deviceCode), UserCode: p.userCodeHash(code), ClientID: c.ID, Scopes: scopes,
-			IPAddress: by.IPAddress, Pause: devicePause.Milliseconds(), CreatedAt: storage.At(now),
+			IPAddress: by.IPAddress, Network: strange(c, by), Pause: devicePause.Milliseconds(), CreatedAt: storage.At(now),
 			ExpiresAt: storage.At(now.Add(deviceLifetime)), PolledAt: storage.At(now.Add(-devicePause)),
 		})
 		if err != nil {

@@ -80,7 +80,7 @@ type Provider struct {
 	endpoints http.Handler // those of op.Server
 	discovery document
 	refusals  refusals
-	own       tally
+	own       limit.Tally
 }
 
 // verifiedTokens is how many access tokens are remembered with their verdict,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"authy/server/audit"
 	"authy/server/dpop"
 	"authy/server/fault"
 	"authy/server/limit"
@@ -114,7 +115,7 @@ func (p *Provider) push(ctx context.Context, client *storage.Client, form url.Va
 	uri := pushedPrefix + rand.Text()
 	err = p.db.Update(ctx, func(tx *storage.Tx) error {
 		return tx.InsertPushedRequest(ctx, &storage.PushedRequest{
-			Hash: storage.Hash(uri), ClientID: client.ID, Request: string(text),
+			Hash: storage.Hash(uri), ClientID: client.ID, Request: string(text), Network: strange(client, actor(ctx)),
 			ExpiresAt: storage.At(time.Now().Add(pushedLifetime)),
 		})
 	})
@@ -122,6 +123,15 @@ func (p *Provider) push(ctx context.Context, client *storage.Client, form url.Va
 		return nil, fmt.Errorf("keep a pushed request of %s: %w", client.ClientID, err)
 	}
 	return &reference{uri, int(pushedLifetime / time.Second)}, nil
+}
+
+// strange returns where a request in the name of a public client comes from, which anyone can
+// make; "" for a client that has proved who it is.
+func strange(c *storage.Client, by audit.Actor) string {
+	if registry.IsPublic(c) {
+		return limit.Neighborhood(by.IPAddress)
+	}
+	return ""
 }
 
 // pushable is [Provider.effective] for what a client pushes: its credentials are no part of

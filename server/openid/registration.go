@@ -111,10 +111,16 @@ func (p *Provider) reregister(
 	if err != nil {
 		return nil, "", err
 	}
+	isSecret := sent.ClientSecret == ""
+	if !isSecret {
+		if isSecret, err = p.clients.IsSecret(ctx, actor(ctx), c, sent.ClientSecret, time.Now()); err != nil {
+			return nil, "", err
+		}
+	}
 	switch {
 	case sent.ClientID != c.ClientID:
 		return nil, "", &metadataError{"client_id", "it must be the client's own"}
-	case sent.ClientSecret != "" && !p.clients.IsSecret(c, sent.ClientSecret, time.Now()):
+	case !isSecret:
 		return nil, "", &metadataError{"client_secret", "it is not the client's own: no client chooses its secret"}
 	case sent.ClientSecretExpiresAt != nil, sent.ClientIDIssuedAt != 0,
 		sent.RegistrationAccessToken != "", sent.RegistrationClientURI != "":

@@ -37,6 +37,7 @@ const (
 	DiskLow         = "disk_low"
 	NetworkDisk     = "network_disk"
 	ClockOff        = "clock_off"
+	TLSCertificate  = "tls_certificate"
 	ProviderFailing = "provider_failing"
 	MailFailing     = "mail_failing"
 	MailLost        = "mail_lost"
@@ -150,8 +151,13 @@ func queues(r *Report) (out []Notice) {
 
 // machine is what is wrong with what the server stands on.
 func (s *Service) machine(ctx context.Context, now time.Time) (out []Notice, err error) {
-	found, err := machine.Look(ctx, s.db, now)
-	codes := map[string]string{machine.ClockOff: ClockOff, machine.NetworkDisk: NetworkDisk}
+	found, err := machine.Look(ctx, machine.Ground{
+		DB: s.db, CertFile: s.config.TLS.CertFile, KeyFile: s.config.TLS.KeyFile, Host: s.config.Host(),
+	}, now)
+	codes := map[string]string{
+		machine.ClockOff: ClockOff, machine.NetworkDisk: NetworkDisk,
+		machine.CertificateWrong: TLSCertificate,
+	}
 	for _, t := range found {
 		out = append(out, Notice{Code: codes[t.Name], Level: Problem})
 	}

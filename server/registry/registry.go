@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/outbound"
@@ -38,7 +39,9 @@ type Service struct {
 	Implicit bool
 	// Outbound asks for the documents that a registration names; nil asks nobody.
 	Outbound *outbound.Client
-	db       *storage.DB
+	// Hasher compares the secrets of clients that came from another server.
+	Hasher *account.Hasher
+	db     *storage.DB
 	// vouched says that sectors have been looked at: see [Service.In].
 	vouched bool
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
@@ -83,12 +84,56 @@ func (s *Service) keepSecret(c *Client, secret string) {
 	}
 }
 
-// IsSecret says whether a secret is c's at now. It compares in constant time.
-func (s *Service) IsSecret(c *Client, secret string, now time.Time) bool {
+// IsSecret says whether a secret is c's at now. It compares in constant time. A hash that
+// came from another server is slow, and is replaced when the secret has been seen once.
+func (s *Service) IsSecret(ctx context.Context, by audit.Actor, c *Client, secret string, now time.Time) (bool, error) {
 	hash := []byte(s.secretHash(secret))
 	current := subtle.ConstantTimeCompare(hash, []byte(c.SecretHash)) == 1
 	old := subtle.ConstantTimeCompare(hash, []byte(c.OldSecretHash)) == 1
-	return current || old && now.Before(c.OldSecretExpiresAt.Time)
+	if current || old && now.Before(c.OldSecretExpiresAt.Time) {
+		return true, nil
+	}
+	for _, foreign := range []string{c.SecretHash, c.OldSecretHash} {
+		if !account.IsBcrypt(foreign) || foreign == c.OldSecretHash && !now.Before(c.OldSecretExpiresAt.Time) {
+			continue
+		}
+		ok, _, err := s.Hasher.Check(ctx, foreign, secret, "")
+		if err != nil {
+			return false, fmt.Errorf("check the secret of client %s: %w", c.ClientID, err)
+		}
+		if ok {
+			return true, s.keepSeen(ctx, by.AsClient(c.ClientID), now, c, foreign, string(hash))
+		}
+	}
+	return false, nil
+}
+
+// keepSeen replaces a slow hash of a secret of c, unless it has become another.
+func (s *Service) keepSeen(ctx context.Context, by audit.Actor, now time.Time, c *Client, foreign, hash string) error {
+	err := s.db.Update(ctx, func(tx *storage.Tx) error {
+		kept, err := tx.ClientByRow(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		switch foreign {
+		case kept.SecretHash:
+			kept.SecretHash = hash
+		case kept.OldSecretHash:
+			kept.OldSecretHash = hash
+		default:
+			return nil
+		}
+		if err := tx.SaveClient(ctx, kept); err != nil {
+			return err
+		}
+		event := clientEvent("client.updated", kept, nil)
+		event.Reason = "secret_rehashed"
+		return audit.Record(ctx, tx, by, now, event)
+	})
+	if err != nil {
+		return fmt.Errorf("keep the secret of client %s in another form: %w", c.ClientID, err)
+	}
+	return nil
 }
 
 // HasSecret says whether a secret is c's, and not one that was replaced.

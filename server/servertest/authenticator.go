@@ -72,6 +72,9 @@ func NewAuthenticator(t testing.TB, alg int, origin, rpID string) *Authenticator
 // CredentialID is the id of its credential as text.
 func (a *Authenticator) CredentialID() string { return encode(a.ID) }
 
+// PublicKey is its public key as servers keep it: COSE, base64url.
+func (a *Authenticator) PublicKey() string { return encode(a.cose()) }
+
 // Create answers creation options as PublicKeyCredential.toJSON() does.
 func (a *Authenticator) Create(challenge string, user []byte) map[string]any {
 	a.t.Helper()

@@ -125,12 +125,13 @@ func (l *load) pass(t *testing.T, database string) string {
 
 // counted is how many rows each table has, but for those that are bounded in
 // another way: audit by its own rules, what went wrong by its places, counts by
-// the days, refusals by how many a client keeps, and marks by their names. The last
-// two come a while after the load, so that a slow computer sees them and a quick not.
+// the days, refusals by how many a client keeps, marks by their names, and what
+// nodes share by a sweep of their own. Refusals and marks come a while after the
+// load, so that a slow computer sees them and a quick not.
 func counted(t *testing.T, database string) map[string]int {
 	t.Helper()
 	rows := map[string]int{}
-	for table, all := range storagetest.Dump(t, database, "events", "event_heads", "incidents", "daily_counts", "refusals", "meta") {
+	for table, all := range storagetest.Dump(t, database, "events", "event_heads", "incidents", "daily_counts", "refusals", "meta", "holds") {
 		rows[table] = len(all)
 	}
 	return rows

@@ -118,6 +118,9 @@ func TestEveryDoorIsCounted(t *testing.T) {
 		}
 		for _, d := range c.doors {
 			page := d.knock(t, s, 0, d.path, addresses[0])
+			for more := 0; more < 5 && page.Response.StatusCode != http.StatusTooManyRequests; more++ {
+				page = d.knock(t, s, 0, d.path, addresses[0]) // some have come back meanwhile
+			}
 			h := page.Response.Header
 			if page.Response.StatusCode != http.StatusTooManyRequests || h.Get("Retry-After") == "" ||
 				!strings.HasPrefix(h.Get("RateLimit-Policy"), fmt.Sprintf(`"%s";q=%d;`, c.policy, c.most)) {

@@ -175,6 +175,24 @@ func (s *Service) Authenticate(ctx context.Context, kind, token string) (*Identi
 	if err != nil {
 		return nil, fmt.Errorf("look a session up: %w", err)
 	}
+	return s.identify(ctx, session, kind)
+}
+
+// Alive returns who the session with an id speaks for, which was known by something that
+// stands for it. It is used by that, and the errors are those of [Service.Authenticate].
+func (s *Service) Alive(ctx context.Context, kind, id string) (*Identity, error) {
+	session, err := s.db.Session(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, ErrInvalid
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look session %s up: %w", id, err)
+	}
+	return s.identify(ctx, session, kind)
+}
+
+// identify returns who a session speaks for, if it is live, and notes that it was used.
+func (s *Service) identify(ctx context.Context, session *storage.Session, kind string) (*Identity, error) {
 	user, err := s.db.User(ctx, session.UserID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, ErrInvalid

@@ -26,7 +26,17 @@ var ErrNotFound = errors.New("kv: key not found")
 var (
 	errClosed   = errors.New("kv: store is closed")
 	errLifetime = errors.New("lifetime is not positive")
+
+	errFull error = full{}
 )
+
+// full is a store that has room for no more of what must not be forgotten.
+type full struct{}
+
+func (full) Error() string { return "kv: too much is remembered that was used moments ago" }
+
+// Unavailable marks the error for those who do not know this package.
+func (full) Unavailable() bool { return true }
 
 // Store keeps values for a limited time. Every method may be called from many goroutines at
 // once, refuses a context that has ended, and refuses to work after Close.
@@ -41,7 +51,7 @@ type Store interface {
 	Set(ctx context.Context, key string, value []byte, ttl time.Duration) error
 
 	// SetIfAbsent is Set for a key that must be free, and tells whether it was. Of many
-	// simultaneous callers exactly one is told true.
+	// simultaneous callers exactly one is told true. No other key pushes it out.
 	SetIfAbsent(ctx context.Context, key string, value []byte, ttl time.Duration) (bool, error)
 
 	// Spend takes n of the budget that rate gives key, if there is that much, and returns what

@@ -12,9 +12,10 @@ import (
 
 const (
 	shardCount = 16
-	// maxEntries is how many keys the memory store holds. It bounds the memory that a flood of
-	// requests can take: at the limit, a new key pushes out the one that would expire soonest
-	// of its shard (a sixteenth of the store).
+	// maxEntries is how many keys the memory store holds, and as many again that were claimed by
+	// SetIfAbsent. It bounds the memory that a flood of requests can take: at the limit a new
+	// key pushes out, of the kind of which its shard (a sixteenth of the store) has most, the
+	// one that would expire soonest, and no claim is taken.
 	maxEntries = 100_000
 	sweepEvery = time.Second
 )
@@ -73,7 +74,9 @@ func (m *memory) SetIfAbsent(
 	if s.live(key, now) != nil {
 		return false, nil
 	}
-	s.put(key, string(value), now.Add(ttl))
+	if err := s.claim(key, string(value), now.Add(ttl)); err != nil {
+		return false, fmt.Errorf("set %s if absent: %w", key, err)
+	}
 	return true, nil
 }
 

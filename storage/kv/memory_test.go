@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -206,9 +207,12 @@ func held(m *memory) int {
 		if err != nil {
 			fields = nil
 		}
-		if len(fields) != len(s.entries) || len(s.queue) != len(s.entries) {
-			panic(fmt.Sprintf("a shard has %d values, %d entries and %d in its queue",
-				len(fields), len(s.entries), len(s.queue)))
+		queued := len(s.claimed)
+		for _, line := range s.lines {
+			queued += len(*line)
+		}
+		if len(fields) != len(s.entries) || queued != len(s.entries) {
+			panic(fmt.Sprintf("a shard has %d values, %d entries and %d in its queues", len(fields), len(s.entries), queued))
 		}
 		n += len(s.entries)
 		s.mu.Unlock()
@@ -222,4 +226,58 @@ func heapInUse() int64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
+}
+
+// a flood of one kind of key pushes out nothing of another, and nothing that was used.
+func TestAFloodPushesOutItsOwnKindAlone(t *testing.T) {
+	t.Parallel()
+	m := openMemory(t, 100*shardCount)
+	rate := Rate{Burst: 10, Every: 90 * time.Second}
+	for i := range 20 {
+		who := strconv.Itoa(i)
+		if b := mustSpend(t, m, "sign-in-account:"+who, rate, 10); !b.OK {
+			t.Fatal("the budget is not there")
+		}
+		mustSetIfAbsent(t, m, "dpop:"+who, true)
+	}
+	for i := range 50_000 { // with debts that last longer than what is locked
+		mustSpend(t, m, "mail-mailbox:"+strconv.Itoa(i), Rate{Burst: 10, Every: time.Hour}, 10)
+	}
+	for i := range 20 {
+		who := strconv.Itoa(i)
+		if b := mustSpend(t, m, "sign-in-account:"+who, rate, 1); b.OK {
+			t.Errorf("account %d is not locked any more", i)
+		}
+		mustSetIfAbsent(t, m, "dpop:"+who, false)
+	}
+	if got := held(m); got > 100*shardCount+20 {
+		t.Errorf("%d entries are held, want %d and 20 claims", got, 100*shardCount)
+	}
+}
+
+func TestAMemoryFullOfClaimsTakesNoMore(t *testing.T) {
+	t.Parallel()
+	m := openMemory(t, shardCount)
+	refused := 0
+	for i := range 1000 {
+		ok, err := m.SetIfAbsent(t.Context(), strconv.Itoa(i), nil, time.Hour)
+		if err != nil {
+			refused++
+			if !errors.Is(err, errFull) || ok {
+				t.Fatalf("SetIfAbsent() = %v, %v", ok, err)
+			}
+		}
+	}
+	if refused != 1000-shardCount {
+		t.Errorf("%d claims were refused, want all but %d", refused, shardCount)
+	}
+	mustSet(t, m, "a value", []byte("here"), time.Minute)
+	wantValue(t, m, "a value", "here")
+}
+
+func mustSetIfAbsent(t *testing.T, m *memory, key string, want bool) {
+	t.Helper()
+	if got, err := m.SetIfAbsent(t.Context(), key, nil, time.Hour); err != nil || got != want {
+		t.Errorf("SetIfAbsent(%s) = %v, %v, want %v", key, got, err, want)
+	}
 }

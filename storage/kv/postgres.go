@@ -191,16 +191,34 @@ func (s *shared) sweep() {
 			return
 		case <-tick.C:
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), answerTime)
-		_, err := s.pool.ExecContext(ctx, at(sweepOldHolds), sweepMost)
-		if err == nil {
-			_, err = s.pool.ExecContext(ctx, at(beginHolds))
+		if err := s.sweepOld(); err != nil {
+			slog.Debug("rows of the table holds whose time is over not deleted, trying again", "err", err)
 		}
-		if err != nil {
-			slog.DebugContext(ctx, "rows of the table holds whose time is over not deleted, trying again", "err", err)
-		}
-		cancel()
 	}
+}
+
+// sweepOld deletes what is over, in slices.
+func (s *shared) sweepOld() error {
+	for !s.closed.Load() {
+		n, err := s.sweepSlice()
+		if err != nil || n < sweepMost {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shared) sweepSlice() (int64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
+	defer cancel()
+	swept, err := s.pool.ExecContext(ctx, at(sweepOldHolds), sweepMost)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := s.pool.ExecContext(ctx, at(beginHolds)); err != nil {
+		return 0, err
+	}
+	return swept.RowsAffected()
 }
 
 // at puts the clock into a statement, and the type of a parameter.

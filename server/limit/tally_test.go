@@ -1,4 +1,4 @@
-package openid
+package limit
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 func TestATallyRecordsTheFirstOfEachMinute(t *testing.T) {
 	t.Parallel()
-	var all tally
+	var all Tally
 	begun := time.Date(2026, time.March, 4, 5, 6, 7, 0, time.UTC)
 	for i, c := range []struct {
 		key    string
@@ -24,17 +24,17 @@ func TestATallyRecordsTheFirstOfEachMinute(t *testing.T) {
 		{"a", tallyEvery + time.Second, 0, false},
 		{"b", time.Hour, 0, true},
 	} {
-		more, record := all.note(c.key, begun.Add(c.after))
+		more, record := all.Note(c.key, begun.Add(c.after))
 		if more != c.more || record != c.record {
-			t.Errorf("%d: note() = %d, %v, want %d, %v", i, more, record, c.more, c.record)
+			t.Errorf("%d: Note() = %d, %v, want %d, %v", i, more, record, c.more, c.record)
 		}
 	}
-	all.forget("b")
-	if _, record := all.note("b", begun.Add(time.Hour)); !record {
+	all.Forget("b")
+	if _, record := all.Note("b", begun.Add(time.Hour)); !record {
 		t.Error("what was forgotten is not recorded")
 	}
 	for i := range 3 * tallies {
-		all.note(fmt.Sprint(i), begun)
+		all.Note(fmt.Sprint(i), begun)
 	}
 	if len(all.counts) > tallies {
 		t.Errorf("%d are counted, want %d at most", len(all.counts), tallies)

@@ -1,20 +1,19 @@
-package openid
+package limit
 
 import (
 	"sync"
 	"time"
 )
 
-// tallyEvery is how often tokens that a client gets for itself, from one
-// address, are recorded: each would be a durable write, and a client that does
-// its work gets them all day.
+// tallyEvery is how often what happens again and again is recorded: each record is a
+// durable write that is kept for good.
 const tallyEvery = time.Minute
 
 // tallies is how many are counted at once.
 const tallies = 10_000
 
-// tally counts what need not be recorded one by one.
-type tally struct {
+// Tally counts what need not be recorded one by one.
+type Tally struct {
 	mu     sync.Mutex
 	counts map[string]tallied
 }
@@ -24,9 +23,9 @@ type tallied struct {
 	more int       // since then
 }
 
-// note counts something at now, and says whether it is to be recorded, with how
+// Note counts something at now, and says whether it is to be recorded, with how
 // many have come since the last record.
-func (t *tally) note(key string, now time.Time) (more int, record bool) {
+func (t *Tally) Note(key string, now time.Time) (more int, record bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known, counted := t.counts[key]
@@ -42,8 +41,8 @@ func (t *tally) note(key string, now time.Time) (more int, record bool) {
 	return known.more, true
 }
 
-// forget has the next one recorded: the last was not, after all.
-func (t *tally) forget(key string) {
+// Forget has the next one recorded: the last was not, after all.
+func (t *Tally) Forget(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.counts, key)

@@ -1,0 +1,14 @@
+DROP INDEX flows_network;
+DROP INDEX departures_network;
+DROP INDEX ceremonies_network;
+DROP INDEX pushed_requests_network;
+DROP INDEX device_codes_network;
+DROP INDEX links_network;
+DROP INDEX mails_network;
+ALTER TABLE flows DROP COLUMN network;
+ALTER TABLE departures DROP COLUMN network;
+ALTER TABLE ceremonies DROP COLUMN network;
+ALTER TABLE pushed_requests DROP COLUMN network;
+ALTER TABLE device_codes DROP COLUMN network;
+ALTER TABLE links DROP COLUMN network;
+ALTER TABLE mails DROP COLUMN network;
