@@ -29,6 +29,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitDrift   = 2 // of 'authy plan' alone, which is misused with exitFailure
 )
 
 // Main runs authy with arguments and returns its exit code.
@@ -45,9 +46,15 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
+	if errors.Is(err, errDrift) {
+		return exitDrift
+	}
 	a.note("authy: %s", strings.ReplaceAll(err.Error(), "\n", "\nauthy: "))
 	if misuse, ok := errors.AsType[usageError](err); ok {
 		a.note("Run '%s --help' for usage.", misuse.command)
+		if misuse.command == "authy plan" {
+			return exitFailure
+		}
 		return exitUsage
 	}
 	return exitFailure
@@ -96,6 +103,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 	root.AddCommand(a.recipeCommand(), a.importCommand())
 	root.AddCommand(a.providerCommand(), a.samlCommand())
 	root.AddCommand(a.backupCommand(), a.restoreCommand())
+	root.AddCommand(a.planCommand(), a.applyCommand(), a.exportCommand(), a.releaseCommand())
 	root.AddCommand(a.manCommand())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.InitDefaultCompletionCmd()

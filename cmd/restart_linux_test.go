@@ -33,7 +33,25 @@ type unit struct {
 	url    string
 	states *net.UnixConn
 	cmd    *exec.Cmd
-	log    *bytes.Buffer
+	log    *sharedLog
+}
+
+// sharedLog is what a process has written until now.
+type sharedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *sharedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *sharedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func newUnit(t *testing.T, settings ...string) *unit {
@@ -71,7 +89,7 @@ func (u *unit) start() {
 	u.t.Helper()
 	// The variable names the process that is meant, which only that process knows.
 	u.cmd = exec.CommandContext(u.t.Context(), "sh", "-c", "LISTEN_PID=$$ exec authy serve")
-	u.cmd.Env, u.cmd.ExtraFiles, u.log = u.env, []*os.File{u.socket}, new(bytes.Buffer)
+	u.cmd.Env, u.cmd.ExtraFiles, u.log = u.env, []*os.File{u.socket}, new(sharedLog)
 	u.cmd.Stderr = u.log
 	if err := u.cmd.Start(); err != nil {
 		u.t.Fatal(err)
@@ -228,6 +246,52 @@ func TestADrainingServerAnswersAndSaysThatItIsNotReady(t *testing.T) {
 	if err := u.cmd.Wait(); err != nil {
 		t.Errorf("it ended with %v:\n%s", err, u.log)
 	}
+}
+
+func TestAHangUpAppliesTheStateFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "state.toml")
+	say := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob := "[[user]]\nemail = \"" + restartUser + "\"\n"
+	say(bob)
+	u := newUnit(t, "AUTHY_STATE_FILE="+file)
+	u.start()
+	waitFor := func(text string) {
+		again, late := time.NewTicker(20*time.Millisecond), time.After(20*time.Second)
+		defer again.Stop()
+		for !strings.Contains(u.log.String(), text) {
+			select {
+			case <-again.C:
+			case <-late:
+				t.Fatalf("the log does not have %s:\n%s", text, u.log)
+			}
+		}
+	}
+	may := func(want bool, when string) {
+		t.Helper()
+		if _, err := u.signIn(t.Context(), http.DefaultClient); (err == nil) != want {
+			t.Errorf("%s: signing in is %v, want it to be possible %v", when, err, want)
+		}
+	}
+	may(true, "at the start")
+	say(bob + "status = \"suspended\"\n")
+	u.signal(syscall.SIGHUP)
+	waitFor(`status \"active\" → \"suspended\"`)
+	may(false, "suspended")
+	say(bob + "[[client]]\nclient_id = \"x\"\n")
+	u.signal(syscall.SIGHUP)
+	waitFor("state.toml:3:3: client.name: missing")
+	waitFor("state file not applied at SIGHUP: nothing has changed")
+	may(false, "after a mistake")
+	say(bob)
+	u.signal(syscall.SIGHUP)
+	waitFor(`status \"suspended\" → \"active\"`)
+	may(true, "as at the start")
+	u.stop()
 }
 
 func TestASecondSignalStopsAtOnceAndAHangUpDoesNot(t *testing.T) {

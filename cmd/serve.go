@@ -25,7 +25,7 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Start the server. Without any configuration it keeps everything in ./authy-data
 and answers on http://localhost:5000. Ctrl-C finishes the requests it has begun
 and stops; a second Ctrl-C stops at once. SIGTERM does the same. Settings are read
-at the start: SIGHUP changes nothing but says so in the log.
+at the start; SIGHUP has the file of state.file applied again, and nothing else.
 
 Under systemd it takes the socket of authy.socket, and tells when it is ready and
 when it stops: docs/operations.md has the units.
@@ -74,7 +74,7 @@ func listenAndServe(ctx context.Context, s *server.Services) error {
 	if err := announceSetup(ctx, s); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	defer explainHangUp(ctx)()
+	defer onHangUp(ctx, s)()
 	s.Started = func() { notify(ctx, "READY=1") }
 	context.AfterFunc(ctx, func() { notify(ctx, "STOPPING=1") })
 	return s.Serve(ctx, l, version())
@@ -93,14 +93,20 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// explainHangUp has SIGHUP, which would end the process, answered in the log until
-// end is called.
-func explainHangUp(ctx context.Context) (end func()) {
+// onHangUp has SIGHUP, which would end the process, apply the state file again, until end
+// is called. A mistake in the file changes nothing.
+func onHangUp(ctx context.Context, s *server.Services) (end func()) {
 	hung := make(chan os.Signal, 1)
 	signal.Notify(hung, syscall.SIGHUP)
 	go func() {
 		for range hung {
-			slog.WarnContext(ctx, "SIGHUP changes nothing: settings are read at the start, restart authy to have them read anew")
+			if s.Config.State.File == "" {
+				slog.WarnContext(ctx, "SIGHUP changes nothing: settings are read at the start, restart authy to have them read anew")
+				continue
+			}
+			if err := s.ApplyState(ctx); err != nil {
+				slog.ErrorContext(ctx, "state file not applied at SIGHUP: nothing has changed", "err", err)
+			}
 		}
 	}()
 	return func() { signal.Stop(hung); close(hung) }

@@ -31,13 +31,13 @@ var picture = [][]string{
 	{"server"},
 	{"server/api", "web"},
 	{"server/importer/gatehouse"},
-	{"server/login", "server/recipe", "server/importer"},
+	{"server/login", "server/recipe", "server/importer", "server/state"},
 	{"server/forward"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/brand", "server/org", "server/session"},
-	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/outbound", "server/picture", "server/place", "server/seen"},
+	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/managed", "server/outbound", "server/picture", "server/place", "server/seen"},
 	{"server/fault", "server/metric", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv", "storage/foreign"},
@@ -49,6 +49,8 @@ var sanctioned = map[string][]string{
 	"server/mail": {"server/config", "server/audit"},
 	// What an application was told is recorded; it is asked from here.
 	"server/logout": {"server/audit", "server/outbound"},
+	// Who acts for the file that sets an object may change it.
+	"server/managed": {"server/audit"},
 }
 
 // demo is the demonstration relying party: it stands for somebody else's program, so it imports

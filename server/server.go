@@ -36,6 +36,11 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 	if err := s.Providers.Sync(ctx, s.Config.Providers); err != nil {
 		return nil, nil, fmt.Errorf("set the identity providers of the configuration: %w", err)
 	}
+	if s.Config.State.File != "" {
+		if err := s.ApplyState(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
 	s.Places.Reload(ctx)
 	scrape, err := s.prepareMetrics(version)
 	if err != nil {
@@ -52,6 +57,16 @@ func (s *Services) start(ctx context.Context, version string, ready *readiness) 
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	wait := s.run(running)
 	return h, func() { cancel(); wait(); shut() }, nil
+}
+
+// ApplyState has everything be what the state file of the configuration says. On many
+// nodes one after the other does, and the first alone has something to change.
+func (s *Services) ApplyState(ctx context.Context) error {
+	c := s.Config.State
+	if err := s.State.ApplyFile(ctx, c.File, c.Prune); err != nil {
+		return fmt.Errorf("apply the state file, which state.file names: %w", err)
+	}
+	return nil
 }
 
 // Serve answers on l until ctx ends. Then it drains: readiness turns false, and

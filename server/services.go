@@ -29,6 +29,7 @@ import (
 	"authy/server/saml2"
 	"authy/server/self"
 	"authy/server/session"
+	"authy/server/state"
 	"authy/server/token"
 	"authy/server/upstream"
 	"authy/storage"
@@ -71,6 +72,8 @@ type Services struct {
 	Self *self.Service
 	// Backups makes backups, and knows those that there are.
 	Backups *backup.Service
+	// State has everything be what a file says.
+	State *state.State
 
 	// Started is called, unless it is nil, once requests are answered.
 	Started func()
@@ -187,7 +190,16 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		Providers: s.Providers, Protocols: s.protocols(), PublicURL: c.PublicURL,
 	})
 	s.SAMLSP.End = s.Login.EndUpstream
+	s.State = state.New(db, s.rules())
 	return s, nil
+}
+
+// rules are the services that decide about what a file of the state says.
+func (s *Services) rules() state.Rules {
+	return state.Rules{
+		Accounts: s.Accounts, Orgs: s.Orgs, Providers: s.Providers, Clients: s.Clients, Services: s.SAMLServices,
+		Outbound: s.Outbound,
+	}
 }
 
 // buildOpenID builds the OpenID provider over its keys and clients.

@@ -37,6 +37,11 @@ func (r Reader) Member(ctx context.Context, orgID, userID string) (*Member, erro
 	return find[Member](ctx, r, "organization_id = ? AND user_id = ?", orgID, userID)
 }
 
+// MemberByID returns the place with an id.
+func (r Reader) MemberByID(ctx context.Context, id string) (*Member, error) {
+	return find[Member](ctx, r, "id = ?", id)
+}
+
 // Memberships returns the places of a user, the oldest first.
 func (r Reader) Memberships(ctx context.Context, userID string) ([]Member, error) {
 	return cached(r, memberKey, userID, func() ([]Member, error) {

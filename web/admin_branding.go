@@ -9,6 +9,7 @@ import (
 
 	"authy/server/brand"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/server/session"
 )
 
@@ -31,6 +32,7 @@ func (wb *Web) registerAdminBranding(
 
 // adminBrandingPage is the data of page "admin_branding".
 type adminBrandingPage struct {
+	subject
 	Fields  []inputView
 	Logo    inputView
 	HasLogo bool
@@ -87,6 +89,7 @@ func brandingFields(b *brand.Brand) []inputView {
 
 // renderBranding shows the form beside how b looks.
 func (wb *Web) renderBranding(w http.ResponseWriter, r *http.Request, status int, b *brand.Brand, page adminBrandingPage) {
+	page.subject = subject{managed.Branding, managed.BrandingID}
 	page.HasLogo, page.Chosen = b.Logo != nil, !b.UpdatedAt.IsZero()
 	page.Logo.Name, page.Logo.Label, page.Logo.Kind = "logo", msg("Logo"), "file"
 	page.Logo.Hint = msg("A PNG, JPEG or WebP of at most 512 KiB. It is shown 32 pixels high, on light and on dark pages. SVG is not taken: it can hold scripts.")

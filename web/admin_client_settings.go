@@ -4,11 +4,13 @@ import (
 	"net/http"
 
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/server/registry"
 )
 
 // clientSettingsPage is the data of page "admin_client_settings".
 type clientSettingsPage struct {
+	subject
 	Head    clientHead
 	Problem string
 	Groups  []clientSettingsGroup
@@ -111,7 +113,8 @@ func (wb *Web) renderClientSettings(
 ) error {
 	in := registry.Describe(c)
 	page := clientSettingsPage{
-		Head: a.headOf(r, c), Groups: newClientSettingsForm(a, c).views(&in, sent), Skips: c.SkipConsent,
+		subject: subject{managed.Client, c.ID},
+		Head:    a.headOf(r, c), Groups: newClientSettingsForm(a, c).views(&in, sent), Skips: c.SkipConsent,
 		CLI: cliOf("authy client update", c.ClientID, "--name NAME"),
 	}
 	status := http.StatusOK

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/server/openid"
 	"authy/server/recipe"
 	"authy/server/registry"
@@ -47,6 +48,7 @@ func clientSignsIn(c *registry.Client) bool {
 
 // clientPage is the data of page "admin_client".
 type clientPage struct {
+	subject
 	Head       clientHead
 	Facts      clientFacts
 	Relaxed    []string // what it does without, in words to be translated
@@ -102,6 +104,7 @@ func (wb *Web) showClient(w http.ResponseWriter, r *http.Request, a *appsArea) e
 		return err
 	}
 	page := clientPage{
+		subject: subject{managed.Client, c.ID},
 		Head:    a.headOf(r, c),
 		Facts:   clientFacts{registry.IsPublic(c), registry.IsDynamic(c), c.ApplicationType == "native", registry.ProfileOf(c) == registry.Legacy},
 		Relaxed: relaxedWords(registry.Relaxed(c)), Addresses: clientAddresses(wb.PublicURL, c),

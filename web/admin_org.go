@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/server/org"
 	"authy/server/session"
 )
@@ -124,6 +125,7 @@ func (wb *Web) createOrgFor(w http.ResponseWriter, r *http.Request, id *session.
 
 // adminOrgPage is the data of page "admin_organization".
 type adminOrgPage struct {
+	subject
 	orgRow
 	Fields   []inputView
 	Problem  string
@@ -172,7 +174,8 @@ func (wb *Web) renderOrg(
 		fields = orgFields(func(name string) string { return kept[name] })
 	}
 	page := adminOrgPage{
-		orgRow: orgRow{o.ID, o.Name, o.Slug, orgStates[o.IsActive], o.CreatedAt.Time}, Fields: fields, Problem: problem,
+		subject: subject{managed.Organization, o.ID},
+		orgRow:  orgRow{o.ID, o.Name, o.Slug, orgStates[o.IsActive], o.CreatedAt.Time}, Fields: fields, Problem: problem,
 		Count: int(view.Members), Switch: orgLink(o.ID, "disable"), Rescue: orgLink(o.ID, "rescue"), Delete: orgLink(o.ID, "delete"),
 		AuditURL: "/admin/audit?organization=" + o.ID,
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/server/org"
 	"authy/server/provider"
 	"authy/server/saml2"
@@ -147,6 +148,7 @@ func rowOf(d providerDesk, u *provider.Used) providerRow {
 
 // providerDetail is the data of page "admin_provider".
 type providerDetail struct {
+	subject
 	providerRow
 	Root         string
 	Issuer       string
@@ -194,6 +196,7 @@ func (wb *Web) renderProvider(w http.ResponseWriter, r *http.Request, d provider
 	}
 	o := u.Options
 	page := providerDetail{
+		subject:     subject{managed.Provider, u.ID},
 		providerRow: rowOf(d, u), Root: d.Root, Issuer: u.Issuer, ClientID: u.ClientID, HasSecret: u.Secret != "",
 		Registration: policies[o.Registration], Domains: o.Domains, Groups: o.Groups, Roles: roles,
 		Trusted: append(append([]string{}, o.TrustedMethods...), o.TrustedContexts...), Logout: o.Logout,

@@ -47,7 +47,7 @@ var sectionTitles = map[string]string{
 	"": msg("Address and files"), "database": msg("Database"), "redis": msg("Redis"), "security": msg("Security"),
 	"rate_limit": msg("Rate limits"), "log": msg("Log"), "session": msg("Sessions"), "openid": msg("OpenID Connect"),
 	"keys": msg("Keys"), "registration": msg("Registration"), "mail": msg("Mail"), "cors": msg("Other origins"),
-	"outbound": msg("Outbound requests"), "geoip": msg("Location"), "server": msg("Server"),
+	"outbound": msg("Outbound requests"), "geoip": msg("Location"), "state": msg("State file"), "server": msg("Server"),
 }
 
 func (wb *Web) showSettings(w http.ResponseWriter, r *http.Request, id *session.Identity) error {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"authy/server/account"
+	"authy/server/managed"
 	"authy/server/session"
 )
 
@@ -263,6 +264,7 @@ func (wb *Web) userOf(r *http.Request, id *session.Identity) (*account.User, err
 
 // adminUserPage is the data of page "admin_user".
 type adminUserPage struct {
+	subject
 	User     userHead
 	Fields   []inputView
 	Problem  string
@@ -316,7 +318,8 @@ func (wb *Web) renderUser(
 	w http.ResponseWriter, r *http.Request, status int, u *account.User, fields []inputView, problem string,
 ) {
 	page := adminUserPage{
-		User: wb.userHeadOf(r, u), Fields: fields, Problem: problem, Created: u.CreatedAt.Time, Verified: u.EmailVerifiedAt.Time,
+		subject: subject{managed.User, u.ID},
+		User:    wb.userHeadOf(r, u), Fields: fields, Problem: problem, Created: u.CreatedAt.Time, Verified: u.EmailVerifiedAt.Time,
 		Delete: linkTo(u, "delete"),
 	}
 	for _, name := range profileActs(u) {

@@ -20,6 +20,7 @@ type consoleView struct {
 	Groups []navGroup
 	Notice string // what has just been done
 	Secret string // what has just been made and is shown this once
+	SetBy  string // the state file that sets what the page is about
 	Logo   string // the address of a logo that the page shows, "" for none
 }
 
@@ -157,7 +158,7 @@ func (wb *Web) consoleWith(
 	w http.ResponseWriter, r *http.Request, status int, area consoleView, name, title string, data any, f foreign,
 ) {
 	left := wb.carried(w, r)
-	area.Notice, area.Secret = left.Notice, left.Secret
+	area.Notice, area.Secret, area.SetBy = left.Notice, left.Secret, wb.setBy(r, data)
 	v := wb.view(r, title, data)
 	v.Console = &area
 	if f.logo == "" {

@@ -4,12 +4,14 @@ import (
 	"net/http"
 
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/server/org"
 	"authy/server/session"
 )
 
 // orgSettingsPage is the data of page "org_settings".
 type orgSettingsPage struct {
+	subject
 	orgHead
 	Fields  []inputView
 	Problem string
@@ -37,6 +39,7 @@ func (wb *Web) renderOrgSettings(
 	w http.ResponseWriter, r *http.Request, status int, o *org.View, problem string, fields []inputView,
 ) error {
 	wb.orgPage(w, r, status, o, "org_settings", "Settings", orgSettingsPage{
+		subject: subject{managed.Organization, o.Organization.ID},
 		orgHead: headOfOrg(o), Fields: fields, Problem: problem,
 		CLI: cliOf("authy org update", o.Organization.Slug, "--name", o.Organization.Name),
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"authy/server/logout"
+	"authy/server/managed"
 	"authy/server/saml2"
 	"authy/server/session"
 )
@@ -135,6 +136,7 @@ func (wb *Web) showSAMLServices(_ http.ResponseWriter, r *http.Request, sc samlS
 
 // samlServicePage is the data of pages "admin_saml_service" and "org_saml_service".
 type samlServicePage struct {
+	subject
 	samlPart
 	samlName
 	Organization string
@@ -192,6 +194,7 @@ func (wb *Web) showSAMLService(_ http.ResponseWriter, r *http.Request, sc samlSc
 		return err
 	}
 	page := samlServicePageOf(d)
+	page.subject = subject{managed.SAMLService, d.ID}
 	page.samlPart = sc.part()
 	own, err := wb.SAMLIDP.Own(r.Context())
 	if err != nil {

@@ -28,6 +28,7 @@ import (
 	"authy/server/saml2"
 	"authy/server/self"
 	"authy/server/session"
+	"authy/server/state"
 	"authy/server/token"
 )
 
@@ -59,6 +60,8 @@ type Config struct {
 	Self   *self.Service
 	// Backups makes backups, and knows those that there are.
 	Backups *backup.Service
+	// State knows which file sets what.
+	State *state.State
 	// PublicURL is how browsers reach the server.
 	PublicURL string
 	Clients   *registry.Service

@@ -160,7 +160,7 @@ func (s said) inCall(file string, call *ast.CallExpr, by map[string]int) {
 
 // refusing are the packages whose refusals and findings people read.
 var refusing = []string{
-	"account", "activity", "audit", "backup", "brand", "fault", "keyring", "limit", "login", "logout", "openid", "org", "provider", "recipe", "registry", "saml2",
+	"account", "activity", "audit", "backup", "brand", "fault", "keyring", "limit", "login", "logout", "managed", "openid", "org", "provider", "recipe", "registry", "saml2",
 	"session",
 	"token", "upstream",
 }

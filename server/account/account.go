@@ -17,6 +17,7 @@ import (
 	"authy/server/limit"
 	"authy/server/logout"
 	"authy/server/mail"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -62,6 +63,13 @@ func New(db *storage.DB, hasher *Hasher) *Service {
 // HashingLoad is how much the hashing of passwords has to do.
 func (s *Service) HashingLoad() Load { return s.hasher.Load() }
 
+// In returns s over db, such as a transaction that it takes part in ([storage.DB.In]).
+func (s *Service) In(db *storage.DB) *Service {
+	in := *s
+	in.db = db
+	return &in
+}
+
 // Draft is a checked user who is not added yet, password hashed.
 type Draft struct {
 	user storage.User
@@ -83,6 +91,8 @@ type NewUser struct {
 	AnyPassword bool
 	// NoPassword adds a user who cannot sign in by password yet.
 	NoPassword bool
+	// ID is the user's, where an operator knows it from elsewhere; "" has one made.
+	ID string
 }
 
 // Draft checks in and hashes the password, which takes a while: it is done
@@ -99,8 +109,14 @@ func (s *Service) Draft(ctx context.Context, in NewUser) (*Draft, error) {
 	if err := fault.Fields(problems); err != nil {
 		return nil, err
 	}
+	if in.ID == "" {
+		in.ID = storage.NewID()
+	}
+	if !isID(in.ID) {
+		return nil, fault.Field("id", "Must be a UUID.")
+	}
 	d := &Draft{user: storage.User{
-		ID: storage.NewID(), Email: email, FullName: name, Status: storage.Active, IsAdmin: in.Admin,
+		ID: strings.ToLower(in.ID), Email: email, FullName: name, Status: storage.Active, IsAdmin: in.Admin,
 	}}
 	if !in.NoPassword {
 		if d.hash, err = s.hasher.Hash(ctx, in.Password); err != nil {
@@ -258,6 +274,11 @@ func (s *Service) change(
 				return err
 			}
 		}
+		if action == "user.suspend" || action == "user.activate" {
+			if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID); err != nil {
+				return err
+			}
+		}
 		if err := apply(tx, user, now); err != nil {
 			return err
 		}
@@ -305,6 +326,9 @@ func (s *Service) removeIn(ctx context.Context, tx *storage.Tx, by audit.Actor, 
 	if err != nil {
 		return err
 	}
+	if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID); err != nil {
+		return err
+	}
 	if err := keepsAnAdmin(ctx, tx, by, user); err != nil {
 		return err
 	}
@@ -323,9 +347,9 @@ func (s *Service) removeIn(ctx context.Context, tx *storage.Tx, by audit.Actor, 
 
 // keepsAnAdmin is nil unless by would leave the server without an
 // administrator by doing away with user. An operator at the shell may: the next
-// start prints a link that makes another.
+// start prints a link that makes another. A file may not.
 func keepsAnAdmin(ctx context.Context, tx *storage.Tx, by audit.Actor, user *storage.User) error {
-	if by.Kind != audit.User {
+	if by.Kind != audit.User && by.File == "" {
 		return nil
 	}
 	return isNotLastAdmin(ctx, tx, user)

@@ -9,6 +9,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -24,6 +25,9 @@ func (s *Service) RequestEmailChange(
 	}
 	if user.Email == email {
 		return fault.Field("email", "This is your address already.")
+	}
+	if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID); err != nil {
+		return err
 	}
 	secret, err := issue(ctx, tx, now, storage.Link{
 		Purpose: storage.ChangeEmailLink, UserID: storage.Ref(userID), Email: email,
@@ -94,6 +98,9 @@ func (s *Service) SetEmail(ctx context.Context, by audit.Actor, userID, email st
 func (s *Service) readdress(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *User, email string,
 ) error {
+	if err := managed.Refuse(ctx, tx.Reader, by, managed.User, user.ID); err != nil {
+		return err
+	}
 	old := user.Email
 	user.Email, user.EmailVerifiedAt, user.UpdatedAt = email, storage.At(now), storage.At(now)
 	if err := tx.SaveUser(ctx, user); errors.Is(err, storage.ErrTaken) {

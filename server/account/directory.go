@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -134,6 +135,9 @@ func (s *Service) Correct(
 		if len(changed) == 0 {
 			return nil
 		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID, changedFields(changed)...); err != nil {
+			return err
+		}
 		if slices.Contains(strings.Fields(changed["fields"]), "avatar_url") {
 			if err := dropPicture(ctx, tx, userID); err != nil {
 				return err
@@ -171,6 +175,17 @@ func (c Correction) writeTo(u *storage.User, now time.Time) map[string]string {
 		}
 	}
 	return changed
+}
+
+// changedFields are the fields that an event says have become another.
+func changedFields(changed map[string]string) []string {
+	fields := strings.Fields(changed["fields"])
+	for name := range changed {
+		if name != "fields" {
+			fields = append(fields, name)
+		}
+	}
+	return fields
 }
 
 // isNotLastAdmin is [ErrLastAdmin] for the only active administrator.

@@ -261,6 +261,31 @@ func (s *Service) Replace(
 	})
 }
 
+// KeepHash gives a user who has no password one that is known by its hash alone, as
+// bcrypt or this server made it, on behalf of an operator. It says whether it did: a
+// password that there is stays.
+func (s *Service) KeepHash(ctx context.Context, by audit.Actor, userID, hash string) (kept bool, err error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return false, err
+	}
+	if HashProblem(strings.TrimPrefix(hash, hashScheme)) != "" {
+		return false, fault.Field("password_hash", "Must be a hash of bcrypt, such as $2b$12$…, of a cost that takes no longer than a sign-in may.")
+	}
+	err = s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
+		has, err := HasPassword(ctx, tx.Reader, userID)
+		if kept = !has; err != nil || has {
+			return err
+		}
+		if err := keepPassword(ctx, tx, now, userID, hash); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, by, now, audit.Event{
+			Action: "user.password_change", Reason: "first", TargetKind: "user", TargetID: user.ID,
+		})
+	})
+	return kept && err == nil, err
+}
+
 // SetPassword sets a user's password on behalf of an operator and ends every
 // session and grant they have.
 func (s *Service) SetPassword(ctx context.Context, by audit.Actor, userID, password string) error {

@@ -15,6 +15,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -77,6 +78,9 @@ func (s *Service) ChangeProfile(
 		if len(changed) == 0 {
 			return nil
 		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID, changed...); err != nil {
+			return err
+		}
 		if slices.Contains(changed, "avatar_url") {
 			if err := dropPicture(ctx, tx, userID); err != nil {
 				return err
@@ -100,11 +104,16 @@ func (s *Service) Profile(ctx context.Context, userID string) (map[string]string
 	if err != nil {
 		return nil, fmt.Errorf("read the profile of %s: %w", userID, err)
 	}
+	return ProfileOf(user), nil
+}
+
+// ProfileOf returns what a user that was read says of themselves.
+func ProfileOf(user *User) map[string]string {
 	out := make(map[string]string, len(profileFields))
 	for name, field := range profileFields {
 		out[name] = *field.at(user)
 	}
-	return out, nil
+	return out
 }
 
 // parseProfile returns texts as they are kept, or every problem there is.

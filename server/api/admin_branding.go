@@ -27,6 +27,7 @@ type brandingView struct {
 	DarkFollows bool       `json:"dark_follows" doc:"Whether accent_dark follows from accent_light"`
 	Logo        *string    `json:"logo" nullable:"true" doc:"A PNG, base64"`
 	UpdatedAt   *time.Time `json:"updated_at" nullable:"true" doc:"null if nobody has chosen anything"`
+	Managed
 }
 
 type brandingOut struct {
@@ -40,6 +41,7 @@ func brandingOutOf(b *brand.Brand, err error) (*brandingOut, error) {
 	return &brandingOut{brandingView{
 		Name: b.Name, AccentLight: b.Light.Accent.String(), AccentDark: b.Dark.Accent.String(), DarkFollows: b.Follows,
 		Logo: orNull(base64.StdEncoding.EncodeToString(b.Logo)), UpdatedAt: timeOrNull(b.UpdatedAt),
+		Managed: managedBranding(),
 	}}, nil
 }
 

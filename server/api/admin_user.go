@@ -5,6 +5,7 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/session"
 )
 
@@ -33,10 +34,11 @@ type adminUser struct {
 	User
 	IsAdmin     bool    `json:"is_admin"`
 	LastLoginIP *string `json:"last_login_ip" nullable:"true"`
+	Managed
 }
 
 func adminUserOf(u *account.User) adminUser {
-	return adminUser{User: userOf(u), IsAdmin: u.IsAdmin, LastLoginIP: orNull(u.LastLoginIP)}
+	return adminUser{User: userOf(u), IsAdmin: u.IsAdmin, LastLoginIP: orNull(u.LastLoginIP), Managed: managedAs(managed.User, u.ID)}
 }
 
 // UserFilterIn says which users are asked for.

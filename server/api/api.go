@@ -36,6 +36,7 @@ import (
 	"authy/server/saml2"
 	"authy/server/self"
 	"authy/server/session"
+	"authy/server/state"
 	"authy/server/token"
 )
 
@@ -66,6 +67,8 @@ type Config struct {
 	Self *self.Service
 	// Backups makes backups, and knows those that there are.
 	Backups *backup.Service
+	// State knows which file sets what.
+	State *state.State
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -192,7 +195,7 @@ func signedOperation[I, T any](
 	a *API, op huma.Operation, message string,
 	do func(ctx context.Context, id *session.Identity, by audit.Actor, in *I) (*T, error),
 ) {
-	status := op.DefaultStatus
+	status, hasObjects := op.DefaultStatus, mentions(reflect.TypeFor[T]())
 	op.Metadata = map[string]any{"message": message}
 	op.Errors = []int{400, 401, 403, 404, 409, 413, 415, 429, 500, 503}
 	a.secured(&op)
@@ -202,6 +205,9 @@ func signedOperation[I, T any](
 			return nil, failure(ctx, errAuthRequired)
 		}
 		data, err := do(ctx, id, id.Actor(audit.FromContext(ctx)), in)
+		if err == nil && hasObjects {
+			err = a.mark(ctx, data)
+		}
 		if err != nil {
 			return nil, failure(ctx, err)
 		}

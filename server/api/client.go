@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/registry"
 	"authy/server/session"
 )
@@ -52,6 +53,7 @@ type clientView struct {
 	CreatedAt              time.Time  `json:"created_at"`
 	UpdatedAt              time.Time  `json:"updated_at"`
 	ClientOptions
+	Managed
 }
 
 func clientViewOf(c *registry.Client) clientView {
@@ -68,7 +70,7 @@ func clientViewOf(c *registry.Client) clientView {
 		LogoURI:              orNull(c.LogoURI), ClientURI: orNull(c.ClientURI),
 		PolicyURI: orNull(c.PolicyURI), TOSURI: orNull(c.TOSURI),
 		OldSecretExpiresAt: timeOrNull(c.OldSecretExpiresAt.Time),
-		CreatedAt:          c.CreatedAt.Time, UpdatedAt: c.UpdatedAt.Time,
+		CreatedAt:          c.CreatedAt.Time, UpdatedAt: c.UpdatedAt.Time, Managed: managedAs(managed.Client, c.ID),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/org"
 	"authy/server/session"
 )
@@ -39,6 +40,7 @@ type memberView struct {
 	InvitedAt      *time.Time `json:"invited_at" nullable:"true"`
 	JoinedAt       *time.Time `json:"joined_at" nullable:"true"`
 	User           person     `json:"user"`
+	Managed
 }
 
 func memberOf(p *org.Place) memberView {
@@ -47,7 +49,8 @@ func memberOf(p *org.Place) memberView {
 		ID: m.ID, CreatedAt: m.CreatedAt.Time, UpdatedAt: m.UpdatedAt.Time, UserID: m.UserID,
 		OrganizationID: m.OrganizationID, Role: string(m.Role), InvitedByID: orNull(string(m.InvitedByID)),
 		InvitedAt: timeOrNull(m.InvitedAt.Time), JoinedAt: timeOrNull(m.JoinedAt.Time),
-		User: person{ID: u.ID, Email: u.Email, FullName: orNull(u.FullName), AvatarURL: orNull(u.AvatarURL)},
+		User:    person{ID: u.ID, Email: u.Email, FullName: orNull(u.FullName), AvatarURL: orNull(u.AvatarURL)},
+		Managed: managedAs(managed.Member, m.ID),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/org"
 	"authy/server/session"
 )
@@ -37,12 +38,14 @@ type OrgView struct {
 	LogoURL     *string   `json:"logo_url" nullable:"true"`
 	IsActive    bool      `json:"is_active"`
 	Settings    struct{}  `json:"settings"`
+	Managed
 }
 
 func orgOf(o *org.Organization) OrgView {
 	return OrgView{
 		ID: o.ID, CreatedAt: o.CreatedAt.Time, UpdatedAt: o.UpdatedAt.Time, Name: o.Name, Slug: o.Slug,
 		Description: orNull(o.Description), LogoURL: orNull(o.LogoURL), IsActive: o.IsActive,
+		Managed: managedAs(managed.Organization, o.ID),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/provider"
 	"authy/server/session"
 )
@@ -48,6 +49,7 @@ type providerView struct {
 	Identities *int64     `json:"identities,omitempty" doc:"How many accounts are linked by it; only of one provider that is asked for"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty" doc:"When somebody came in by it last; only of one provider that is asked for"`
 	ProviderSettings
+	Managed
 }
 
 func (a *API) providerViewOf(p *provider.Provider) providerView {
@@ -55,7 +57,7 @@ func (a *API) providerViewOf(p *provider.Provider) providerView {
 		Slug: p.Slug, Kind: p.Kind, OrganizationID: orNull(string(p.OrganizationID)),
 		HasSecret: p.SealedSecret != "", HasMetadata: p.Options.Metadata != "", IsManaged: p.IsManaged,
 		RedirectURI: a.Providers.RedirectURI(p), CreatedAt: p.CreatedAt.Time, UpdatedAt: p.UpdatedAt.Time,
-		ProviderSettings: settingsOf(p),
+		ProviderSettings: settingsOf(p), Managed: managedAs(managed.Provider, p.ID),
 	}
 }
 

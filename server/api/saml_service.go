@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/saml2"
 	"authy/server/session"
 )
@@ -46,6 +47,7 @@ type serviceView struct {
 	CreatedAt      time.Time         `json:"created_at"`
 	UpdatedAt      time.Time         `json:"updated_at"`
 	LastUsedAt     *time.Time        `json:"last_used_at" nullable:"true" doc:"To the minute"`
+	Managed
 }
 
 func serviceViewOf(s *saml2.Service) serviceView {
@@ -55,7 +57,7 @@ func serviceViewOf(s *saml2.Service) serviceView {
 		IsActive: s.IsActive, Allow: listOf(s.Allowed), Preset: orNull(o.Preset), NameIDFormat: o.NameIDFormat,
 		Attributes: o.Attributes, Unsolicited: o.Unsolicited, RelayState: orNull(o.RelayState), Plain: o.Plain,
 		Metadata: s.Metadata, MetadataURL: orNull(o.MetadataURL), CreatedAt: s.CreatedAt.Time, UpdatedAt: s.UpdatedAt.Time,
-		LastUsedAt: timeOrNull(s.LastUsedAt.Time),
+		LastUsedAt: timeOrNull(s.LastUsedAt.Time), Managed: managedAs(managed.SAMLService, s.ID),
 	}
 }
 

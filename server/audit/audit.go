@@ -39,6 +39,9 @@ type Actor struct {
 	SessionID string
 	TokenID   string // of the API token by which they act; they have no session then
 	OrgID     string // that a service acts for, and beyond which it is nobody
+	// File is what says that it is to be so, where a file of the state does; who acts is
+	// an operator then.
+	File string
 	// Plain says that who acts has left what they may do as an administrator of
 	// the server behind.
 	Plain bool
@@ -65,6 +68,9 @@ func (a Actor) AsService(tokenID, orgID string) Actor {
 
 // Shell is the operator at the command line.
 func Shell() Actor { return Actor{Kind: Operator, ID: "cli"} }
+
+// StateFile is the operator who has written a file of the state.
+func StateFile(file string) Actor { return Actor{Kind: Operator, ID: file, File: file} }
 
 // Server is the server acting by itself.
 func Server() Actor { return Actor{Kind: System, ID: "authy"} }

@@ -3,6 +3,8 @@ package brand
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -10,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -77,6 +80,9 @@ func (s *Service) Change(ctx context.Context, by audit.Actor, c Change) (*Brand,
 		if len(changed) == 0 {
 			return nil
 		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Branding, managed.BrandingID, slices.Collect(maps.Keys(changed))...); err != nil {
+			return err
+		}
 		stored.UpdatedAt = storage.At(now)
 		if err := tx.SaveBranding(ctx, stored); err != nil {
 			return fmt.Errorf("save the branding: %w", err)
@@ -96,6 +102,9 @@ func (s *Service) Reset(ctx context.Context, by audit.Actor) error {
 	now := time.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := mayAdminister(ctx, tx.Reader, by); err != nil {
+			return err
+		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Branding, managed.BrandingID); err != nil {
 			return err
 		}
 		deleted, err := tx.DeleteBranding(ctx)

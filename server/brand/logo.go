@@ -52,6 +52,10 @@ func fit(whole image.Image) image.Image {
 	part := min(1, float64(maxWidth)/float64(from.Dx()), float64(maxHeight)/float64(from.Dy()))
 	to := image.Rect(0, 0, max(1, int(float64(from.Dx())*part+0.5)), max(1, int(float64(from.Dy())*part+0.5)))
 	out := image.NewNRGBA(to)
+	if to.Size() == from.Size() { // as it was kept, and is the same again
+		draw.Draw(out, to, whole, from.Min, draw.Src)
+		return out
+	}
 	draw.CatmullRom.Scale(out, to, whole, from, draw.Src, nil)
 	return out
 }

@@ -31,6 +31,7 @@ type Config struct {
 	CORS         CORS         `toml:"cors"`
 	Outbound     Outbound     `toml:"outbound"`
 	GeoIP        GeoIP        `toml:"geoip"`
+	State        State        `toml:"state"`
 	TLS          TLS          `toml:"tls"`
 	Server       Server       `toml:"server"`
 	Backup       Backup       `toml:"backup"`
@@ -126,6 +127,14 @@ type GeoIP struct {
 	// File is in MaxMind's format, of cities or countries; empty means that nothing
 	// is known. It is read again when it changes.
 	File string `toml:"file"`
+}
+
+// State says which file the server is to be as, in its users, clients and the rest.
+type State struct {
+	// File is applied at the start and at SIGHUP; empty applies none.
+	File string `toml:"file"`
+	// Prune removes what the file has set before and says no more.
+	Prune bool `toml:"prune"`
 }
 
 // Registration says whether strangers can make an account for themselves.

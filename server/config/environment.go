@@ -71,7 +71,7 @@ func (l *loader) readEnvironment(env environment) {
 	names := slices.Sorted(maps.Keys(known))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.HasPrefix(name, envPrefix) && !known[name] && !foreign(name, env[name]) {
-			l.fail("environment: unknown variable %s%s", name, suggest(name, names))
+			l.fail("environment: unknown variable %s%s", name, Suggest(name, names))
 		}
 	}
 }
@@ -87,7 +87,7 @@ func (l *loader) readVariable(s setting, name string, env environment) {
 		l.set(s, value, "environment "+name)
 	case fromFile:
 		origin := "environment " + name + envFile
-		value, err := readValue(path)
+		value, err := ReadValue(path)
 		if err != nil {
 			l.fail("%s: %s: %w", origin, s.key, err)
 			return
@@ -96,8 +96,8 @@ func (l *loader) readVariable(s setting, name string, env environment) {
 	}
 }
 
-// readValue returns what the file holds, without the line end.
-func readValue(path string) (string, error) {
+// ReadValue returns what a small file holds, such as a secret, without the line end.
+func ReadValue(path string) (string, error) {
 	data, err := readRegular(path)
 	if err != nil {
 		return "", err
@@ -148,3 +148,10 @@ func foreign(name, value string) bool {
 	return strings.HasPrefix(name, envTests) || serviceName.MatchString(name) ||
 		servicePort.MatchString(name) && serviceValue.MatchString(value)
 }
+
+// Variable returns an environment variable that a file names for a secret, "" if it is
+// not set.
+func Variable(name string) string { return os.Getenv(name) }
+
+// IsSetting says whether an environment variable has the name of a setting, known or not.
+func IsSetting(name string) bool { return strings.HasPrefix(name, envPrefix) }

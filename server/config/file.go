@@ -74,7 +74,7 @@ func (l *loader) readEntry(file string, e entry, values map[string]any) {
 	case len(e.path) > 1 && e.path[0] == providerSection && !providerName.MatchString(e.path[1]):
 		l.fail("%s: %s: the name of a provider has 1 to 63 lower-case letters, digits and hyphens", origin, key)
 	case !slices.Contains(sections(), key):
-		l.fail("%s: unknown key %q%s", origin, key, suggest(key, e.candidates()))
+		l.fail("%s: unknown key %q%s", origin, key, Suggest(key, e.candidates()))
 	case !e.section:
 		l.fail("%s: %s: expected a section; write its keys under [%[2]s]", origin, key)
 	}

@@ -84,7 +84,7 @@ func (l *loader) readRuleHead(origin string, e entry) bool {
 		for _, s := range ruleSettings {
 			known = append(known, s.ofRule(n).key)
 		}
-		l.fail("%s: unknown key %q%s", origin, e.key(), suggest(e.key(), known))
+		l.fail("%s: unknown key %q%s", origin, e.key(), Suggest(e.key(), known))
 	}
 	return true
 }

@@ -68,7 +68,7 @@ func (l *loader) readFlags(flags Flags) {
 		origin := "flag --" + FlagName(key)
 		s, ok := findSetting(key)
 		if !ok {
-			l.fail("%s: unknown key %q%s", origin, key, suggest(key, keys()))
+			l.fail("%s: unknown key %q%s", origin, key, Suggest(key, keys()))
 			continue
 		}
 		l.set(s, flags[key], origin)

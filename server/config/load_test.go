@@ -149,7 +149,7 @@ func TestEveryKeyCanBeSetByEnvironmentAndFlag(t *testing.T) {
 	t.Parallel()
 	_, r := load(t, "", nil)
 	special := map[string]string{
-		"database.url": "sqlite:///x.db", "redis.url": "redis://localhost", "trusted_proxies": "10.0.0.1/32", "outbound.allow": "10.1.0.0/16", "geoip.file": "City.mmdb",
+		"database.url": "sqlite:///x.db", "redis.url": "redis://localhost", "trusted_proxies": "10.0.0.1/32", "outbound.allow": "10.1.0.0/16", "geoip.file": "City.mmdb", "state.file": "state.toml",
 		"cors.origins":        "https://app.example.com",
 		"security.secret_key": strings.Repeat("ab", 16),
 		"mail.from":           "noreply@example.com", "mail.host": "mail.example.com",

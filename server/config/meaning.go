@@ -59,6 +59,9 @@ var meanings = map[string]string{
 	"outbound.allow": "Ranges that are not public and that authy may reach all the same, for what clients have named " +
 		"by URL: their keys, request objects, and where they are told of a logout. Such as " +
 		"[\"10.1.0.0/16\"]; every host in them can be asked by whoever may register a client.",
+	"state.file": "A file of users, organizations, clients and the rest, which is applied at the start and at SIGHUP: " +
+		"docs/state.md tells what it can say. A mistake in it stops the start; at SIGHUP it changes nothing and is logged.",
+	"state.prune": "Removes what the file has set before and says no more, without asking.",
 	"tls.cert_file": "A PEM file of the certificate that authy shows by itself, followed by those that have signed it; " +
 		"empty where a proxy sees to TLS. It is read again when it changes.",
 	"tls.key_file": "Its key, in PEM too, which not everybody may read.",

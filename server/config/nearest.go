@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// suggest returns `; did you mean "…"?` with the candidate most like name, or
+// Suggest returns `; did you mean "…"?` with the candidate most like name, or
 // nothing where none is like it.
-func suggest(name string, candidates []string) string {
+func Suggest(name string, candidates []string) string {
 	best, least := "", 1+max(2, len(name)/3)
 	for _, c := range candidates {
 		if d := unlikeness(name, c); d < least {

@@ -170,7 +170,7 @@ func (l *loader) readProviderFile(origin string, e entry, value any) bool {
 		l.fail("%s: both %s and %s are there; leave one out", origin, s.key, e.key())
 		return true
 	}
-	text, err := readValue(path)
+	text, err := ReadValue(path)
 	if err != nil {
 		l.fail("%s: %s: %w", origin, e.key(), err)
 		return true

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -36,7 +37,7 @@ func (s *Service) Map(
 		if _, still := given[m.OrganizationID]; still || string(m.ProviderID) != p.ID {
 			continue
 		}
-		if err := s.end(ctx, tx, by, now, m, mapped); err != nil && !errors.Is(err, ErrLastOwner) {
+		if err := s.end(ctx, tx, by, now, m, mapped); err != nil && !keeps(err) {
 			return err
 		}
 	}
@@ -66,11 +67,15 @@ func (s *Service) mapTo(
 		return nil
 	}
 	err = s.alter(ctx, tx, by, now, m, role, mapped)
-	if errors.Is(err, ErrLastOwner) {
+	if keeps(err) {
 		return nil
 	}
 	return err
 }
+
+// keeps says whether a place stays as it is although a provider gives another: that of
+// the last owner, and one that a file sets.
+func keeps(err error) bool { return errors.Is(err, ErrLastOwner) || errors.Is(err, managed.ErrManaged) }
 
 // Highest returns the roles that pairs of organization and role come to, where
 // an organization is named more than once. What is no role gives none.

@@ -8,6 +8,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -207,6 +208,9 @@ func (s *Service) alter(
 	if was == role {
 		return nil
 	}
+	if err := managed.Refuse(ctx, tx.Reader, by, managed.Member, m.ID); err != nil {
+		return err
+	}
 	if below(role, was) {
 		if err := s.step(ctx, tx, m); err != nil {
 			return err
@@ -285,6 +289,9 @@ func (s *Service) Leave(ctx context.Context, by audit.Actor, orgID string) error
 func (s *Service) end(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, m *storage.Member, reason string,
 ) error {
+	if err := managed.Refuse(ctx, tx.Reader, by, managed.Member, m.ID); err != nil {
+		return err
+	}
 	if err := s.step(ctx, tx, m); err != nil {
 		return err
 	}

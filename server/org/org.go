@@ -23,6 +23,7 @@ import (
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/mail"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -71,8 +72,16 @@ type Service struct {
 // New returns the service over db.
 func New(db *storage.DB) *Service { return &Service{db: db} }
 
-// NewOrg describes an organization to be made.
-type NewOrg struct{ Slug, Name, Description, LogoURL, OwnerID string }
+// In returns s over db, such as a transaction that it takes part in ([storage.DB.In]).
+func (s *Service) In(db *storage.DB) *Service {
+	in := *s
+	in.db = db
+	return &in
+}
+
+// NewOrg describes an organization to be made. ID is its id, where an operator knows it
+// from elsewhere; "" has one made.
+type NewOrg struct{ ID, Slug, Name, Description, LogoURL, OwnerID string }
 
 // Create makes an organization with its first owner. Users make their own; an
 // operator, and who administers the server ([Service.Everywhere]), one for anybody.
@@ -85,9 +94,15 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*stora
 	} else if by.Kind != audit.Operator && (by.Kind != audit.User || by.ID != in.OwnerID) {
 		return nil, ErrForbidden
 	}
+	if in.ID == "" {
+		in.ID = storage.NewID()
+	}
+	if !isID(in.ID) {
+		return nil, fault.Field("id", "Must be a UUID, in small letters.")
+	}
 	now := time.Now()
 	o := &storage.Organization{
-		ID: storage.NewID(), Slug: in.Slug, Name: strings.TrimSpace(in.Name), Description: in.Description,
+		ID: in.ID, Slug: in.Slug, Name: strings.TrimSpace(in.Name), Description: in.Description,
 		LogoURL: in.LogoURL, IsActive: true, CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
 	}
 	if err := check(o); err != nil {
@@ -167,6 +182,9 @@ func (s *Service) Update(
 		if *o == before {
 			return nil
 		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Organization, orgID); err != nil {
+			return err
+		}
 		if err := check(o); err != nil {
 			return err
 		}
@@ -212,6 +230,9 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID string) erro
 	return s.change(ctx, by, now, orgID, "org.delete", func(tx *storage.Tx) error {
 		o, _, err := s.admit(ctx, tx.Reader, by, orgID, ownersOnly)
 		if err != nil {
+			return err
+		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Organization, orgID); err != nil {
 			return err
 		}
 		if err := tx.DeleteOrganization(ctx, orgID); err != nil {

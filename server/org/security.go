@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -98,6 +99,9 @@ func (s *Service) SetPolicy(ctx context.Context, by audit.Actor, orgID string, i
 		}
 		p, err := policyOf(ctx, tx.Reader, orgID)
 		if err != nil {
+			return err
+		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Organization, orgID, "policy"); err != nil {
 			return err
 		}
 		in.apply(p, now)

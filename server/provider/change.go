@@ -10,6 +10,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -163,15 +164,18 @@ func (s *Service) Remove(ctx context.Context, by audit.Actor, orgID, slug string
 }
 
 // managed returns a provider that by may change. [ErrManaged] if it is the
-// configuration's.
+// configuration's, [managed.ErrManaged] if it is a file's.
 func (s *Service) managed(
 	ctx context.Context, r storage.Reader, by audit.Actor, orgID, slug string,
 ) (*storage.Provider, error) {
 	p, err := s.shown(ctx, r, by, orgID, slug)
-	if err == nil && p.IsManaged {
+	switch {
+	case err != nil:
+		return nil, err
+	case p.IsManaged:
 		return nil, ErrManaged
 	}
-	return p, err
+	return p, managed.Refuse(ctx, r, by, managed.Provider, p.ID)
 }
 
 // withMetadata returns d with the SAML metadata that its URL leads to, if that is

@@ -10,6 +10,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -68,6 +69,9 @@ func (s *Service) AddDomain(ctx context.Context, by audit.Actor, orgID, domain s
 		if _, err := findOrg(ctx, tx.Reader, orgID); err != nil {
 			return err
 		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Organization, orgID, "domains"); err != nil {
+			return err
+		}
 		err := tx.InsertDomain(ctx, d)
 		if errors.Is(err, storage.ErrTaken) {
 			return ErrGranted
@@ -95,6 +99,9 @@ func (s *Service) RemoveDomain(ctx context.Context, by audit.Actor, orgID, domai
 	}
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.mayManage(ctx, tx.Reader, by, orgID); err != nil {
+			return err
+		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Organization, orgID, "domains"); err != nil {
 			return err
 		}
 		err := tx.DeleteDomain(ctx, domain, orgID)

@@ -75,6 +75,13 @@ func New(db *storage.DB) *Service {
 	return &Service{Outbound: outbound.New(nil), db: db, orgs: org.New(db)}
 }
 
+// In returns s over db, such as a transaction that it takes part in ([storage.DB.In]).
+func (s *Service) In(db *storage.DB) *Service {
+	in := *s
+	in.db, in.orgs = db, s.orgs.In(db)
+	return &in
+}
+
 // Find returns the provider with a slug, whether it is active or not.
 func (s *Service) Find(ctx context.Context, slug string) (*storage.Provider, error) {
 	return find(ctx, s.db.Reader, slug)

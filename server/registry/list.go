@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -171,6 +172,9 @@ func (s *Service) changeIn(
 	if len(facts) == 0 {
 		return nil, nil
 	}
+	if err := managed.Refuse(ctx, tx.Reader, by, managed.Client, c.ID); err != nil {
+		return nil, err
+	}
 	relaxed := Relaxed(c)
 	in.writeTo(c, now)
 	if now := Relaxed(c); !slices.Equal(relaxed, now) {
@@ -271,6 +275,9 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID, clientID st
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		c, err := s.managed(ctx, tx.Reader, by, orgID, clientID)
 		if err != nil {
+			return err
+		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.Client, c.ID); err != nil {
 			return err
 		}
 		return remove(ctx, tx, by, now, c, "")

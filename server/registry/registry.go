@@ -42,10 +42,21 @@ type Service struct {
 	// Hasher compares the secrets of clients that came from another server.
 	Hasher *account.Hasher
 	db     *storage.DB
+	// vouched says that sectors have been looked at: see [Service.In].
+	vouched bool
 }
 
 // New returns the registry that db keeps.
 func New(db *storage.DB) *Service { return &Service{db: db} }
+
+// In returns s over the database of a transaction that it takes part in
+// ([storage.DB.In]). Nothing may be asked for there: the caller has called
+// [Service.CheckSector] for every client that names a sector.
+func (s *Service) In(db *storage.DB) *Service {
+	in := *s
+	in.db, in.vouched = db, true
+	return &in
+}
 
 // Client is a registered client.
 type Client = storage.Client

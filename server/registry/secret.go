@@ -12,6 +12,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -135,6 +136,11 @@ func (s *Service) keepSeen(ctx context.Context, by audit.Actor, now time.Time, c
 	return nil
 }
 
+// HasSecret says whether a secret is c's, and not one that was replaced.
+func (s *Service) HasSecret(c *Client, secret string) bool {
+	return subtle.ConstantTimeCompare([]byte(s.secretHash(secret)), []byte(c.SecretHash)) == 1
+}
+
 // secretProblem checks the form of RFC 6749, appendix A.2.
 func secretProblem(secret string) string {
 	if len(secret) > maxSecret || strings.ContainsFunc(secret, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -172,6 +178,10 @@ func (s *Service) RotateSecret(
 	now := time.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if c, err = s.managed(ctx, tx.Reader, by, orgID, clientID); err != nil {
+			return err
+		}
+		err := managed.Refuse(ctx, tx.Reader, by, managed.Client, c.ID, "client_secret_file", "client_secret_env")
+		if err != nil {
 			return err
 		}
 		return s.replaceSecret(ctx, tx, by, now, c, in)

@@ -3,12 +3,15 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/storage"
 )
 
 // sectorPatience is how long a registration waits for a document.
@@ -19,7 +22,7 @@ const sectorPatience = 5 * time.Second
 // clients share what their users are called.
 func (s *Service) checkSector(ctx context.Context, in Registration) error {
 	address := in.Options.SectorIdentifierURI
-	if address == "" {
+	if address == "" || s.vouched {
 		return nil
 	}
 	refused := func(problem string) error { return fault.Field("sector_identifier_uri", problem) }
@@ -44,6 +47,20 @@ func (s *Service) checkSector(ctx context.Context, in Registration) error {
 		}
 	}
 	return nil
+}
+
+// CheckSector asks for the document that a registration names as its sector, if the
+// client that it describes has not named the same one until now.
+func (s *Service) CheckSector(ctx context.Context, in Registration) error {
+	in = in.normal()
+	c, err := s.db.Client(ctx, in.ClientID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("look client %s up: %w", in.ClientID, err)
+	}
+	if err == nil && Describe(c).isSector(in) {
+		return nil
+	}
+	return s.checkSector(ctx, in)
 }
 
 // errMeanwhile is a change that rests on what is no longer so.

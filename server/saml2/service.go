@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/managed"
 	"authy/server/outbound"
 	"authy/server/registry"
 	"authy/storage"
@@ -45,6 +46,9 @@ type Services struct {
 
 // NewServices returns the services that db keeps; out asks for their metadata.
 func NewServices(db *storage.DB, out *outbound.Client) *Services { return &Services{db, out} }
+
+// In returns s over db, such as a transaction that it takes part in ([storage.DB.In]).
+func (s *Services) In(db *storage.DB) *Services { return &Services{db, s.out} }
 
 // Description describes a service, and what can be changed of one.
 type Description struct {
@@ -159,6 +163,9 @@ func (s *Services) Update(
 		if len(facts) == 0 {
 			return nil
 		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.SAMLService, changed.ID); err != nil {
+			return err
+		}
 		if err := tx.SaveService(ctx, changed); err != nil {
 			return fmt.Errorf("change service %s: %w", slug, err)
 		}
@@ -189,6 +196,9 @@ func (s *Services) Remove(ctx context.Context, by audit.Actor, orgID, slug strin
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		gone, err := find(ctx, tx.Reader, by, orgID, slug)
 		if err != nil {
+			return err
+		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.SAMLService, gone.ID); err != nil {
 			return err
 		}
 		if err := tx.DeleteService(ctx, gone.ID); err != nil {

@@ -1,0 +1,113 @@
+package servertest_test
+
+import (
+	"strings"
+	"testing"
+
+	"authy/server/audit"
+	"authy/server/servertest"
+	"authy/server/state"
+)
+
+// setByFile is a state file of a part of the sample data.
+const setByFile = `
+name = "the file"
+
+[branding]
+name = "Acme"
+
+[[user]]
+email = "bob@acme-corp.com"
+
+[[organization]]
+slug = "acme-corp"
+name = "Acme Corporation"
+
+[organization.members]
+"bob@acme-corp.com" = "member"
+
+[[client]]
+client_id = "acme-mobile-001"
+organization = "acme-corp"
+name = "Acme Mobile App"
+application_type = "native"
+token_endpoint_auth_method = "none"
+redirect_uris = ["com.acmecorp.app://oauth/callback"]
+`
+
+func applyState(t *testing.T, s *servertest.Server, text string) {
+	t.Helper()
+	d, err := state.Parse("state.toml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.State.Apply(t.Context(), audit.Shell(), d, state.Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatAFileSetsSaysSoInTheAPIAndRefusesToChange(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, s *servertest.Server) {
+		p := rooted(t, s)
+		applyState(t, s, setByFile)
+		acme, err := s.Orgs.BySlug(t.Context(), "acme-corp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		org := "/api/v1/admin/organizations/" + acme.ID
+		for path, sets := range map[string]int{
+			"/api/v1/admin/users/bob@acme-corp.com": 1, "/api/v1/admin/users?limit=100": 1,
+			"/api/v1/admin/users/carol@acme-corp.com": 0, org: 1, "/api/v1/admin/organizations": 1, org + "/members": 1,
+			"/api/v1/admin/clients": 1, "/api/v1/admin/clients/acme-mobile-001": 1, "/api/v1/admin/clients/acme-portal-001": 0,
+			"/api/v1/admin/branding": 1,
+		} {
+			o := p.call("GET", path, nil)
+			if n := strings.Count(o.Raw, `"managed_by":"the file"`); o.Code != 200 || n != sets {
+				t.Errorf("GET %s: %d, %d objects are said to be the file's, want %d: %s", path, o.Code, n, sets, o.Raw)
+			}
+		}
+		bob, err := s.Accounts.Find(t.Context(), "bob@acme-corp.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, body := range map[string]object{
+			"POST /api/v1/admin/users/" + bob.ID + "/suspend": nil, "PATCH " + org: {"name": "Other"}, "DELETE " + org: nil,
+			"PATCH /api/v1/admin/clients/acme-mobile-001": {"name": "Other"}, "DELETE /api/v1/admin/clients/acme-mobile-001": nil,
+			"PATCH /api/v1/admin/branding": {"name": "Other"},
+		} {
+			method, path, _ := strings.Cut(path, " ")
+			o := p.call(method, path, body).failed(409, "CONFLICT", "")
+			if !strings.Contains(o.Raw, "The file the file sets this: change it there") {
+				t.Errorf("%s %s: %s", method, path, o.Raw)
+			}
+		}
+		p.call("PATCH", "/api/v1/admin/clients/acme-portal-001", object{"name": "Other"}).succeeded(200, "Client updated successfully")
+	})
+}
+
+func TestPagesSayWhichFileSetsWhatTheyAreAbout(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	v := rootVisitor(t, s)
+	applyState(t, s, setByFile)
+	bob, err := s.Accounts.Find(t.Context(), "bob@acme-corp.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	acme, err := s.Orgs.BySlug(t.Context(), "acme-corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, set := range map[string]bool{
+		"/admin/users/" + bob.ID: true, "/admin/organizations/" + acme.ID: true, "/admin/branding": true,
+		"/admin/clients/app/acme-mobile-001": true, "/admin/clients/app/acme-portal-001": false, "/admin/users": false,
+	} {
+		page := v.get(path)
+		if said := strings.Contains(page.Body, `id="set-by"`); page.Response.StatusCode != 200 || said != set {
+			t.Errorf("%s: %d, says that a file sets it: %v, want %v", path, page.Response.StatusCode, said, set)
+		}
+	}
+	page := v.post("/admin/organizations/"+acme.ID, "name", "Other", "description", "", "logo_url", "")
+	v.shows(page, 409, "sets this: change it there and apply it, or run")
+}

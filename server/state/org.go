@@ -1,0 +1,313 @@
+package state
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"authy/server/managed"
+	"authy/server/org"
+	"authy/storage"
+)
+
+func (o *Organization) label() (kind, name string) { return managed.Organization, o.Slug }
+
+func (o *Organization) alias() map[string]string {
+	return map[string]string{
+		"mfa_policy_mode": "policy.mode", "mfa_grace_period_days": "policy.grace_days", "notify_days_before": "policy.notify_days",
+		"domain": "domains",
+	}
+}
+
+func (o *Organization) find(ctx context.Context, r *run) (string, error) {
+	if o.ID != "" {
+		known, err := r.tx.Organization(ctx, o.ID)
+		switch {
+		case err == nil && known.Slug != o.Slug:
+			r.source.note(join(o.path, "slug"), "the organization with this id is called %s here; a slug stays as it is", known.Slug)
+			return "", errRefused
+		case err == nil:
+			return o.ID, nil
+		case !errors.Is(err, storage.ErrNotFound):
+			return "", fmt.Errorf("look organization %s up: %w", o.ID, err)
+		}
+	}
+	known, err := r.tx.OrganizationBySlug(ctx, o.Slug)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("look organization %s up: %w", o.Slug, err)
+	case o.ID != "":
+		r.source.note(join(o.path, "id"), "the organization with this slug has the id %s here", known.ID)
+		return "", errRefused
+	}
+	return known.ID, nil
+}
+
+func (o *Organization) write(ctx context.Context, r *run, id string) (string, error) {
+	if id == "" {
+		owner, err := o.owner(ctx, r)
+		if err != nil {
+			return "", err
+		}
+		made, err := r.rules.Orgs.Create(ctx, r.by, org.NewOrg{
+			ID: o.ID, Slug: o.Slug, Name: o.Name, Description: o.Description, LogoURL: o.LogoURL, OwnerID: owner,
+		})
+		if err != nil {
+			return "", err
+		}
+		id = made.ID
+		first, err := r.tx.Member(ctx, id, owner)
+		if err != nil {
+			return "", fmt.Errorf("look the owner of %s up: %w", o.Slug, err)
+		}
+		r.fresh[[2]string{managed.Member, first.ID}] = true
+	}
+	_, err := r.rules.Orgs.Update(ctx, r.by, id, org.Change{
+		Name: &o.Name, Description: &o.Description, LogoURL: &o.LogoURL, Active: &o.IsActive,
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := o.writePolicy(ctx, r, id); err != nil {
+		return "", err
+	}
+	return id, o.writeDomains(ctx, r, id)
+}
+
+// owner returns the user who owns a new organization first.
+func (o *Organization) owner(ctx context.Context, r *run) (string, error) {
+	members := o.members()
+	if len(members) == 0 || members[0].Role != string(org.Owner) {
+		r.source.note(join(o.path, "members"), `a new organization needs an owner; give one of its members the role "owner"`)
+		return "", errRefused
+	}
+	return r.userID(ctx, members[0].path, members[0].Email)
+}
+
+// userID returns the id of the user with an address, whom a path of the document names.
+func (r *run) userID(ctx context.Context, path, email string) (string, error) {
+	user, err := r.tx.UserByEmail(ctx, email)
+	if errors.Is(err, storage.ErrNotFound) {
+		r.source.note(path, "there is no user with this address; add one under [[user]]")
+		return "", errRefused
+	}
+	if err != nil {
+		return "", fmt.Errorf("look user %s up: %w", email, err)
+	}
+	return user.ID, nil
+}
+
+// orgID returns the id of the organization that an object names by its slug, "" for none.
+func (r *run) orgID(ctx context.Context, path, slug string) (string, error) {
+	if slug == "" {
+		return "", nil
+	}
+	known, err := r.tx.OrganizationBySlug(ctx, slug)
+	if errors.Is(err, storage.ErrNotFound) {
+		r.source.note(join(path, "organization"), "there is no organization %q; add one under [[organization]]", slug)
+		return "", errRefused
+	}
+	if err != nil {
+		return "", fmt.Errorf("look organization %s up: %w", slug, err)
+	}
+	return known.ID, nil
+}
+
+// stays notes that an object cannot go over to another organization.
+func (r *run) stays(path string, known storage.Ref, wanted string) error {
+	if string(known) == wanted {
+		return nil
+	}
+	r.source.note(join(path, "organization"), "it belongs to another organization here, and stays there; remove it and make it anew")
+	return errRefused
+}
+
+// slugOf is the slug of an organization, "" for none.
+func (r *run) slugOf(ctx context.Context, id storage.Ref) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+	o, err := r.tx.Organization(ctx, string(id))
+	if err != nil {
+		return "", fmt.Errorf("look organization %s up: %w", id, err)
+	}
+	return o.Slug, nil
+}
+
+func (o *Organization) writePolicy(ctx context.Context, r *run, id string) error {
+	if o.Policy == nil {
+		return nil
+	}
+	known, err := r.rules.Orgs.Policy(ctx, r.by, id)
+	if err != nil {
+		return err
+	}
+	c := org.PolicyChange{Mode: o.Policy.Mode, GraceDays: o.Policy.GraceDays, NotifyDays: o.Policy.NotifyDays}
+	if known.Version > 0 && is(c.Mode, known.Mode) && is(c.GraceDays, known.GraceDays) && is(c.NotifyDays, known.NotifyDays) {
+		return nil
+	}
+	_, err = r.rules.Orgs.SetPolicy(ctx, r.by, id, c)
+	return err
+}
+
+// is says whether what is wanted, if anything is, is so.
+func is[T comparable](wanted *T, known T) bool { return wanted == nil || *wanted == known }
+
+func (o *Organization) writeDomains(ctx context.Context, r *run, id string) error {
+	if o.Domains == nil {
+		return nil
+	}
+	known, err := r.domains(ctx, id)
+	if err != nil {
+		return err
+	}
+	wanted := make([]string, len(o.Domains))
+	for i, domain := range o.Domains {
+		wanted[i] = strings.ToLower(strings.TrimSpace(domain))
+	}
+	for _, domain := range known {
+		if !slices.Contains(wanted, domain) {
+			if err := r.rules.Providers.RemoveDomain(ctx, r.by, id, domain); err != nil {
+				return err
+			}
+		}
+	}
+	for _, domain := range slices.Compact(slices.Sorted(slices.Values(wanted))) {
+		if !slices.Contains(known, domain) {
+			if _, err := r.rules.Providers.AddDomain(ctx, r.by, id, domain); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) domains(ctx context.Context, orgID string) ([]string, error) {
+	granted, err := r.tx.Domains(ctx, orgID)
+	if err != nil {
+		return nil, fmt.Errorf("domains of %s: %w", orgID, err)
+	}
+	domains := make([]string, len(granted))
+	for i, d := range granted {
+		domains[i] = d.Domain
+	}
+	return domains, nil
+}
+
+func (o *Organization) describe(ctx context.Context, r *run, id string) (entry, error) {
+	known, err := r.tx.Organization(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("look organization %s up: %w", id, err)
+	}
+	return r.describeOrg(ctx, known)
+}
+
+// describeOrg leaves the members out, which are objects of their own.
+func (r *run) describeOrg(ctx context.Context, known *storage.Organization) (*Organization, error) {
+	o := &Organization{
+		ID: known.ID, Slug: known.Slug, Name: known.Name, Description: known.Description,
+		LogoURL: known.LogoURL, IsActive: known.IsActive,
+	}
+	var err error
+	if o.Domains, err = r.domains(ctx, known.ID); err != nil {
+		return nil, err
+	}
+	p, err := r.tx.MFAPolicy(ctx, known.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return o, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the policy of %s: %w", known.ID, err)
+	}
+	o.Policy = &Policy{Mode: &p.Mode, GraceDays: &p.GraceDays, NotifyDays: &p.NotifyDays}
+	return o, nil
+}
+
+// member is somebody's place in an organization.
+type member struct {
+	object
+	org   string // the slug
+	Email string `toml:"email"`
+	Role  string `toml:"role"`
+}
+
+// members are those of an organization, the owners first: the last owner can be none any
+// more only when there is another.
+func (o *Organization) members() []*member {
+	out := make([]*member, 0, len(o.Members))
+	for email, role := range o.Members {
+		m := &member{org: o.Slug, Email: email, Role: role}
+		m.path = join(join(o.path, "members"), email)
+		out = append(out, m)
+	}
+	slices.SortFunc(out, func(a, b *member) int {
+		return cmp.Or(slices.Index(roles, a.Role)-slices.Index(roles, b.Role), strings.Compare(a.Email, b.Email))
+	})
+	return out
+}
+
+func (r *run) members() (out []entry) {
+	for _, o := range r.doc.Organizations {
+		out = append(out, entriesOf(o.members())...)
+	}
+	return out
+}
+
+func (m *member) label() (kind, name string) { return managed.Member, m.Email + " of " + m.org }
+
+// place returns the ids of the organization and the user.
+func (m *member) place(ctx context.Context, r *run) (orgID, userID string, err error) {
+	if orgID, err = r.orgID(ctx, m.path, m.org); err != nil {
+		return "", "", err
+	}
+	userID, err = r.userID(ctx, m.path, m.Email)
+	return orgID, userID, err
+}
+
+func (m *member) find(ctx context.Context, r *run) (string, error) {
+	orgID, userID, err := m.place(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	known, err := r.tx.Member(ctx, orgID, userID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look member %s of %s up: %w", m.Email, m.org, err)
+	}
+	return known.ID, nil
+}
+
+func (m *member) write(ctx context.Context, r *run, id string) (string, error) {
+	orgID, userID, err := m.place(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if id != "" {
+		_, err := r.rules.Orgs.SetRole(ctx, r.by, orgID, userID, org.Role(m.Role))
+		return id, err
+	}
+	if err := r.rules.Orgs.AddMember(ctx, r.by, orgID, userID, org.Role(m.Role)); err != nil {
+		return "", err
+	}
+	return m.find(ctx, r)
+}
+
+func (m *member) describe(ctx context.Context, r *run, id string) (entry, error) {
+	known, err := r.tx.MemberByID(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("look member %s up: %w", id, err)
+	}
+	user, err := r.tx.User(ctx, known.UserID)
+	if err != nil {
+		return nil, fmt.Errorf("look user %s up: %w", known.UserID, err)
+	}
+	slug, err := r.slugOf(ctx, storage.Ref(known.OrganizationID))
+	return &member{org: slug, Email: user.Email, Role: string(known.Role)}, err
+}

@@ -1,0 +1,159 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"authy/server/audit"
+	"authy/server/fault"
+	"authy/server/managed"
+	"authy/storage"
+)
+
+// goners are the kinds of objects in the order in which they are removed, which is that
+// of what needs what. The places in an organization go with it, so that the last owner of
+// one that goes is none that has to stay.
+var goners = []string{
+	managed.SAMLService, managed.Client, managed.Provider, managed.Organization, managed.Member, managed.User, managed.Branding,
+}
+
+// blank is an object of a kind of which nothing is known.
+func blank(kind string) entry {
+	switch kind {
+	case managed.SAMLService:
+		return new(Service)
+	case managed.Client:
+		return new(Client)
+	case managed.Provider:
+		return new(Provider)
+	case managed.Organization:
+		return new(Organization)
+	case managed.Member:
+		return new(member)
+	case managed.User:
+		return new(User)
+	}
+	return new(Branding)
+}
+
+// prune removes what the file has set before and says no more, or notes that it is left.
+func (r *run) prune(ctx context.Context) error {
+	marks, err := r.tx.ManagedBy(ctx, r.by.File)
+	if err != nil {
+		return fmt.Errorf("look up what %s sets: %w", r.by.File, err)
+	}
+	for _, kind := range goners {
+		for _, m := range marks {
+			if m.Kind != kind || r.kept[[2]string{m.Kind, m.ID}] {
+				continue
+			}
+			if err := r.dismiss(ctx, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dismiss removes an object, or notes that it is left. A mark of what is not there any
+// more goes.
+func (r *run) dismiss(ctx context.Context, m managed.Mark) error {
+	e, err := blank(m.Kind).describe(ctx, r, m.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		_, err := managed.Forget(ctx, r.tx, m.Kind, m.ID)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	c := Change{Action: Removed, Kind: m.Kind}
+	_, c.Name = e.label()
+	if !r.options.Prune {
+		r.plan.Left = append(r.plan.Left, c.text())
+		return nil
+	}
+	err = r.remove(ctx, e, m.ID)
+	if f, ok := fault.As(err); ok && f.Kind != fault.Unavailable {
+		r.source.note("", "%s cannot be removed: %s", c.text(), f.Message)
+		return errRefused
+	}
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", c.text(), err)
+	}
+	r.plan.Changes = append(r.plan.Changes, c)
+	_, err = managed.Forget(ctx, r.tx, m.Kind, m.ID)
+	return err
+}
+
+func (r *run) remove(ctx context.Context, e entry, id string) error {
+	switch o := e.(type) {
+	case *Service:
+		return r.rules.Services.Remove(ctx, r.by, "", o.Slug)
+	case *Client:
+		return r.rules.Clients.Delete(ctx, r.by, "", o.ClientID)
+	case *Provider:
+		return r.rules.Providers.Remove(ctx, r.by, "", o.Slug)
+	case *Organization:
+		return r.rules.Orgs.Delete(ctx, r.by, id)
+	case *member:
+		place, err := r.tx.MemberByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		return r.rules.Orgs.Remove(ctx, r.by, place.OrganizationID, place.UserID)
+	case *User:
+		return r.rules.Accounts.Delete(ctx, r.by, id)
+	}
+	return r.rules.brand.Reset(ctx, r.by)
+}
+
+// Kinds are those that [State.Release] takes.
+var Kinds = slices.Sorted(slices.Values(goners))
+
+// Files returns the files that set some objects of a kind, by the ids of those.
+func (s *State) Files(ctx context.Context, kind string, ids []string) (map[string]string, error) {
+	return managed.Files(ctx, s.db.Reader, kind, ids)
+}
+
+// ErrNotManaged says that no file sets an object.
+var ErrNotManaged = fault.New(fault.NotFound, "not_managed", "No file sets this.")
+
+// Release lets go of an object that a file sets, so that it can be changed and removed as
+// any other until the file is applied again. It returns the file.
+func (s *State) Release(ctx context.Context, by audit.Actor, kind, name string) (file string, err error) {
+	if err := s.mayAdminister(ctx, by); err != nil {
+		return "", err
+	}
+	if !slices.Contains(goners, kind) {
+		return "", fault.Field("kind", "Must be one of: "+joined(Kinds)+".")
+	}
+	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+		r := s.reading(tx)
+		e, err := named(ctx, r, kind, name)
+		if err != nil {
+			return err
+		}
+		id, err := e.find(ctx, r)
+		if err != nil && !errors.Is(err, errRefused) {
+			return err
+		}
+		m, err := managed.Find(ctx, tx.Reader, kind, id)
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			return ErrNotManaged
+		}
+		file = m.File
+		if _, err := managed.Forget(ctx, tx, kind, id); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, by, r.now, audit.Event{
+			Action: "state.release", TargetKind: kind, TargetID: id,
+			Details: map[string]string{"name": audit.Cut(name, 255), "file": audit.Cut(file, 512)},
+		})
+	})
+	return file, err
+}

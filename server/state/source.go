@@ -1,0 +1,226 @@
+package state
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+const (
+	// maxFile is how large a file may be, in bytes.
+	maxFile = 32 << 20
+	// maxMistakes is how many mistakes are told at once.
+	maxMistakes = 20
+)
+
+// source is a file, and where in it each key is.
+type source struct {
+	file     string
+	at       map[string]position // by path, such as client[3].redirect_uris
+	mistakes []mistake
+}
+
+type position struct{ line, column int }
+
+// mistake is what is wrong at a place.
+type mistake struct {
+	position
+	text string
+}
+
+// note notes what is wrong with the key at a path: there, or where it is missing.
+func (s *source) note(path, format string, args ...any) {
+	at, found := s.at[path]
+	for parent := path; !found && parent != ""; at, found = s.at[parent] {
+		parent = parent[:max(strings.LastIndexAny(parent, ".["), 0)]
+	}
+	s.mistakes = append(s.mistakes, mistake{at, shown(path) + ": " + fmt.Sprintf(format, args...)})
+}
+
+// line is the line of a path.
+func (s *source) line(path string) int { return s.at[path].line }
+
+// shown is a path without the numbers of the objects, which nobody has counted.
+func shown(path string) string {
+	var b strings.Builder
+	for rest := path; rest != ""; {
+		before, after, found := strings.Cut(rest, "[")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		_, rest, _ = strings.Cut(after, "]")
+	}
+	return b.String()
+}
+
+// err is what was noted, in the order of the file; nil if that is nothing.
+func (s *source) err() error {
+	slices.SortStableFunc(s.mistakes, func(a, b mistake) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	var errs []error
+	for i, m := range s.mistakes {
+		if i == maxMistakes {
+			errs = append(errs, fmt.Errorf("%s: and %d more", s.file, len(s.mistakes)-i))
+			break
+		}
+		if m.line == 0 {
+			errs = append(errs, fmt.Errorf("%s: %s", s.file, m.text))
+			continue
+		}
+		errs = append(errs, fmt.Errorf("%s:%d:%d: %s", s.file, m.line, m.column, m.text))
+	}
+	return errors.Join(errs...)
+}
+
+// readFile reads a file. It refuses pipes and devices, which could be without an end.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %s: not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("read %s: larger than 32 MiB", path)
+	}
+	return data, nil
+}
+
+// Read reads a file. Its error names every mistake in it with file, line, column, key,
+// what was expected and what may have been meant.
+func Read(path string) (*Document, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data)
+}
+
+// Parse reads what a file holds.
+func Parse(path string, data []byte) (*Document, error) {
+	s := &source{file: path, at: map[string]position{}}
+	values := map[string]any{}
+	if err := toml.Unmarshal(data, &values); err != nil {
+		return nil, s.syntax(err)
+	}
+	s.locate(data)
+	d := &Document{source: s}
+	s.decode("", values, d)
+	if len(s.mistakes) == 0 { // otherwise what is misspelt would be missing, too
+		s.check(d)
+	}
+	if err := s.err(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (s *source) syntax(err error) error {
+	at, ok := errors.AsType[*toml.DecodeError](err)
+	if !ok {
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	line, column := at.Position()
+	return fmt.Errorf("%s:%d:%d: %s", s.file, line, column, strings.TrimPrefix(at.Error(), "toml: "))
+}
+
+// locate notes where each key of a valid document is.
+func (s *source) locate(data []byte) {
+	l := locator{source: s, arrays: map[string]int{}}
+	l.parser.Reset(data)
+	section := ""
+	for l.parser.NextExpression() {
+		node := l.parser.Expression()
+		switch node.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			section = l.head(node)
+		case unstable.KeyValue:
+			l.keyValue(section, node)
+		}
+	}
+}
+
+type locator struct {
+	parser unstable.Parser
+	source *source
+	arrays map[string]int // how many tables each array has until now
+}
+
+// head notes the head of a table, and returns its path.
+func (l *locator) head(node *unstable.Node) (path string) {
+	for keys := node.Key(); keys.Next(); {
+		key := keys.Node()
+		path = join(path, string(key.Data))
+		if node.Kind == unstable.ArrayTable && keys.IsLast() {
+			l.note(path, key)
+			l.arrays[path]++
+		}
+		if n := l.arrays[path]; n > 0 {
+			path = element(path, n-1)
+		}
+		l.note(path, key)
+	}
+	return path
+}
+
+func (l *locator) keyValue(path string, node *unstable.Node) {
+	for keys := node.Key(); keys.Next(); {
+		path = join(path, string(keys.Node().Data))
+		l.note(path, keys.Node())
+	}
+	l.value(path, node.Value())
+}
+
+// value notes what is within a value.
+func (l *locator) value(path string, node *unstable.Node) {
+	i := 0
+	for children := node.Children(); children.Next(); {
+		child := children.Node()
+		switch {
+		case node.Kind == unstable.InlineTable && child.Kind == unstable.KeyValue:
+			l.keyValue(path, child)
+		case node.Kind == unstable.Array && child.Kind != unstable.Comment:
+			l.value(element(path, i), child)
+			i++
+		}
+	}
+}
+
+func (l *locator) note(path string, key *unstable.Node) {
+	if _, known := l.source.at[path]; !known {
+		start := l.parser.Shape(key.Raw).Start
+		l.source.at[path] = position{start.Line, start.Column}
+	}
+}
+
+// join is the path of a key below a path.
+func join(path, key string) string {
+	if strings.ContainsAny(key, `."[] `) || key == "" {
+		key = strconv.Quote(key)
+	}
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
