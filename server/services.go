@@ -190,7 +190,6 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		Providers: s.Providers, Protocols: s.protocols(), PublicURL: c.PublicURL,
 	})
 	s.SAMLSP.End = s.Login.EndUpstream
-	s.State = state.New(db, s.rules())
 	return s, nil
 }
 
@@ -228,6 +227,7 @@ func (s *Services) buildPeers() {
 	s.Providers.ReadMetadata, s.Providers.TestSAML = saml2.ReadMetadata, s.SAMLSP.Test
 	s.SAMLSP.Outbound, s.SAMLSP.Limits = s.Outbound, s.limits()
 	s.Providers.FetchSAML = s.SAMLSP.Fetch
+	s.State = state.New(s.DB, s.rules())
 	s.Forward = forward.New(forward.Config{
 		DB: s.DB, Sessions: s.Sessions, Keys: s.Keys, Used: s.kept,
 		Rules: s.Config.ForwardAuth, Proxies: s.Config.TrustedProxies, PublicURL: url,

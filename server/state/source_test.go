@@ -1,0 +1,36 @@
+package state
+
+import (
+	"strings"
+	"testing"
+)
+
+// FuzzParse: whatever a file holds is read or refused with a place in it, and what is read
+// is written in a form that says the same.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		"", "[[user]]\nemail = \"a@b.cc\"\n[user.profile]\n\"\" = \"x\"\n", "user = [{email = \"a@b.cc\"}, {}]\n", "a.b.c = 1\n[[a]]\n",
+		"[[organization]]\nslug = \"a\"\nname = \"\"\"x\n\\\"y\\u0085\"\"\"\nmembers.\"a@b.cc\" = \"owner\"\n", "branding = 1979-05-27\n",
+		"[[client]]\nclient_id = \"abc\"\nname = \"x\"\njwks = '{\"keys\":[]}'\ndefault_max_age = 0\ntoken_endpoint_auth_method = \"none\"\n",
+		"[[user]]\n[[user.email]]\n[user.email.x]\n", "user = [[], [[1]], 5]\n", "[[client]]\nid_token_lifetime = \"1h\"\nscopes = []\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := Parse("state.toml", []byte(text))
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "state.toml:") {
+				t.Errorf("%q is refused without a place: %v", text, err)
+			}
+			return
+		}
+		written := encode(d)
+		again, err := Parse("state.toml", written)
+		if err != nil {
+			t.Fatalf("%q is read, and written as %q: %v", text, written, err)
+		}
+		if twice := encode(again); string(twice) != string(written) {
+			t.Errorf("%q is written as %q, and read again as %q", text, written, twice)
+		}
+	})
+}
