@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -206,7 +207,7 @@ func (r *Replacement) Publish(ctx context.Context, now time.Time) (aside string,
 		return "", fmt.Errorf("close the new database: %w", err)
 	}
 	r.DB = nil
-	return r.place.publish(ctx, now.UTC().Format("20060102t150405"))
+	return r.place.publish(ctx, strings.Replace(now.UTC().Format("20060102t150405.000"), ".", "", 1))
 }
 
 // Discard removes the new database, unless it was published.
