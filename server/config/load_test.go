@@ -155,6 +155,7 @@ func TestEveryKeyCanBeSetByEnvironmentAndFlag(t *testing.T) {
 		"mail.from":           "noreply@example.com", "mail.host": "mail.example.com",
 		"mail.username": "authy", "mail.password": "authy's", "mail.ca_file": "relay.pem",
 		"backup.dir": "backups", "backup.recipient": "age1abc", "backup.passphrase": "sixteen characters",
+		"public_url": "https://localhost:5000", "tls.cert_file": "tls.crt", "tls.key_file": "tls.key",
 		"metrics.listen": "127.0.0.1:9464", "metrics.token_file": "metrics.token",
 	}
 	flags, environ := config.Flags{}, []string{}
