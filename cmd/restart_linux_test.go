@@ -239,8 +239,9 @@ func TestADrainingServerAnswersAndSaysThatItIsNotReady(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := res.Body.Close(); err != nil || res.StatusCode != want || !res.Close {
-			t.Errorf("%s: %d, close %v, %v; want %d and the connection's end", path, res.StatusCode, res.Close, err, want)
+		body, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != want || !res.Close {
+			t.Errorf("%s: %d, close %v, %v; want %d and the connection's end; %s", path, res.StatusCode, res.Close, err, want, body)
 		}
 	}
 	if err := u.cmd.Wait(); err != nil {

@@ -76,7 +76,7 @@ func listenAndServe(ctx context.Context, s *server.Services) error {
 	}
 	defer onHangUp(ctx, s)()
 	s.Started = func() { notify(ctx, "READY=1") }
-	context.AfterFunc(ctx, func() { notify(ctx, "STOPPING=1") })
+	s.Stopping = func() { notify(ctx, "STOPPING=1") }
 	return s.Serve(ctx, l, version())
 }
 

@@ -106,6 +106,9 @@ func (s *Services) Serve(ctx context.Context, l net.Listener, version string) er
 	case <-ctx.Done():
 	}
 	ready.draining.Store(true)
+	if s.Stopping != nil {
+		s.Stopping()
+	}
 	return s.drain(context.WithoutCancel(ctx), hs, l)
 }
 

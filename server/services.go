@@ -75,8 +75,9 @@ type Services struct {
 	// State has everything be what a file says.
 	State *state.State
 
-	// Started is called, unless it is nil, once requests are answered.
-	Started func()
+	// Started is called, unless it is nil, once requests are answered, and Stopping once
+	// the answers say that the server is about to go.
+	Started, Stopping func()
 
 	metrics *metrics // nil where nobody asks for them
 	log     jobLog
