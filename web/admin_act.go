@@ -115,7 +115,7 @@ var userActs = map[string]userAct{
 		}),
 	},
 	"panic-credentials": {
-		msg("End everything, and take away how they sign in"), msg("End everything"),
+		msg("End everything, and take away how they sign in"), msg("End everything, and take away how they sign in"),
 		[]string{
 			msg("Also their password, their passkeys, their authenticator app, their recovery codes and their linked accounts are taken away."),
 			msg("They get in again by a link to a new password, which you make for them or they have mailed."),

@@ -220,7 +220,7 @@ var adminDeeds = []deed{
 	{"POST /admin/users/{target}/suspend", "", 200, administrator},
 	{"POST /admin/users/{suspended}/activate", "", 200, administrator},
 	{"POST /admin/users/{target}/sign-out", "", 200, administrator},
-	{"POST /admin/users/{target}/panic", "", 200, administrator},
+	{"POST /admin/users/{target}/panic", `{"credentials":false}`, 200, administrator},
 	{"POST /admin/users/{target}/unlock", "", 200, administrator},
 	{"POST /admin/users/{target}/reset-link", "", 200, administrator},
 	{"DELETE /admin/users/{target}", "", 200, administrator},
