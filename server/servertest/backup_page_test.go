@@ -44,6 +44,14 @@ func TestABackupIsMadeFromItsPage(t *testing.T) {
 	if o.at("count") != 1.0 || o.at("encryption") != "passphrase" {
 		t.Errorf("the API says %s", o.Raw)
 	}
+	time.Sleep(time.Until(files[0].MadeAt.Add(2 * time.Second))) // each second has a name of its own
+	p.call("POST", "/api/v1/admin/backups", nil).succeeded(202, "Backup begun")
+	for deadline := time.Now().Add(time.Minute); p.call("GET", "/api/v1/admin/backups", nil).at("count") != 2.0; {
+		if time.Now().After(deadline) {
+			t.Fatal("the API made no backup in a minute")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 	key, err := backup.PassphraseKey("the passphrase of this test")
 	if err != nil {
 		t.Fatal(err)
