@@ -69,6 +69,25 @@ func (e *postgresEngine) lock(alone bool) (unlock func(), err error) {
 	return func() { cancel(); <-done }, nil
 }
 
+// claimTime is how long a claim may take: PostgreSQL frees a lock a moment after the process
+// that had it has ended.
+const claimTime = time.Second
+
+// claimOn tries to take the lock on a connection, and says whether it did.
+func claimOn(ctx context.Context, conn *pgx.Conn, try string) (got bool, err error) {
+	for deadline := time.Now().Add(claimTime); ; {
+		err := conn.QueryRow(ctx, "SELECT "+try+"($1)", int64(serverLock)).Scan(&got)
+		if err != nil || got || time.Now().After(deadline) {
+			return got, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // claim takes the lock on a new connection.
 func (e *postgresEngine) claim(ctx context.Context, alone bool) (*pgx.Conn, error) {
 	try, refusal := "pg_try_advisory_lock_shared", "it is being restored, or changed in another way that no server may see: "+
@@ -80,8 +99,7 @@ func (e *postgresEngine) claim(ctx context.Context, alone bool) (*pgx.Conn, erro
 	if err != nil {
 		return nil, fmt.Errorf("claim the database: %w", translate(err))
 	}
-	var got bool
-	err = conn.QueryRow(ctx, "SELECT "+try+"($1)", int64(serverLock)).Scan(&got)
+	got, err := claimOn(ctx, conn, try)
 	if err == nil && !got {
 		err = errors.New(refusal)
 	}

@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/uptrace/bun"
 )
@@ -29,9 +31,14 @@ func (r Reader) ManagedIn(ctx context.Context, kind string, ids []string) ([]Man
 	return list[Managed](ctx, r, "id", "kind = ? AND id IN (?)", kind, bun.List(ids))
 }
 
-// ManagedBy returns the objects that a file sets.
+// ManagedBy returns the objects that a file sets, by their kinds and ids.
 func (r Reader) ManagedBy(ctx context.Context, file string) ([]Managed, error) {
-	return list[Managed](ctx, r, "kind, id", "file = ?", file)
+	// In the order of the primary key PostgreSQL would read all of it.
+	all, err := list[Managed](ctx, r, "updated_at", "file = ?", file)
+	slices.SortFunc(all, func(a, b Managed) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
+	return all, err
 }
 
 // SaveManaged keeps that a file sets an object, whatever set it before.

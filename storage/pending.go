@@ -18,9 +18,8 @@ func (tx *Tx) DeletePending(ctx context.Context, userID, email string) error {
 		what   string
 		remove func() (int64, error)
 	}{
-		{"links", func() (int64, error) {
-			return remove[Link](ctx, tx, "user_id = ? OR email = ?", userID, email)
-		}},
+		{"links", func() (int64, error) { return remove[Link](ctx, tx, "user_id = ?", userID) }},
+		{"links to an address", func() (int64, error) { return remove[Link](ctx, tx, "email = ?", email) }},
 		{"half sign-ins", func() (int64, error) { return remove[FirstFactor](ctx, tx, "user_id = ?", userID) }},
 		{"passkeys asked for", func() (int64, error) { return remove[Ceremony](ctx, tx, "user_id = ?", userID) }},
 		{"departures", func() (int64, error) { return remove[Departure](ctx, tx, ofSessions, userID) }},

@@ -8,3 +8,4 @@ CREATE TABLE managed (
 	updated_at BIGINT NOT NULL,
 	PRIMARY KEY (kind, id)
 );
+CREATE INDEX managed_file ON managed (file);
