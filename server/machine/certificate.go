@@ -32,6 +32,7 @@ type Certificate struct {
 
 // stamp tells one state of a file from another.
 type stamp struct {
+	mode    os.FileMode
 	size    int64
 	written time.Time
 }
@@ -68,7 +69,7 @@ func (c *Certificate) get(ctx context.Context, now time.Time) *tls.Certificate {
 	}
 	c.looked = now
 	found, err := c.state()
-	if err == nil && found == c.stamp {
+	if found == c.stamp { // also while a file is gone, which was said
 		return c.shown
 	}
 	var read *tls.Certificate
@@ -92,7 +93,7 @@ func (c *Certificate) state() (out [2]stamp, err error) {
 		if err != nil {
 			return out, err
 		}
-		out[i] = stamp{info.Size(), info.ModTime()}
+		out[i] = stamp{info.Mode(), info.Size(), info.ModTime()}
 	}
 	return out, nil
 }

@@ -53,7 +53,6 @@ func TestACertificateIsReadAgainWhenItsFilesFit(t *testing.T) {
 	if err := os.Chmod(keyFile, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	machinetest.Write(t, certFile, first.Cert, 5*time.Second)
 	shows("mended", first)
 }
 
