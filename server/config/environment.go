@@ -111,9 +111,12 @@ func ReadValue(path string) (string, error) {
 
 const maxFile = 1 << 20
 
-// readRegular reads a file of at most 1 MiB. It refuses pipes and devices,
-// which could hold up the start for ever.
-func readRegular(path string) ([]byte, error) {
+// readRegular is [ReadRegular] of a file of this package's.
+func readRegular(path string) ([]byte, error) { return ReadRegular(path, maxFile) }
+
+// ReadRegular reads a file of so many bytes at most, whole MiB. It refuses pipes and
+// devices, which could hold up the start for ever.
+func ReadRegular(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -125,12 +128,12 @@ func readRegular(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("read %s: larger than 1 MiB", path)
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("read %s: larger than %d MiB", path, most>>20)
 	}
 	return data, nil
 }

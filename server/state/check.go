@@ -183,7 +183,7 @@ func (s *source) picture(b *Branding) {
 	switch {
 	case b.LogoFile != "":
 		var err error
-		if b.picture, err = readFile(s.beside(b.LogoFile)); err != nil {
+		if b.picture, err = config.ReadRegular(s.beside(b.LogoFile), maxFile); err != nil {
 			s.note(join(b.path, "logo_file"), "%s", err)
 		}
 	case b.Logo != "":

@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"authy/server/config"
 )
 
 const (
@@ -82,33 +82,10 @@ func (s *source) err() error {
 	return errors.Join(errs...)
 }
 
-// readFile reads a file. It refuses pipes and devices, which could be without an end.
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("read %s: larger than 32 MiB", path)
-	}
-	return data, nil
-}
-
 // Read reads a file. Its error names every mistake in it with file, line, column, key,
 // what was expected and what may have been meant.
 func Read(path string) (*Document, error) {
-	data, err := readFile(path)
+	data, err := config.ReadRegular(path, maxFile)
 	if err != nil {
 		return nil, err
 	}
