@@ -3,4 +3,4 @@
 package account
 
 // giveWay does nothing where threads have no priorities of their own.
-func giveWay() {}
+func giveWay(int) {}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -36,7 +35,7 @@ type Hasher struct {
 // NewHasher returns a hasher with a bcrypt cost.
 func NewHasher(cost int) *Hasher {
 	slots := processors()
-	h := &Hasher{cost: cost, turns: newTurns(slots, slots*queuePerSlot)}
+	h := &Hasher{cost: cost, turns: newTurns(slots, spare(slots), slots*queuePerSlot)}
 	h.decoy = sync.OnceValue(func() string {
 		hash, err := bcrypt.GenerateFromPassword(prehash("decoy"), cost)
 		if err != nil {
@@ -109,39 +108,15 @@ func (h *Hasher) run(ctx context.Context, known bool, hash func() error) error {
 		return err
 	}
 	defer h.turns.leave()
-	t := <-polite
+	threads := forStrangers
+	if known {
+		threads = forKnown
+	}
+	t := <-threads
 	t.work <- hash
 	err := <-t.done
-	polite <- t
+	threads <- t
 	return err
-}
-
-// thread gives way to those that answer requests. It does nothing but hash, and never
-// ends: a priority cannot be raised again, and a thread that ends takes the processes
-// with it that were started from it and are to end with their parent (prctl(2),
-// PR_SET_PDEATHSIG).
-type thread struct {
-	work chan func() error
-	done chan error
-}
-
-// polite are the threads that have nothing to do. There is one for each processor.
-var polite = startPolite(processors())
-
-func startPolite(n int) chan thread {
-	idle := make(chan thread, n)
-	for range n {
-		t := thread{make(chan func() error), make(chan error)}
-		go func() {
-			runtime.LockOSThread()
-			giveWay()
-			for do := range t.work {
-				t.done <- do()
-			}
-		}()
-		idle <- t
-	}
-	return idle
 }
 
 // network is where the request came from.

@@ -14,6 +14,48 @@ import (
 // 20 ms to 0.1 ms.
 var processors = sync.OnceValue(func() int {
 	n := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(2 * n)
+	runtime.GOMAXPROCS(2*n + spare(n))
 	return n
 })
+
+// spare is how many passwords are hashed beside those on n processors, of those who are known.
+func spare(n int) int { return (n + 1) / 2 }
+
+// thread gives way to those that answer requests. It does nothing but hash, and never
+// ends: a priority cannot be raised again, and a thread that ends takes the processes
+// with it that were started from it and are to end with their parent (prctl(2),
+// PR_SET_PDEATHSIG).
+type thread struct {
+	work chan func() error
+	done chan error
+}
+
+// How far threads stand back, as nice(1) counts it: beside one that does not and wants
+// everything, who is known has a third of a processor, and a stranger a tenth.
+const (
+	nicenessKnown    = 3
+	nicenessStranger = 10
+)
+
+// forStrangers and forKnown are the threads that have nothing to do; there are as many as
+// there are turns.
+var (
+	forStrangers = startThreads(processors(), nicenessStranger)
+	forKnown     = startThreads(processors()+spare(processors()), nicenessKnown)
+)
+
+func startThreads(n, niceness int) chan thread {
+	idle := make(chan thread, n)
+	for range n {
+		t := thread{make(chan func() error), make(chan error)}
+		go func() {
+			runtime.LockOSThread()
+			giveWay(niceness)
+			for do := range t.work {
+				t.done <- do()
+			}
+		}()
+		idle <- t
+	}
+	return idle
+}

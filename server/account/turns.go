@@ -8,16 +8,18 @@ import (
 )
 
 // turns shares a number of slots among those who wait for one, in two lanes: who
-// is known goes before who is not. In a lane the networks that they come from have
-// their turns one after the other, and none may fill it: whoever sends very much
+// is known goes before who is not, and has some slots more, so as not to wait for
+// strangers even until one of them is done. In a lane the networks that they come from
+// have their turns one after the other, and none may fill it: whoever sends very much
 // waits behind themselves.
 type turns struct {
-	slots int
+	slots int // for all
+	spare int // and for who is known
 	most  int // that wait in a lane; half as many of one network
 
 	mu    sync.Mutex
 	load  Load
-	free  int
+	busy  int
 	known lane
 	other lane
 }
@@ -29,9 +31,9 @@ type lane struct {
 	order   []string                   // the networks of lines, the next one first
 }
 
-func newTurns(slots, most int) *turns {
+func newTurns(slots, spare, most int) *turns {
 	return &turns{
-		slots: slots, free: slots, most: most,
+		slots: slots, spare: spare, most: most,
 		known: lane{lines: map[string][]chan struct{}{}}, other: lane{lines: map[string][]chan struct{}{}},
 	}
 }
@@ -39,11 +41,11 @@ func newTurns(slots, most int) *turns {
 // take waits for a slot, which the caller gives back by leave. [ErrBusy] if too
 // many wait.
 func (t *turns) take(ctx context.Context, network string, known bool) error {
-	l := &t.other
+	l, slots := &t.other, t.slots
 	if known {
-		l = &t.known
+		l, slots = &t.known, t.slots+t.spare
 	}
-	turn, err := t.line(l, network)
+	turn, err := t.line(l, slots, network)
 	if turn == nil || err != nil {
 		return err
 	}
@@ -63,14 +65,14 @@ func (t *turns) take(ctx context.Context, network string, known bool) error {
 	return ctx.Err()
 }
 
-// line lines up; it returns nil if there is a slot at once.
-func (t *turns) line(l *lane, network string) (chan struct{}, error) {
+// line lines up; it returns nil if there is one of the slots at once.
+func (t *turns) line(l *lane, slots int, network string) (chan struct{}, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case t.free > 0:
+	case t.busy < slots:
 		t.load.Turns++
-		t.free--
+		t.busy++
 		return nil, nil
 	case l.waiting >= t.most, len(l.lines[network]) >= max(1, t.most/2):
 		t.load.Refused++
@@ -88,10 +90,10 @@ func (t *turns) leave() {
 	switch {
 	case t.known.waiting > 0:
 		t.known.call()
-	case t.other.waiting > 0:
+	case t.other.waiting > 0 && t.busy <= t.slots:
 		t.other.call()
 	default:
-		t.free++
+		t.busy--
 	}
 }
 
@@ -147,7 +149,7 @@ func (t *turns) now() Load {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.load
-	l.Slots, l.Busy, l.Waiting = t.slots, t.slots-t.free, t.known.waiting+t.other.waiting
+	l.Slots, l.Busy, l.Waiting = t.slots+t.spare, t.busy, t.known.waiting+t.other.waiting
 	return l
 }
 

@@ -16,7 +16,7 @@ import (
 func occupied(t *testing.T) (h *Hasher, slots int, free func()) {
 	t.Helper()
 	h = NewHasher(cheap)
-	slots = h.turns.free
+	slots = h.turns.slots
 	for range slots {
 		if err := h.turns.take(t.Context(), "", false); err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func TestAFullQueueIsAnsweredBusy(t *testing.T) {
 		if _, err := h.Hash(t.Context(), "correct horse"); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
-		if q := h.turns; q.free != slots || q.other.waiting != 0 || len(q.other.lines) != 0 || len(q.other.order) != 0 {
+		if q := h.turns; q.busy != 0 || q.other.waiting != 0 || len(q.other.lines) != 0 || len(q.other.order) != 0 {
 			t.Errorf("somebody is still counted: %+v", q)
 		}
 	})
@@ -72,7 +72,7 @@ func TestAFullQueueIsAnsweredBusy(t *testing.T) {
 func TestOneNetworkDoesNotFillTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newTurns(1, 8)
+		q := newTurns(1, 0, 8)
 		if err := q.take(t.Context(), "many", false); err != nil {
 			t.Fatal(err)
 		}
@@ -125,8 +125,46 @@ func TestWhoeverLeavesNoLongerWaits(t *testing.T) {
 		}
 		free()
 		mustHash(t, h, "correct horse")
-		if h.turns.free != slots {
-			t.Errorf("%d of %d slots are free", h.turns.free, slots)
+		if h.turns.busy != 0 {
+			t.Errorf("%d of %d slots are busy", h.turns.busy, slots)
+		}
+	})
+}
+
+// Who is known does not even wait until a stranger is done; strangers get no more for it.
+func TestWhoIsKnownHasSlotsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newTurns(2, 1, 8)
+		var running []string
+		line := func(who string) {
+			go func() {
+				if err := q.take(t.Context(), who, who == "known"); err != nil {
+					t.Error(err)
+				}
+				running = append(running, who)
+			}()
+			synctest.Wait()
+		}
+		for _, who := range []string{"one", "two", "three", "known", "four", "known"} {
+			line(who)
+		}
+		if got, want := fmt.Sprint(running), "[one two known]"; got != want {
+			t.Errorf("%v hash beside each other, want %v", got, want)
+		}
+		for _, want := range []string{"[one two known known]", "[one two known known]", "[one two known known three]"} {
+			q.leave()
+			synctest.Wait()
+			if got := fmt.Sprint(running); got != want {
+				t.Errorf("after one has left %v have had their turn, want %v", got, want)
+			}
+		}
+		for range 3 {
+			q.leave()
+			synctest.Wait()
+		}
+		if got := fmt.Sprint(running); got != "[one two known known three four]" || q.busy != 0 {
+			t.Errorf("in the end %v have had their turn and %d still have, want all and none", got, q.busy)
 		}
 	})
 }
