@@ -168,8 +168,13 @@ func (s *server) wait() error {
 	}
 }
 
-// findPrograms returns the directory of the newest initdb and postgres.
+// findPrograms returns the directory of initdb and postgres: that which AUTHY_TEST_POSTGRES
+// names, or that of the newest.
 func findPrograms() (string, error) {
+	if dir := os.Getenv("AUTHY_TEST_POSTGRES"); dir != "" {
+		_, err := exec.LookPath(filepath.Join(dir, "initdb"))
+		return dir, err
+	}
 	versions, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
 		return "", err
