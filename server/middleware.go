@@ -71,6 +71,10 @@ func isPublicDocument(r *http.Request) bool {
 	return r.Method == http.MethodGet && (r.URL.Path == openid.JWKSPath || r.URL.Path == openid.DiscoveryPath)
 }
 
+// statusGone is the status, in the log and the metrics alone, of a request whose client
+// has gone before it was answered: what failed for it is nobody's trouble.
+const statusGone = 499
+
 // finish catches a panic and writes the request's line in the log.
 func finish(w *recorder, r *http.Request, by *audit.Actor, began time.Time) {
 	if p := recover(); p != nil {
@@ -82,6 +86,8 @@ func finish(w *recorder, r *http.Request, by *audit.Actor, began time.Time) {
 		if w.status == 0 {
 			api.WriteFault(w, r, errors.New("panic"))
 		}
+	} else if w.status >= http.StatusInternalServerError && r.Context().Err() != nil {
+		w.status = statusGone
 	}
 	level := slog.LevelInfo
 	switch {

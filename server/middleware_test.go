@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -147,6 +148,37 @@ func TestAnAnswerThatHasBegunStaysAsItIs(t *testing.T) {
 	}).ServeHTTP(w, request("192.0.2.1:1"))
 	if w.Code != 200 || w.Body.String() != "half" {
 		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
+// A client that does not wait for its answer is nobody's trouble; a panic is, all the same.
+func TestAClientThatHasGoneIsNoFailure(t *testing.T) {
+	t.Parallel()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	fails := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+	}
+	for _, test := range []struct {
+		name   string
+		ctx    context.Context
+		handle http.HandlerFunc
+		want   int
+	}{
+		{"it waits", t.Context(), fails(500), 500},
+		{"it has gone", gone, fails(500), statusGone},
+		{"it has gone from a busy server", gone, fails(503), statusGone},
+		{"it was answered before", gone, fails(200), 200},
+		{"a panic", gone, func(http.ResponseWriter, *http.Request) { panic("at the disco") }, 500},
+	} {
+		w, r := &recorder{ResponseWriter: httptest.NewRecorder()}, request("192.0.2.1:1").WithContext(test.ctx)
+		func() {
+			defer finish(w, r, &audit.Actor{}, time.Now())
+			test.handle(w, r)
+		}()
+		if w.status != test.want {
+			t.Errorf("%s: the status is %d, want %d", test.name, w.status, test.want)
+		}
 	}
 }
 
