@@ -214,7 +214,9 @@ func isSlowOnPostgres(query, line, details string, leads map[string]string) bool
 	if asked, found := strings.CutPrefix(details, "Index Cond:"); found {
 		return !regexp.MustCompile(`\b` + leads[m[1]] + `\b`).MatchString(asked)
 	}
-	return strings.HasPrefix(details, "Filter:") || !strings.Contains(query, " LIMIT ")
+	// What is greatest is the first of an index that is read backward.
+	few := strings.Contains(query, " LIMIT ") || strings.Contains(query, "(SELECT MAX(")
+	return strings.HasPrefix(details, "Filter:") || !few
 }
 
 // leading returns the first column of each of PostgreSQL's indexes.
