@@ -17,13 +17,15 @@ func TestPasskeysAreCountedByWhenTheyWereMade(t *testing.T) {
 		used.UserID = user.ID
 		used.LastUsedAt, later.CreatedAt = storage.At(noon.Add(2*time.Hour)), storage.At(noon.Add(time.Hour))
 		update(t, db, func(ctx context.Context, tx *storage.Tx) error {
-			return first(tx.InsertUser(ctx, user), tx.InsertPasskey(ctx, old), tx.InsertPasskey(ctx, used), tx.InsertPasskey(ctx, later))
+			return first(
+				tx.InsertUser(ctx, user), tx.InsertPasskey(ctx, old), tx.InsertPasskey(ctx, used), tx.InsertPasskey(ctx, later),
+			)
 		})
 		for _, c := range []struct {
 			from, to, since time.Time
 			want            int64
 		}{
-			{time.Time{}, noon.Add(time.Hour), noon.Add(90 * time.Minute), 1}, // one of the two was used since
+			{time.Time{}, noon.Add(time.Hour), noon.Add(90 * time.Minute), 1}, // the other was used
 			{time.Time{}, noon.Add(time.Hour), noon.Add(3 * time.Hour), 2},
 			{time.Time{}, noon, noon, 0},
 			{noon, noon.Add(2 * time.Hour), noon.Add(3 * time.Hour), 3},

@@ -84,6 +84,16 @@ func (s *Service) client(c *registry.Client) (found []Finding) {
 		found = append(found, note(field, "By the rules of today this is not right: %s 'authy client update %s' changes it.",
 			strings.Join(problems[field], " "), id))
 	}
+	found = append(found, s.grants(c)...)
+	if c.SkipConsent && registry.IsDynamic(c) {
+		found = append(found, note("consent", "The client has registered itself, and nobody is asked whether it may have their data: "+
+			"'authy client update %s' has them asked.", id))
+	}
+	return found
+}
+
+// grants looks at whether what a client may ask for goes together.
+func (s *Service) grants(c *registry.Client) (found []Finding) {
 	coded := slices.Contains(c.GrantTypes, "authorization_code") || slices.Contains(c.GrantTypes, registry.DeviceCode)
 	refreshes, offline := slices.Contains(c.GrantTypes, "refresh_token"), slices.Contains(c.Scopes, "offline_access")
 	switch {
@@ -91,7 +101,8 @@ func (s *Service) client(c *registry.Client) (found []Finding) {
 		found = append(found, note("grant_types", "The client is registered for the grant implicit, and openid.implicit is false: "+
 			"its requests are refused. Have the application use the code flow."))
 	case len(c.GrantTypes) == 0:
-		found = append(found, note("grant_types", "The client has no grant, and can get no token: 'authy client update %s' gives it one.", id))
+		found = append(found, note("grant_types", "The client has no grant, and can get no token: 'authy client update %s' gives it one.",
+			c.ClientID))
 	case coded && refreshes && !offline:
 		found = append(found, note("scopes", "The client may refresh tokens, but never gets a refresh token: the scope "+
 			"offline_access is missing (OpenID Connect Core 1.0, section 11)."))
@@ -102,10 +113,6 @@ func (s *Service) client(c *registry.Client) (found []Finding) {
 	if slices.Contains(c.GrantTypes, "authorization_code") && !slices.Contains(c.Scopes, "openid") {
 		found = append(found, note("scopes", "The client may not ask for openid, and so gets no ID token: it learns nobody's name "+
 			"(OpenID Connect Core 1.0, section 3.1.2.1)."))
-	}
-	if c.SkipConsent && registry.IsDynamic(c) {
-		found = append(found, note("consent", "The client has registered itself, and nobody is asked whether it may have their data: "+
-			"'authy client update %s' has them asked.", id))
 	}
 	return found
 }

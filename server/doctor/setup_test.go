@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"authy/server/audit"
 	"authy/server/backup"
 	"authy/server/config"
@@ -87,7 +89,17 @@ func (st *site) full(c *config.Config) {
 	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	c.ForwardAuth = []*config.ForwardRule{{Hosts: config.Words{st.front.host()}, Who: config.Words{"signed-in"}}}
 	c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	c.Backup.Every, c.Backup.Passphrase = config.Duration{Duration: 24 * time.Hour}, "a passphrase that is long"
+	c.Backup.Every, c.Backup.Recipient = config.Duration{Duration: 24 * time.Hour}, recipient(st.t)
+}
+
+// recipient is a public key for backups: a passphrase takes a second each time.
+func recipient(t *testing.T) string {
+	t.Helper()
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.Recipient().String()
 }
 
 // start runs authy as change has it, after everything is as it should be.
