@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"authy/server"
+	"authy/server/config"
 	"authy/server/self"
 	"authy/storage"
 )
@@ -17,22 +18,74 @@ func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with this set-up, and say what to do",
-		Long: `Look for what is wrong with this set-up, and say what to do: the configuration and
-weak settings, the secret key and who can read it, the database and its file
-system, Redis, the clock, and whether the public URL leads to the server that
-runs. It works beside a running server and changes nothing. The exit code is 1 if
-something is wrong.`,
+		Long: `Look for what is wrong with this set-up, and say what to do: weak settings, files
+that others can read, the database and what it forgets, its file system, disk space,
+Redis, the clock, certificates, the way from the public URL through the proxy to the
+server that runs, the proxies of forward-auth and their cookies, the mail relay (no
+mail is sent), the providers that people come from, passkeys that are lost by a new
+host, and the age of the last backup. It works beside a running server and changes
+nothing. Each check takes ten seconds at most; one that cannot be done is a finding,
+too. What follows from another finding is left out. The exit code is 1 if something
+is wrong. docs/operations.md has a table of all findings.`,
 		Example: `  authy doctor
-  authy doctor --json`,
+  authy doctor --json
+  authy doctor client acme-portal-001`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error { return a.doctor(c.Context(), asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.AddCommand(a.doctorClientCommand())
+	return c
+}
+
+func (a *app) doctorClientCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "client CLIENT_ID",
+		Short: "Look for what is wrong with the settings of a relying party",
+		Long: `Look for what is wrong with the settings of a relying party, and say what to do:
+where it leads to, whether it can be reached, what it may ask for, how it proves
+itself, who may use it, and why its requests were refused within the last hour and
+would be still. It changes nothing; when the client was last used goes to standard
+error. The exit code is 1 if something is wrong.`,
+		Example: `  authy doctor client acme-portal-001
+  authy doctor client acme-portal-001 --json | jq '.[].name'`,
+		Args: takes("CLIENT_ID"),
+		RunE: func(c *cobra.Command, args []string) error { return a.doctorClient(c.Context(), args[0], asJSON) },
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
 func (a *app) doctor(ctx context.Context, asJSON bool) error {
-	found := a.diagnose(ctx)
+	found, whole := a.diagnose(ctx)
+	if !whole {
+		a.note("The rest was not looked at: run this again once that is mended.")
+	}
+	return a.printFindings(found, asJSON, "this set-up")
+}
+
+func (a *app) doctorClient(ctx context.Context, clientID string, asJSON bool) error {
+	c, _, found := a.prepared(ctx)
+	if found != nil {
+		return a.printFindings(found, asJSON, "this set-up")
+	}
+	p, err := server.ExamineClient(ctx, c, clientID)
+	switch {
+	case err != nil:
+		return err
+	case p.Client == nil:
+		return a.printFindings(p.Findings, asJSON, "this set-up")
+	case p.LastUsed.IsZero():
+		a.note("Nobody is known to have used %s yet.", clientID)
+	default:
+		a.note("%s was last used at %s.", clientID, instant(p.LastUsed))
+	}
+	return a.printFindings(p.Findings, asJSON, "this client")
+}
+
+// printFindings prints what is wrong with something, and returns an error if anything is.
+func (a *app) printFindings(found []self.Finding, asJSON bool, with string) error {
 	out, rows := make([]findingOut, len(found)), make([][]string, len(found))
 	for i, f := range found {
 		out[i] = findingOut{f.Name, f.OK, f.String()}
@@ -48,24 +101,33 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 		a.note("Nothing is wrong.")
 	}
 	if err == nil && len(found) > 0 {
-		err = fmt.Errorf("something is wrong with this set-up; findings: %d", len(found))
+		err = fmt.Errorf("something is wrong with %s; findings: %d", with, len(found))
 	}
 	return err
 }
 
-// diagnose returns what is wrong; where one thing keeps the next from being looked
-// at, it is the last.
-func (a *app) diagnose(ctx context.Context) []self.Finding {
+// diagnose returns what is wrong, and whether everything was looked at; where one thing
+// keeps the next from being looked at, it is the last.
+func (a *app) diagnose(ctx context.Context) (found []self.Finding, whole bool) {
+	c, report, found := a.prepared(ctx)
+	if found != nil {
+		return found, false
+	}
+	return server.Examine(ctx, c, report)
+}
+
+// prepared returns the configuration of what can be looked at, or else what is wrong.
+func (a *app) prepared(ctx context.Context) (*config.Config, *config.Report, []self.Finding) {
 	c, report, err := a.configure(ctx, slog.LevelError)
 	if err != nil {
-		return []self.Finding{self.Wrong("configuration", err.Error())}
+		return nil, nil, []self.Finding{self.Wrong("configuration", err.Error())}
 	}
 	if c.Unprepared() || storage.Missing(c.DatabaseURL()) {
-		return []self.Finding{self.Wrong("data_dir", "nothing is in "+c.DataDir+" yet: 'authy serve' makes what it needs, "+
+		return nil, nil, []self.Finding{self.Wrong("data_dir", "nothing is in "+c.DataDir+" yet: 'authy serve' makes what it needs, "+
 			"unless it was to be another directory (--data-dir)")}
 	}
 	if _, err := c.Prepare(); err != nil {
-		return []self.Finding{self.Wrong("data_dir", err.Error())}
+		return nil, nil, []self.Finding{self.Wrong("data_dir", err.Error())}
 	}
-	return server.Examine(ctx, c, report)
+	return c, report, nil
 }

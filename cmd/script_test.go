@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"authy/server/importer/gatehouse/gatehousetest"
+	"authy/server/machine/machinetest"
 )
 
 // The scripts in testdata run the real program in processes of its own. Beside what testscript has
@@ -38,7 +39,7 @@ func TestScripts(t *testing.T) {
 		Setup: setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "json": readJSON, "mode": mode, "sql": execSQL,
-			"gatehouse": makeGatehouse,
+			"gatehouse": makeGatehouse, "certificate": makeCertificate,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -150,6 +151,20 @@ func makeGatehouse(ts *testscript.TestScript, neg bool, args []string) {
 	script, err := gatehousetest.Script("sqlite")
 	ts.Check(err)
 	execSQL(ts, false, []string{args[0], script})
+}
+
+// makeCertificate is "certificate HOST TIME CERT KEY": it makes a certificate that was good for ten
+// times as long as it will be.
+func makeCertificate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: certificate HOST TIME CERT KEY")
+	}
+	left, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	pair, err := machinetest.MakePair(args[0], time.Now().Add(-10*left), time.Now().Add(left))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), pair.Cert, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), pair.Key, 0o600))
 }
 
 // ask is the program "ask [-token T] [-body FILE] [-until STATUS] [-within TIME] METHOD URL": it

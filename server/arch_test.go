@@ -31,7 +31,7 @@ var picture = [][]string{
 	{"server"},
 	{"server/api", "web"},
 	{"server/importer/gatehouse"},
-	{"server/login", "server/recipe", "server/importer", "server/state"},
+	{"server/doctor", "server/login", "server/recipe", "server/importer", "server/state"},
 	{"server/forward"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
 	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},

@@ -13,13 +13,8 @@ import (
 	"authy/server/machine"
 )
 
-const (
-	// otherFiles is how many files a server may have open beside its connections:
-	// those to the database, to Redis, to mail and to providers, and SQLite's own.
-	otherFiles = 256
-	// crowdPause is how long the log is silent after it said that connections are closed.
-	crowdPause = time.Minute
-)
+// crowdPause is how long the log is silent after it said that connections are closed.
+const crowdPause = time.Minute
 
 // connections are those that are open, at most so many. One more takes the place
 // of the one on which nothing has begun or ended for longest, among those of its
@@ -43,8 +38,8 @@ type connection struct {
 // allow allows most of them, or as many as the files that this process may open
 // leave. None is open yet.
 func (c *connections) allow(ctx context.Context, most int) {
-	if files := machine.MostFiles(); files-otherFiles < most {
-		left := max(files-otherFiles, files/2)
+	if files := machine.MostFiles(); files-machine.OtherFiles < most {
+		left := max(files-machine.OtherFiles, files/2)
 		slog.WarnContext(ctx, "this process may open too few files for server.max_connections: raise the limit (ulimit -n)",
 			"files", files, "max_connections", most, "connections", left)
 		most = left

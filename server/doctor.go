@@ -2,38 +2,75 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
 	"authy/server/audit"
 	"authy/server/config"
+	"authy/server/doctor"
 	"authy/server/machine"
 	"authy/server/self"
 	"authy/storage"
 )
 
 // Examine looks at a set-up, beside a running server or without one, and returns
-// what is wrong with it; nothing is what a sound one has. It changes nothing.
-func Examine(ctx context.Context, c *config.Config, report *config.Report) (found []self.Finding) {
-	for _, text := range report.Warnings() {
-		found = append(found, self.Wrong("configuration", text))
+// what is wrong with it; nothing is what a sound one has. It changes nothing. Where the
+// database cannot be opened, the rest is not looked at, and whole is false.
+func Examine(ctx context.Context, c *config.Config, report *config.Report) (found []self.Finding, whole bool) {
+	s, trouble := openAsItIs(ctx, c)
+	if trouble != nil {
+		return append(doctor.Weak(report), *trouble), false
+	}
+	defer s.closeAsItWas()
+	s.Self.Report = report
+	found, err := s.Doctor.Examine(ctx, audit.Shell())
+	if err != nil {
+		found = append(found, self.Wrong("database", err.Error()))
+	}
+	return found, err == nil
+}
+
+// openAsItIs opens what c names without changing it, or says what is wrong with it.
+func openAsItIs(ctx context.Context, c *config.Config) (*Services, *self.Finding) {
+	wrong := func(name string, err error) *self.Finding {
+		f := self.Wrong(name, err.Error())
+		return &f
 	}
 	db, err := OpenDB(ctx, c)
 	if err != nil {
-		return append(found, self.Wrong("database", err.Error()))
+		return nil, wrong("database", err)
 	}
-	defer db.Close() //nolint:errcheck // nothing was written
 	if err := current(ctx, db); err != nil {
-		return append(found, self.Wrong("database", err.Error()))
+		return nil, wrong("database", errors.Join(err, db.Close()))
 	}
 	s, err := build(ctx, c, db)
-	if err != nil {
-		return append(found, self.Wrong("store", err.Error()))
+	switch {
+	case err == nil:
+		return s, nil
+	case strings.HasPrefix(err.Error(), "mail."):
+		return nil, wrong("mail", errors.Join(err, db.Close()))
 	}
-	defer s.closeStores() //nolint:errcheck // nothing was written
-	return append(found, s.examine(ctx)...)
+	return nil, wrong("store", errors.Join(err, db.Close()))
+}
+
+// ExamineClient is [Examine] for the settings of a relying party. What keeps them from
+// being looked at is a finding, too; then there is no client.
+func ExamineClient(ctx context.Context, c *config.Config, clientID string) (*doctor.Patient, error) {
+	s, trouble := openAsItIs(ctx, c)
+	if trouble != nil {
+		return &doctor.Patient{Findings: []self.Finding{*trouble}}, nil
+	}
+	defer s.closeAsItWas()
+	return s.Doctor.ExamineClient(ctx, audit.Shell(), clientID)
+}
+
+// closeAsItWas closes what openAsItIs has opened; nothing was written.
+func (s *Services) closeAsItWas() {
+	_, _ = s.closeStores(), s.DB.Close()
 }
 
 // current says why the schema is not that of this build.
@@ -57,30 +94,6 @@ func current(ctx context.Context, db *storage.DB) error {
 			"'authy migrate up' applies them now", waiting, len(steps))
 	}
 	return nil
-}
-
-// examine looks at what a server has opened.
-func (s *Services) examine(ctx context.Context) (found []self.Finding) {
-	troubles, err := machine.Look(ctx, s.ground(), time.Now())
-	for _, t := range troubles {
-		found = append(found, self.Wrong(t.Name, t.Text))
-	}
-	if err != nil {
-		found = append(found, self.Wrong("database", err.Error()))
-	}
-	if err := s.Store.Ping(ctx); err != nil {
-		found = append(found, self.Wrong("store", err.Error()))
-	}
-	address, err := s.Self.CheckAddress(ctx, audit.Shell())
-	if err != nil {
-		return append(found, self.Wrong("address", err.Error()))
-	}
-	for _, f := range address.Findings {
-		if !f.OK {
-			found = append(found, f)
-		}
-	}
-	return found
 }
 
 const (

@@ -13,6 +13,7 @@ import (
 	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/config"
+	"authy/server/doctor"
 	"authy/server/forward"
 	"authy/server/keyring"
 	"authy/server/limit"
@@ -72,6 +73,8 @@ type Services struct {
 	Self *self.Service
 	// Backups makes backups, and knows those that there are.
 	Backups *backup.Service
+	// Doctor looks for what is wrong with all that.
+	Doctor *doctor.Service
 	// State has everything be what a file says.
 	State *state.State
 
@@ -99,7 +102,14 @@ func Open(ctx context.Context, c *config.Config) (*Services, error) {
 // OpenServer is [Open] for a server, which claims the database before it migrates it:
 // one that is not to run beside another changes nothing.
 func OpenServer(ctx context.Context, c *config.Config) (*Services, error) {
-	return openWith(ctx, c, (*storage.DB).Lock)
+	s, err := openWith(ctx, c, (*storage.DB).Lock)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Accounts.Reside(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 func openWith(ctx context.Context, c *config.Config, claim func(*storage.DB) (func(), error)) (*Services, error) {
@@ -191,6 +201,10 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		Providers: s.Providers, Protocols: s.protocols(), PublicURL: c.PublicURL,
 	})
 	s.SAMLSP.End = s.Login.EndUpstream
+	s.Doctor = doctor.New(doctor.Config{
+		DB: db, Config: c, Store: s.Store, Self: s.Self, Mail: s.Mail, Backups: s.Backups, Providers: s.Providers,
+		Clients: s.Clients, Outbound: s.Outbound, Limits: s.limits(),
+	})
 	return s, nil
 }
 

@@ -55,8 +55,8 @@ func (wb *Web) registerAdminOverview(get func(string, handler)) {
 var matters = map[string]struct{ text, link, linkText string }{
 	overview.DiskLow:         {msg("The disk is almost full: %s are left."), "/admin/settings", msg("Settings")},
 	overview.NetworkDisk:     {msg("The database is on a network file system, where it can lose data: move it to a local disk."), "/admin/settings", msg("Settings")},
-	overview.ClockOff:        {msg("The clock of this machine is off: codes and tokens may be refused. “authy doctor” says more."), "/admin/settings", msg("Settings")},
-	overview.TLSCertificate:  {msg("The certificate of this server has ended, ends soon, or is not for its address. “authy doctor” says more."), "/admin/settings", msg("Settings")},
+	overview.ClockOff:        {msg("The clock of this machine is off: codes and tokens may be refused. “authy doctor” says more."), doctorPath, msg("Examine this set-up")},
+	overview.TLSCertificate:  {msg("The certificate of this server has ended, ends soon, or is not for its address. “authy doctor” says more."), doctorPath, msg("Examine this set-up")},
 	overview.ProviderFailing: {msg("Nobody came in from a provider today, and %d people could not."), "/admin/providers", msg("Providers")},
 	overview.MailFailing:     {msg("Mail is not getting through: %d messages wait for another attempt."), "/admin/mail", msg("Mail")},
 	overview.MailLost:        {msg("Mail was given up in the last 24 hours: %d messages."), "/admin/audit?action=mail.failed", msg("Audit log")},

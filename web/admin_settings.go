@@ -14,6 +14,7 @@ const settingsPath = "/admin/settings"
 func (wb *Web) registerAdminSettings(get func(path string, h handler)) {
 	get(settingsPath, wb.admin(wb.showSettings))
 	get(settingsPath+"/public-url", wb.admin(wb.showAddress))
+	get(doctorPath, wb.admin(wb.showDoctor))
 }
 
 // adminSettingsPage is the data of page "admin_settings".

@@ -70,7 +70,7 @@ func pageData() map[string]any {
 		"admin_organization": adminOrgPage{}, "admin_audit": adminAuditPage{}, "admin_event": adminEventPage{},
 		"admin_audit_verify": adminVerifyPage{},
 		"admin_branding":     adminBrandingPage{}, "admin_branding_reset": adminBrandingResetPage{},
-		"admin_settings": adminSettingsPage{}, "admin_address": adminAddressPage{}, "admin_mail": adminMailPage{},
+		"admin_settings": adminSettingsPage{}, "admin_address": adminAddressPage{}, "admin_doctor": adminDoctorPage{}, "admin_mail": adminMailPage{},
 		"admin_forward": adminForwardPage{}, "forward_refused": forwardRefusedPage{},
 		"admin_keys": adminKeysPage{}, "admin_keys_rotate": adminKeysRotatePage{}, "admin_keys_retire": adminKeysRetirePage{},
 		"admin_backup": adminBackupPage{},

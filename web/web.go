@@ -14,6 +14,7 @@ import (
 	"authy/server/audit"
 	"authy/server/backup"
 	"authy/server/brand"
+	"authy/server/doctor"
 	"authy/server/fault"
 	"authy/server/forward"
 	"authy/server/keyring"
@@ -60,6 +61,8 @@ type Config struct {
 	Self   *self.Service
 	// Backups makes backups, and knows those that there are.
 	Backups *backup.Service
+	// Doctor looks for what is wrong with the set-up.
+	Doctor *doctor.Service
 	// State knows which file sets what.
 	State *state.State
 	// PublicURL is how browsers reach the server.

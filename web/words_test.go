@@ -292,6 +292,8 @@ func allSaid(t *testing.T) said {
 	s.inTemplates(t)
 	s.inGo(t, ".", saidBy)
 	s.inGo(t, "../server/self", map[string]int{"good": 1, "bad": 1})
+	s.inGo(t, "../server/doctor", map[string]int{"bad": 1, "one": 1})
+	s.inGo(t, "../server/machine", map[string]int{"Sprintf": 0})
 	s.inRefusals(t)
 	s.inSettings(t)
 	s.inGo(t, "../server/mail", map[string]int{"Text": 0, "Say": 0})

@@ -132,7 +132,7 @@ type addressOut struct {
 }
 
 type findingView struct {
-	Name string `json:"name" enum:"reach,server,host,authorization,headers,proxy"`
+	Name string `json:"name" enum:"reach,server,host,authorization,headers,proxy,scheme,certificate"`
 	OK   bool   `json:"ok"`
 	Text string `json:"text" doc:"What was found, and what to do where it is not right"`
 }

@@ -24,6 +24,7 @@ import (
 	"authy/server/audit"
 	"authy/server/backup"
 	"authy/server/brand"
+	"authy/server/doctor"
 	"authy/server/fault"
 	"authy/server/keyring"
 	"authy/server/login"
@@ -67,6 +68,8 @@ type Config struct {
 	Self *self.Service
 	// Backups makes backups, and knows those that there are.
 	Backups *backup.Service
+	// Doctor looks for what is wrong with the set-up.
+	Doctor *doctor.Service
 	// State knows which file sets what.
 	State *state.State
 	// Version is authy's, for the OpenAPI document.
@@ -123,6 +126,7 @@ func (a *API) routes() {
 	a.adminKeyRoutes()
 	a.adminBrandingRoutes()
 	a.adminSelfRoutes()
+	a.adminDoctorRoutes()
 	a.adminBackupRoutes()
 	a.userRoutes()
 	a.pictureRoutes()

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -14,8 +15,10 @@ import (
 const (
 	// lookAgain is how often the files of a certificate are looked at, at most.
 	lookAgain = time.Second
-	// expiresSoon is how long before its end a certificate is said to end.
+	// expiresSoon is how long before its end a certificate is said to end, at most, and
+	// soonPart the same as a part of its life: some last for days only.
 	expiresSoon = 14 * 24 * time.Hour
+	soonPart    = 3
 )
 
 // Certificate is the one that a server shows. Its files are read again when they
@@ -114,18 +117,23 @@ func (c *Certificate) read() (*tls.Certificate, error) {
 	return &read, nil
 }
 
+// EndsSoon says whether a certificate should have been renewed by now.
+func EndsSoon(c *x509.Certificate, now time.Time) bool {
+	return now.Add(min(expiresSoon, c.NotAfter.Sub(c.NotBefore)/soonPart)).After(c.NotAfter)
+}
+
 // wrongCertificate says what is wrong with a certificate for a host at now, or "".
 func wrongCertificate(certFile, keyFile, host string, now time.Time) string {
 	c, err := NewCertificate(certFile, keyFile)
 	if err != nil {
-		return "the certificate cannot be used: " + err.Error()
+		return fmt.Sprintf("the certificate cannot be used: %s", err)
 	}
 	leaf := c.shown.Leaf
 	switch {
 	case now.After(leaf.NotAfter):
 		return fmt.Sprintf("the certificate %s ended at %s: renew it; authy takes the new one by itself",
 			certFile, shown(leaf.NotAfter))
-	case now.Add(expiresSoon).After(leaf.NotAfter):
+	case EndsSoon(leaf, now):
 		return fmt.Sprintf("the certificate %s ends at %s: renew it; authy takes the new one by itself",
 			certFile, shown(leaf.NotAfter))
 	case now.Before(leaf.NotBefore):

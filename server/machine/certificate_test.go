@@ -67,7 +67,8 @@ func TestAWrongCertificateIsSaid(t *testing.T) {
 	}{
 		"sound":        {good(), 0o600, ""},
 		"ended":        {machinetest.NewPair(t, "id.example.com", now.Add(-2*day), now.Add(-day)), 0o600, "ended at"},
-		"ends soon":    {machinetest.NewPair(t, "id.example.com", now.Add(-2*day), now.Add(day)), 0o600, "ends at"},
+		"ends soon":    {machinetest.NewPair(t, "id.example.com", now.Add(-80*day), now.Add(10*day)), 0o600, "ends at"},
+		"short-lived":  {machinetest.NewPair(t, "id.example.com", now.Add(-2*day), now.Add(4*day)), 0o600, ""},
 		"to begin":     {machinetest.NewPair(t, "id.example.com", now.Add(day), now.Add(90*day)), 0o600, "begins at"},
 		"another host": {machinetest.NewPair(t, "example.org", now.Add(-day), now.Add(90*day)), 0o600, "is not for the host of public_url"},
 		"open key":     {good(), 0o604, "can be read by every user; run chmod"},

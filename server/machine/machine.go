@@ -1,8 +1,8 @@
 // Package machine looks at what a server stands on: the file system that its
-// database is on, the clock, its certificate, and how many files it may open. It
-// changes nothing, and refuses to know who is told of what it finds.
+// database is on and how much room it has, the clock, its certificate, and how many
+// files it may open. It changes nothing, and refuses to know who is told of what it finds.
 //
-// Read machine.go, then clock.go, filesystem.go and certificate.go.
+// Read machine.go, then clock.go, filesystem.go, room.go and certificate.go.
 package machine
 
 import (
@@ -18,6 +18,10 @@ const (
 	NetworkDisk      = "file_system"
 	CertificateWrong = "certificate"
 )
+
+// OtherFiles is how many files a server may have open beside its connections: those to
+// the database, to Redis, to mail and to providers, and SQLite's own.
+const OtherFiles = 256
 
 // Ground is what a server stands on.
 type Ground struct {

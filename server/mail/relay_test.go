@@ -62,6 +62,12 @@ func TestHowTheRelayIsSpokenTo(t *testing.T) {
 			case c.want != "" && len(got) > 0:
 				t.Error("and yet the relay has it")
 			}
+			if would := q.Check(t.Context()); (would == nil) != (c.want == "") || would != nil && strings.Contains(would.Error(), "secret") {
+				t.Errorf("Check = %v, want an error: %t", would, c.want != "")
+			}
+			if len(got) > 0 {
+				t.Error("to check the relay sends a mail")
+			}
 			if err != nil && strings.Contains(err.Error(), "secret") {
 				t.Errorf("the error tells the password: %v", err)
 			}

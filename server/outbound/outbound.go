@@ -6,6 +6,7 @@ package outbound
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -139,6 +140,8 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Certificate is the one that the server showed, nil if it showed none.
+	Certificate *x509.Certificate
 }
 
 // Question is what a server is asked.
@@ -199,7 +202,11 @@ func (c *Client) ask(ctx context.Context, q Question) (*Answer, error) {
 	if int64(len(read)) > q.Limit {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrLong, q.Limit)
 	}
-	return &Answer{response.StatusCode, response.Header, read}, nil
+	answer := &Answer{Status: response.StatusCode, Header: response.Header, Body: read}
+	if response.TLS != nil && len(response.TLS.PeerCertificates) > 0 {
+		answer.Certificate = response.TLS.PeerCertificates[0]
+	}
+	return answer, nil
 }
 
 func (q Question) request(ctx context.Context) (*http.Request, error) {

@@ -59,8 +59,6 @@ const (
 )
 
 const (
-	// lowRoom is how little free disk is worth a word.
-	lowRoom = 1 << 30
 	// soon is how long before its time something is announced.
 	soon = 7 * 24 * time.Hour
 	// certificateSoon is the same for a certificate: peers are slow.
@@ -79,7 +77,7 @@ func (s *Service) attention(ctx context.Context, now time.Time, r *Report) ([]No
 	out := s.settings()
 	out = append(out, people(r)...)
 	out = append(out, queues(r)...)
-	if r.Room.Total > 0 && r.Room.Free < lowRoom {
+	if r.Room.Total > 0 && r.Room.Free < machine.LowRoom {
 		out = append(out, Notice{Code: DiskLow, Level: Problem, Count: r.Room.Free})
 	}
 	for _, look := range []func(context.Context, time.Time) ([]Notice, error){

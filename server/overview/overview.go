@@ -19,6 +19,7 @@ import (
 	"authy/server/audit"
 	"authy/server/config"
 	"authy/server/fault"
+	"authy/server/machine"
 	"authy/storage"
 )
 
@@ -134,6 +135,7 @@ func (s *Service) room(ctx context.Context) (Room, error) {
 	if strings.HasPrefix(s.config.DatabaseURL(), "sqlite:") {
 		out.Engine = "sqlite"
 	}
-	out.Free, out.Total = disk(cmp.Or(s.config.DataDir, "."))
+	room := machine.RoomAt(cmp.Or(s.config.DataDir, "."))
+	out.Free, out.Total = room.Free, room.Total
 	return out, nil
 }

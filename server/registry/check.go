@@ -230,3 +230,7 @@ func isPlain(s string) bool {
 }
 
 func has(words []string, word string) bool { return slices.Contains(words, word) }
+
+// Problems says what is wrong with a client by the rules as they are, by field: it may
+// have come from another server, or be older than a rule.
+func Problems(c *Client) map[string][]string { return Describe(c).problems(c.AuthMethod) }

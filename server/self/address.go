@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/limit"
+	"authy/server/machine"
 	"authy/server/outbound"
 )
 
@@ -26,11 +28,14 @@ type Address struct {
 	URL      string
 	OK       bool // nothing is wrong
 	Findings []Finding
+	// Files is how many files the server that answered may have open, 0 if none did.
+	Files int
 }
 
 // Finding is something that was looked at.
 type Finding struct {
-	// Name is what was looked at: reach, server, host, authorization, headers or proxy.
+	// Name is what was looked at. At the public URL: reach, server, host, authorization,
+	// headers, proxy, scheme or certificate.
 	Name string
 	OK   bool
 	// Text says what was found, and what to do where it is not right; each %s in it
@@ -67,7 +72,8 @@ func (s *Service) CheckAddress(ctx context.Context, by audit.Actor) (*Address, e
 	}
 	now, secret := time.Now(), rand.Text()
 	challenge := s.newChallenge(now)
-	l := &look{address: &Address{URL: s.Config.Config.PublicURL, OK: true}, listen: s.Config.Config.Listen}
+	set := s.Config.Config
+	l := &look{address: &Address{URL: set.PublicURL, OK: true}, listen: set.Listen, direct: set.TLS.CertFile != "" || !set.Secure()}
 	answer, err := s.outside.Ask(ctx, outbound.Question{
 		URL:    l.address.URL + AnswerPath + "?" + url.Values{"challenge": {challenge}}.Encode(),
 		Header: http.Header{"Authorization": {authorization(secret)}, "Accept": {"application/json"}}, Limit: maxAnswer,
@@ -80,7 +86,11 @@ func (s *Service) CheckAddress(ctx context.Context, by audit.Actor) (*Address, e
 		return l.address, nil
 	}
 	if said := l.server(answer, s.mark("answered", challenge)); said != nil {
+		l.address.Files = said.Files
 		l.through(said, authorization(secret), answer.Header)
+		if set.TLS.CertFile == "" { // the server's own is looked at where its file is
+			l.certificate(answer.Certificate, now)
+		}
 	}
 	return l.address, nil
 }
@@ -92,6 +102,7 @@ func authorization(secret string) string { return "Bearer check-" + secret }
 type look struct {
 	address *Address
 	listen  string
+	direct  bool // visitors may come without a proxy
 }
 
 func (l *look) good(name, text string, args ...string) {
@@ -152,6 +163,19 @@ func (l *look) through(said *Answer, sent string, header http.Header) {
 		l.bad("headers", "The proxy changes the headers of answers: Cache-Control and Content-Security-Policy must stay as they are.")
 	}
 	l.proxy(said)
+	scheme, _, _ := strings.Cut(l.address.URL, "://")
+	if said.Trusted && said.Scheme != "" && !strings.EqualFold(said.Scheme, scheme) {
+		l.bad("scheme", "The proxy says in X-Forwarded-Proto that visitors come by %s, but public_url is %s: have it say how they "+
+			"came, or correct public_url.", said.Scheme, l.address.URL)
+	}
+}
+
+// certificate judges, once it is known to be good at now, how long it will be.
+func (l *look) certificate(c *x509.Certificate, now time.Time) {
+	if c != nil && machine.EndsSoon(c, now) {
+		l.bad("certificate", "The certificate at %s ends at %s, and was not renewed in time: see to it that it is.",
+			l.address.URL, c.NotAfter.UTC().Format(time.RFC3339))
+	}
 }
 
 // proxy judges whether the addresses of visitors are known.
@@ -164,7 +188,10 @@ func (l *look) proxy(said *Answer) {
 			"or every visitor seems to come from there.", said.Peer, said.Peer)
 	case said.Trusted:
 		l.bad("proxy", "The proxy at %s does not say where visitors come from: have it send X-Forwarded-For.", said.Peer)
-	case strings.HasPrefix(l.address.URL, "https:"):
+	case len(said.Others) > 0:
+		l.bad("proxy", "The proxy at %s sends %s, but not X-Forwarded-For, so that every visitor seems to come from it: have it "+
+			"send that, and add its address to trusted_proxies.", said.Peer, strings.Join(said.Others, ", "))
+	case !l.direct:
 		l.bad("proxy", "Every visitor seems to come from %s: have the proxy send X-Forwarded-For, and add its address to "+
 			"trusted_proxies.", said.Peer)
 	default:

@@ -153,6 +153,10 @@ func TestWhatIsWrongWithThePublicURLIsSaid(t *testing.T) {
 			changing(func(r *http.Request) { r.Header.Set("X-Forwarded-For", "192.0.2.1") }),
 			"proxy: The proxy at 127.0.0.1 says where visitors come from, but is not trusted: add “127.0.0.1”",
 		},
+		"a proxy that says it otherwise": {
+			changing(func(r *http.Request) { r.Header.Set("X-Real-IP", "192.0.2.1") }),
+			"proxy: The proxy at 127.0.0.1 sends X-Real-IP, but not X-Forwarded-For",
+		},
 		"headers changed": {func(authy http.HandlerFunc) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				authy(without{w, "Content-Security-Policy"}, r)
@@ -174,6 +178,20 @@ func TestWhatIsWrongWithThePublicURLIsSaid(t *testing.T) {
 	told := changing(func(r *http.Request) { r.Header.Set("X-Forwarded-For", "192.0.2.1") })
 	if found := other.check(told); wrong(found) != "" {
 		t.Errorf("a trusted proxy that says from where: %q", wrong(found))
+	}
+}
+
+func TestAProxyThatSaysAnotherSchemeIsSaid(t *testing.T) {
+	t.Parallel()
+	s := &site{t: t, db: storagetest.New(t), proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	for scheme, want := range map[string]string{"": "", "http": "", "HTTP": "", "https": "scheme: The proxy says in X-Forwarded-Proto"} {
+		found := s.check(changing(func(r *http.Request) {
+			r.Header.Set("X-Forwarded-For", "192.0.2.1")
+			r.Header.Set("X-Forwarded-Proto", scheme)
+		}))
+		if got := wrong(found); (got == "") != (want == "") || !strings.HasPrefix(got, want) || strings.Contains(got, "|") {
+			t.Errorf("%q: found %q, want %q", scheme, got, want)
+		}
 	}
 }
 

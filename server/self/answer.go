@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/machine"
 )
 
 // AnswerPath is where the server tells itself that it is itself.
@@ -36,7 +37,15 @@ type Answer struct {
 	Peer          string `json:"peer"`      // who connected
 	Trusted       bool   `json:"trusted"`   // whether the peer is a trusted proxy
 	Forwarded     bool   `json:"forwarded"` // whether it says for whom it asks
+	// Scheme is how the peer says that visitors come, Others what else it says of them.
+	Scheme string   `json:"scheme"`
+	Others []string `json:"others"`
+	// Files is how many files the server may have open.
+	Files int `json:"files"`
 }
+
+// saidOtherwise are the headers by which proxies speak of visitors, but for the one that is read.
+var saidOtherwise = []string{"Forwarded", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Host"}
 
 // newChallenge returns a question that only a node of this server can answer, and
 // that it answers to nobody who did not get it from one.
@@ -62,10 +71,17 @@ func (s *Service) Answer(r *http.Request, now time.Time) (*Answer, error) {
 	if err != nil {
 		peer = r.RemoteAddr
 	}
-	return &Answer{
+	answer := &Answer{
 		Proof: s.mark("answered", challenge), Host: r.Host, Authorization: audit.Cut(r.Header.Get("Authorization"), 100),
 		Peer: peer, Trusted: s.trusts(peer), Forwarded: r.Header.Get("X-Forwarded-For") != "",
-	}, nil
+		Scheme: audit.Cut(r.Header.Get("X-Forwarded-Proto"), 20), Files: machine.MostFiles(),
+	}
+	for _, name := range saidOtherwise {
+		if r.Header.Get(name) != "" {
+			answer.Others = append(answer.Others, name)
+		}
+	}
+	return answer, nil
 }
 
 // made says whether a node of this server made the challenge, not long ago.

@@ -143,7 +143,7 @@ func TestOnlyAdministratorsSeeThePagesOfTheServer(t *testing.T) {
 	stranger, member := newVisitor(t, s), newVisitor(t, s)
 	s.SignIn(t, member.browser, bob, bobPass)
 	for _, path := range []string{
-		"/admin/branding", "/admin/branding/reset", "/admin/branding/preview.css", "/admin/settings", "/admin/settings/public-url",
+		"/admin/branding", "/admin/branding/reset", "/admin/branding/preview.css", "/admin/settings", "/admin/settings/public-url", "/admin/settings/doctor",
 		"/admin/mail", "/admin/keys", "/admin/keys/rotate?alg=ES256", "/admin/keys/retire?kid=x", "/admin/forward-auth",
 	} {
 		stranger.leads(stranger.get(path), "/sign-in")

@@ -254,6 +254,7 @@ var adminDeeds = []deed{
 	{"GET /admin/mail", "", 200, administrator},
 	{"POST /admin/mail/test", "{}", 200, administrator},
 	{"POST /admin/public-url/check", "", 200, administrator},
+	{"POST /admin/doctor", "", 200, administrator},
 	{"GET /admin/logouts", "", 200, administrator},
 	{"POST /admin/keys/rotate", `{"algorithm":"ES256"}`, 200, administrator},
 	{"DELETE /admin/keys/{nothing}", "", 404, administrator},

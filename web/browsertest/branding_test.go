@@ -71,7 +71,7 @@ func TestAnAdministratorGivesTheServerANameALogoAndAColour(t *testing.T) {
 	v.Click("#save-branding", "#notice")
 	v.says("The branding was saved.")
 	for _, path := range []string{
-		"/admin/branding", "/admin/branding/reset", "/admin/settings", "/admin/settings/public-url", "/admin/mail", "/admin/keys",
+		"/admin/branding", "/admin/branding/reset", "/admin/settings", "/admin/settings/public-url", "/admin/settings/doctor", "/admin/mail", "/admin/keys",
 		"/admin/keys/rotate?alg=ES256",
 	} {
 		v.visit(path, path)

@@ -323,3 +323,37 @@ func TestCaddyAsInTheDocument(t *testing.T) {
 	starts(t, listen, program, "run", "--config", file, "--adapter", "caddyfile")
 	holds(t, s, viaTLS(listen))
 }
+
+func TestHAProxyAsInTheDocument(t *testing.T) {
+	t.Parallel()
+	program := needs(t, "haproxy", "haproxy")
+	s, dir, listen := documented(t), t.TempDir(), freePort(t)
+	cert, key := certificate(t, dir)
+	both := filepath.Join(dir, "both.pem")
+	var pair []byte
+	for _, file := range []string{cert, key} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair = append(pair, text...)
+	}
+	script, file := filepath.Join(dir, "authy.lua"), filepath.Join(dir, "haproxy.cfg")
+	for path, text := range map[string]string{
+		both: string(pair), script: replaced(t, snippet(t, "HAProxy", "lua"), "127.0.0.1:5000", s.Config.Listen),
+		file: replaced(t, snippet(t, "HAProxy", "haproxy"), "/etc/haproxy/authy.lua", script,
+			"bind :443 ssl crt /etc/ssl/example.com.both.pem", "bind "+listen+" ssl crt "+both,
+			"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t)),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	starts(t, listen, program, "-db", "-f", file)
+	holds(t, s, viaTLS(listen))
+	// Without authy nothing passes, not even what everyone may see.
+	s.Stop()
+	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("without authy it is %d %s", page.Response.StatusCode, page.Body)
+	}
+}

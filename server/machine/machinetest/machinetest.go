@@ -20,9 +20,18 @@ type Pair struct{ Cert, Key []byte }
 // NewPair returns a pair for a host that is good for some time.
 func NewPair(t testing.TB, host string, from, until time.Time) Pair {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	pair, err := MakePair(host, from, until)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return pair
+}
+
+// MakePair is [NewPair] where there is no test.
+func MakePair(host string, from, until time.Time) (Pair, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Pair{}, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(from.UnixNano()), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
@@ -30,16 +39,13 @@ func NewPair(t testing.TB, host string, from, until time.Time) Pair {
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		t.Fatal(err)
+		return Pair{}, err
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return Pair{
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-	}
+	}, err
 }
 
 // Good returns a pair that is good now.
