@@ -1,6 +1,9 @@
 package cmd
 
 import (
+	"bytes"
+	"image"
+	_ "image/png" // which pictures are
 	"os"
 	"path"
 	"path/filepath"
@@ -72,6 +75,31 @@ func TestEachLinkOfADocumentLeadsSomewhere(t *testing.T) {
 	}
 	for missed := range unreached(pages) {
 		t.Errorf("no way leads from README.md to %s", missed)
+	}
+}
+
+// imageLink is a picture in a page: what it shows, in words, and where it is.
+var imageLink = regexp.MustCompile(`!\[([^\]]*)\]\(([^)\s]+)\)`)
+
+func TestEachPictureIsSmallAndSaidInWords(t *testing.T) {
+	t.Parallel()
+	const most = 150_000
+	seen := 0
+	for _, d := range documents(t) {
+		for _, found := range imageLink.FindAllStringSubmatch(d.prose(), -1) {
+			seen++
+			content := readRepository(t, path.Join(path.Dir(d.path), found[2]))
+			if _, format, err := image.DecodeConfig(bytes.NewReader(content)); err != nil || format != "png" {
+				t.Errorf("%s: %s is a picture of the kind %q, %v, want png", d.path, found[2], format, err)
+			}
+			if len(content) > most || len(found[1]) < 20 {
+				t.Errorf("%s: %s has %d bytes and the words %q; want %d at most, and what it shows",
+					d.path, found[2], len(content), found[1], most)
+			}
+		}
+	}
+	if seen < 2 {
+		t.Errorf("%d pictures, want those of README.md", seen)
 	}
 }
 

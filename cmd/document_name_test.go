@@ -264,6 +264,11 @@ func TestEveryCommandWithinASentenceIsOne(t *testing.T) {
 	t.Parallel()
 	seen := 0
 	for _, d := range documents(t) {
+		for _, found := range unitLine.FindAllStringSubmatch(d.text, -1) {
+			if wrong := misread(found[1]); wrong != "" {
+				t.Errorf("%s has a unit that starts %s: %s", d.path, found[1], wrong)
+			}
+		}
 		for _, found := range span.FindAllStringSubmatch(strings.ReplaceAll(d.prose(), "\n", " "), -1) {
 			words := shellWords(found[1])
 			if len(words) < 2 || words[0] != "authy" || found[1] == "authy news" { // a connection's name
@@ -281,6 +286,9 @@ func TestEveryCommandWithinASentenceIsOne(t *testing.T) {
 		t.Errorf("%d commands, want many", seen)
 	}
 }
+
+// unitLine is what a unit of systemd starts.
+var unitLine = regexp.MustCompile(`(?m)^ExecStart=(\S+/authy .*)$`)
 
 // alternatives are the commands that words such as "key list|rotate" stand for.
 func alternatives(words []string) [][]string {

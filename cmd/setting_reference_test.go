@@ -101,7 +101,7 @@ func writeSettings(text string, root *cobra.Command) string {
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n", title)
 		if optional {
-			fmt.Fprintf(&b, "%s\n\n| Key | Example | Meaning |\n|---|---|---|\n", s.words)
+			fmt.Fprintf(&b, "%s\n\n| Key | Example | Meaning |\n|---|---|---|\n", linked(s.words))
 		} else {
 			b.WriteString("| Key | Default | Meaning | Variable and flag | Restart |\n|---|---|---|---|---|\n")
 		}
@@ -142,10 +142,14 @@ func code(values []string) string {
 	return "`" + strings.Join(values, "`, `") + "`"
 }
 
-// cell is words in a cell of a table, in which <, | and * would mean something.
+// cell is words in a cell of a table, in which <, | and * would mean something. A page is a link.
 func cell(words string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(words)
+	return linked(strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(words))
 }
+
+var pageName = regexp.MustCompile(`docs/([a-z-]+\.md)`)
+
+func linked(words string) string { return pageName.ReplaceAllString(words, "[$1]($1)") }
 
 // TestTheReferenceOfSettingsIsWhatTheExampleFileSays fails when docs/configuration.md is older than
 // authy.example.toml. With AUTHY_TEST_UPDATE=1 it writes it.
