@@ -259,7 +259,7 @@ func TestEachConfigurationInADocumentIsRead(t *testing.T) {
 }
 
 // TestEveryCommandWithinASentenceIsOne looks at `authy …` in prose, where what a command takes may
-// be left out.
+// be left out, at `go test …`, and at what units start.
 func TestEveryCommandWithinASentenceIsOne(t *testing.T) {
 	t.Parallel()
 	seen := 0
@@ -270,8 +270,13 @@ func TestEveryCommandWithinASentenceIsOne(t *testing.T) {
 			}
 		}
 		for _, found := range span.FindAllStringSubmatch(strings.ReplaceAll(d.prose(), "\n", " "), -1) {
-			words := shellWords(found[1])
-			if len(words) < 2 || words[0] != "authy" || found[1] == "authy news" { // a connection's name
+			name, words := command{text: found[1]}.program()
+			if name == "go" && len(words) > 2 && words[1] == "test" {
+				if wrong := testsNothing(words[2:], sourceOf(t).functions); wrong != "" {
+					t.Errorf("%s names `%s`: %s", d.path, found[1], wrong)
+				}
+			}
+			if len(words) < 2 || name != "authy" || found[1] == "authy news" { // a connection's name
 				continue
 			}
 			seen++

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -111,8 +110,7 @@ func (r *reader) mustRun(text string) {
 	}
 }
 
-// start types a command that goes on, and waits until something answers at url. It is ended as
-// Ctrl-C ends it.
+// start types a command that goes on until the test ends, and waits until something answers at url.
 func (r *reader) start(text, url string) error {
 	log := new(sharedLog)
 	c := exec.CommandContext(r.t.Context(), "sh", "-c", "exec "+text)
@@ -123,12 +121,13 @@ func (r *reader) start(text, url string) error {
 	if err := c.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
-	r.t.Cleanup(func() {
-		_ = c.Process.Signal(syscall.SIGINT) // it may have ended
-		_ = <-ended                          // as it was told to
-	})
+	var outcome error
+	ended := make(chan struct{})
+	go func() {
+		outcome = c.Wait()
+		close(ended)
+	}()
+	r.t.Cleanup(func() { <-ended }) // with the context of the test
 	often := time.NewTicker(20 * time.Millisecond)
 	defer often.Stop()
 	late := time.After(readerPatience)
@@ -137,9 +136,8 @@ func (r *reader) start(text, url string) error {
 			return nil
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			return fmt.Errorf("it has ended: %w\n%s", err, log)
+		case <-ended:
+			return fmt.Errorf("it has ended: %w\n%s", outcome, log)
 		case <-late:
 			return fmt.Errorf("nothing answers at %s\n%s", url, log)
 		case <-often.C:
