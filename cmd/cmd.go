@@ -84,10 +84,10 @@ func (a *app) root() *cobra.Command {
 		Short: "A self-hosted identity server in one binary",
 		Long: `authy signs people in: a JSON API for accounts, sessions and organizations,
 an OpenID Connect provider, and the pages that go with them.`,
-		Example: `  authy serve                              start the server; it needs no configuration
-  authy seed                               add sample data to try it out
-  authy demo rp                            run an application that signs its users in at authy
-  authy user create --admin me@example.com add an administrator`,
+		Example: `  authy serve                                 # start the server; it needs no configuration
+  authy seed                                  # add sample data to try it out
+  authy demo rp                               # run an application that signs its users in at authy
+  authy user create --admin me@example.com    # add an administrator`,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.SetFlagErrorFunc(flagMisuse)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,14 @@ type copyOut struct {
 func (a *app) migrateCopy(ctx context.Context, from, to string, asJSON bool) error {
 	if from != "" {
 		a.settings["database.url"] = from
+	}
+	c, _, err := a.configure(ctx, slog.LevelError) // below it is read anew, and warned of
+	switch {
+	case err != nil:
+		return err
+	case storage.Missing(c.DatabaseURL()):
+		return fmt.Errorf("there is no database to copy at %s: name another with --from, or its directory with --data-dir",
+			withoutPassword(c.DatabaseURL()))
 	}
 	return a.withStopped(ctx, func(c *config.Config, source *storage.DB) error {
 		if to == c.DatabaseURL() {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,22 +18,32 @@ import (
 // shownCommand is what a page shows as its equivalent.
 var shownCommand = regexp.MustCompile(`(?s)<pre><code>(authy .*?)</code></pre>`)
 
-// shellWords are the words of a line as a shell reads it, up to a redirection.
+// shellWords are the words of a line as a shell reads it, up to a redirection, a pipe or a remark.
 func shellWords(line string) (words []string) {
-	line, _, _ = strings.Cut(line, " < ")
 	var word strings.Builder
-	quoted, begun := false, false
+	var quote rune
+	begun, escaped := false, false
 	for _, c := range line + " " {
 		switch {
-		case c == '\'':
-			quoted, begun = !quoted, true
-		case c == ' ' && !quoted:
+		case escaped:
+			word.WriteRune(c)
+			escaped = false
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(c)
+		case c == '\\':
+			escaped, begun = true, true
+		case c == '\'' || c == '"':
+			quote, begun = c, true
+		case strings.ContainsRune("<>|;&#", c) && !begun:
+			return words
+		case c == ' ':
 			if begun {
 				words = append(words, word.String())
 			}
 			word.Reset()
 			begun = false
-		case c == '\\' && !quoted: // what follows is a quote, which stands for itself
 		default:
 			word.WriteRune(c)
 			begun = true
@@ -42,9 +53,15 @@ func shellWords(line string) (words []string) {
 }
 
 // misread says what is wrong with a command line, "" for nothing.
-func misread(line string) string {
+func misread(line string) string { return misreadWords(shellWords(line)[1:]) }
+
+// misreadWords is misread of the words after "authy".
+func misreadWords(words []string) string {
 	root := (&app{settings: config.Flags{}}).root()
-	c, rest, err := root.Find(shellWords(line)[1:])
+	c, rest, err := root.Find(words)
+	if err == nil && slices.Contains(words, "--help") {
+		return ""
+	}
 	if err == nil {
 		err = c.ParseFlags(rest)
 	}

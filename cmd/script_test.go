@@ -137,10 +137,17 @@ func execSQL(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: sql DATABASE STATEMENT")
 	}
-	db, err := sql.Open("sqlite", "file:"+ts.MkAbs(args[0]))
-	ts.Check(err)
-	_, err = db.Exec(args[1])
-	ts.Check(errors.Join(err, db.Close()))
+	ts.Check(execute("file:"+ts.MkAbs(args[0]), args[1]))
+}
+
+// execute runs statements on a SQLite database.
+func execute(url, statements string) error {
+	db, err := sql.Open("sqlite", url)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(statements)
+	return errors.Join(err, db.Close())
 }
 
 // makeGatehouse is "gatehouse DATABASE": it makes a SQLite database as Gatehouse leaves it.

@@ -169,6 +169,17 @@ func (b *Browser) Texts(expression string) []string {
 	return texts
 }
 
+// Picture returns what the window shows, as a PNG.
+func (b *Browser) Picture() []byte {
+	b.t.Helper()
+	b.awaitStyle()
+	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Fatalf("take a picture: %v", err)
+	}
+	return picture
+}
+
 // Download clicks what selector finds and returns the file that it downloads.
 func (b *Browser) Download(selector string) []byte {
 	b.t.Helper()
