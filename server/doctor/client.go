@@ -81,8 +81,8 @@ func (s *Service) client(c *registry.Client) (found []Finding) {
 	}
 	problems := registry.Problems(c)
 	for _, field := range slices.Sorted(maps.Keys(problems)) {
-		found = append(found, note(field, "By the rules of today this is not right: %s 'authy client update %s' changes it.",
-			strings.Join(problems[field], " "), id))
+		found = append(found, note(field, "By the rules of today this is not right: %s. 'authy client update %s' changes it.",
+			strings.TrimSuffix(strings.Join(problems[field], " "), "."), id))
 	}
 	found = append(found, s.grants(c)...)
 	if c.SkipConsent && registry.IsDynamic(c) {

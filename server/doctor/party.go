@@ -156,7 +156,7 @@ func (s *Service) logout(ctx context.Context, c *registry.Client) ([]Finding, er
 
 // permitted is what to do about an address that may not be asked.
 func permitted(err error) string {
-	if errors.Is(err, outbound.ErrURL) {
+	if errors.Is(err, outbound.ErrURL) && !strings.Contains(err.Error(), "outbound.allow") {
 		return " (where it is in a network of yours, name that in outbound.allow)"
 	}
 	return ""
