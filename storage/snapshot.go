@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"authy/storage/disk"
 )
 
 // A snapshot is an archive of the database, compressed, that is made before its schema
@@ -104,7 +106,7 @@ func (db *DB) makeSnapshot(ctx context.Context, now time.Time) (string, error) {
 	if err := os.Rename(path+partSuffix, path); err != nil {
 		return "", err
 	}
-	return path, syncFile(db.snapshots)
+	return path, disk.SyncDir(db.snapshots)
 }
 
 // checkRoom finds out before anything is written that the disk is too full. An archive is
@@ -114,7 +116,7 @@ func (db *DB) checkRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	free, known := freeBytes(db.snapshots)
+	free, _, known := disk.Space(db.snapshots)
 	if known && free < need {
 		return fmt.Errorf("%w: %s has %d MB left, and up to %d MB are needed; make room, or set "+
 			"database.snapshot = false to go without", ErrNoRoom, db.snapshots, free>>20, need>>20)

@@ -20,6 +20,7 @@ import (
 	"authy/server/config"
 	"authy/server/fault"
 	"authy/storage"
+	"authy/storage/disk"
 )
 
 // ErrForbidden is the answer to who does not administer the server.
@@ -134,6 +135,6 @@ func (s *Service) room(ctx context.Context) (Room, error) {
 	if strings.HasPrefix(s.config.DatabaseURL(), "sqlite:") {
 		out.Engine = "sqlite"
 	}
-	out.Free, out.Total = disk(cmp.Or(s.config.DataDir, "."))
+	out.Free, out.Total, _ = disk.Space(cmp.Or(s.config.DataDir, "."))
 	return out, nil
 }
