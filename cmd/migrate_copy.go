@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"authy/server"
+	"authy/server/audit"
+	"authy/server/backup"
 	"authy/server/config"
 	"authy/storage"
 )
@@ -65,7 +66,7 @@ func (a *app) migrateCopy(ctx context.Context, from, to string, asJSON bool) err
 		}
 		defer unlock()
 		tell := a.progress("Copying")
-		contents, err := source.CopyTo(ctx, target, server.Migrations(), time.Now(), tell.to)
+		contents, err := backup.Copy(ctx, audit.Shell(), source, target, withoutPassword(c.DatabaseURL()), server.Migrations(), tell.to)
 		tell.end()
 		if err := errors.Join(err, target.Close()); err != nil {
 			return err

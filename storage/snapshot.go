@@ -173,9 +173,10 @@ type Return struct {
 
 // GoBack makes the database what it was in a snapshot, with the schema that it had then,
 // and sets the newer one aside. What was handed out is ended, because it may have been
-// since, unless keepHandedOut. The database is closed. No server uses it.
+// since, unless keepHandedOut. What event makes, if it is not nil, waits in the database then to
+// be recorded. The database is closed. No server uses it.
 func (db *DB) GoBack(
-	ctx context.Context, files fs.FS, snapshot string, keepHandedOut bool, now time.Time,
+	ctx context.Context, files fs.FS, snapshot string, keepHandedOut bool, now time.Time, event Leaving,
 ) (back *Return, err error) {
 	r, err := db.Replace(ctx, files)
 	if err != nil {
@@ -190,6 +191,9 @@ func (db *DB) GoBack(
 		if back.Ended, err = r.RaiseEpoch(ctx, now); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.leave(ctx, back.Contents, back.Ended, event); err != nil {
+		return nil, err
 	}
 	if err := db.Close(); err != nil {
 		return nil, err
