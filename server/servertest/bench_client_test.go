@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"runtime"
 	"testing"
-	"time"
 )
 
 // wire is one connection of a client that costs almost nothing.
