@@ -12,6 +12,7 @@ import (
 	"authy/server"
 	"authy/server/audit"
 	"authy/server/brand"
+	"authy/server/managed"
 )
 
 func (a *app) brandCommand() *cobra.Command {
@@ -37,12 +38,13 @@ type brandOut struct {
 	DarkFollows bool       `json:"dark_follows"`
 	Logo        bool       `json:"logo"`
 	UpdatedAt   *time.Time `json:"updated_at"`
+	ManagedBy   string     `json:"managed_by,omitempty"`
 }
 
-func (a *app) printBrand(b *brand.Brand, asJSON bool) error {
+func (a *app) printBrand(b *brand.Brand, file string, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(brandOut{
-			b.Name, b.Light.Accent.String(), b.Dark.Accent.String(), b.Follows, b.Logo != nil, instantOrNull(b.UpdatedAt),
+			b.Name, b.Light.Accent.String(), b.Dark.Accent.String(), b.Follows, b.Logo != nil, instantOrNull(b.UpdatedAt), file,
 		})
 	}
 	inDark, logo := b.Dark.Accent.String(), "none"
@@ -52,13 +54,13 @@ func (a *app) printBrand(b *brand.Brand, asJSON bool) error {
 	if b.Logo != nil {
 		logo = fmt.Sprintf("PNG, %d bytes", len(b.Logo))
 	}
-	return a.printTable(nil, [][]string{
+	return a.printTable(nil, append([][]string{
 		{"Name", b.Name},
 		{"Accent", b.Light.Accent.String()},
 		{"Accent in the dark", inDark},
 		{"Logo", logo},
 		{"Changed", instant(b.UpdatedAt)},
-	})
+	}, setByRow(file)...))
 }
 
 func (a *app) showBrandCommand() *cobra.Command {
@@ -76,7 +78,11 @@ func (a *app) showBrandCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printBrand(b, asJSON)
+				file, err := setByFile(ctx, s, managed.Branding, managed.BrandingID)
+				if err != nil {
+					return err
+				}
+				return a.printBrand(b, file, asJSON)
 			})
 		},
 	}
@@ -142,7 +148,11 @@ func (a *app) setBrand(ctx context.Context, change brand.Change, logo string, as
 		if err != nil {
 			return err
 		}
-		return a.printBrand(b, asJSON)
+		file, err := setByFile(ctx, s, managed.Branding, managed.BrandingID)
+		if err != nil {
+			return err
+		}
+		return a.printBrand(b, file, asJSON)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"authy/server"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/registry"
 )
 
@@ -227,7 +228,11 @@ func (a *app) showClientCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printClient(client, asJSON)
+				file, err := setByFile(ctx, s, managed.Client, client.ID)
+				if err != nil {
+					return err
+				}
+				return a.printClient(client, file, asJSON)
 			})
 		},
 	}

@@ -38,6 +38,7 @@ type clientOut struct {
 	UpdatedAt              *time.Time `json:"updated_at"`
 	Exchange               []string   `json:"exchange"`
 	ExchangeFor            []string   `json:"exchange_for"`
+	ManagedBy              string     `json:"managed_by,omitempty"`
 	// Secret is there only when it was made up.
 	Secret string `json:"client_secret,omitempty"`
 	registry.Metadata
@@ -64,9 +65,9 @@ func clientOutOf(c *registry.Client) clientOut {
 	}
 }
 
-func (a *app) printClient(client *registry.Client, asJSON bool) error {
+func (a *app) printClient(client *registry.Client, file string, asJSON bool) error {
 	c := clientOutOf(client)
-	if asJSON {
+	if c.ManagedBy = file; asJSON {
 		return a.printJSON(c)
 	}
 	rows := [][]string{
@@ -95,7 +96,7 @@ func (a *app) printClient(client *registry.Client, asJSON bool) error {
 		{"Policy", c.PolicyURI},
 		{"Terms", c.TOSURI},
 	}
-	rows = append(rows, optionRows(client)...)
+	rows = append(append(rows, optionRows(client)...), setByRow(file)...)
 	return a.printTable(nil, append(rows, [][]string{
 		{"Old secret works until", instant(client.OldSecretExpiresAt.Time)},
 		{"Created", instant(client.CreatedAt.Time)},

@@ -9,6 +9,7 @@ import (
 	"authy/server"
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/org"
 )
 
@@ -34,6 +35,7 @@ type memberOut struct {
 	JoinedAt  *time.Time `json:"joined_at,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Link      string     `json:"link,omitempty"`
+	ManagedBy string     `json:"managed_by,omitempty"`
 }
 
 func memberOutOf(p *org.Place) memberOut {
@@ -120,8 +122,17 @@ func (a *app) listMembers(ctx context.Context, s *server.Services, o *org.Organi
 		if err != nil {
 			return err
 		}
+		ids := make([]string, len(places))
+		for i := range places {
+			ids[i] = places[i].Member.ID
+		}
+		files, err := s.State.Files(ctx, managed.Member, ids)
+		if err != nil {
+			return err
+		}
 		for i := range places {
 			m := memberOutOf(&places[i])
+			m.ManagedBy = files[ids[i]]
 			out = append(out, m)
 			rows = append(rows, []string{m.Email, m.Role, instant(places[i].Member.JoinedAt.Time), m.UserID})
 			after = places[i].Member.ID

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"authy/server"
+	"authy/server/audit"
+	"authy/server/backup"
 	"authy/server/config"
 	"authy/storage"
 )
@@ -74,7 +75,7 @@ func (a *app) migrateCopy(ctx context.Context, from, to string, asJSON bool) err
 		}
 		defer unlock()
 		tell := a.progress("Copying")
-		contents, err := source.CopyTo(ctx, target, server.Migrations(), time.Now(), tell.to)
+		contents, err := backup.Copy(ctx, audit.Shell(), source, target, withoutPassword(c.DatabaseURL()), server.Migrations(), tell.to)
 		tell.end()
 		if err := errors.Join(err, target.Close()); err != nil {
 			return err

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"authy/server"
+	"authy/server/audit"
+	"authy/server/backup"
 	"authy/server/config"
 	"authy/storage"
 )
@@ -72,7 +74,7 @@ func (a *app) migrateRollback(ctx context.Context, name string, keep bool, y con
 		if keep {
 			slog.WarnContext(ctx, "what was handed out is kept, though it may have been revoked since the snapshot")
 		}
-		back, err := db.GoBack(ctx, server.Migrations(), path, keep, time.Now())
+		back, err := backup.GoBack(ctx, audit.Shell(), db, server.Migrations(), path, keep)
 		if err != nil {
 			return err
 		}

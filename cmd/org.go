@@ -10,6 +10,7 @@ import (
 	"authy/server"
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/org"
 )
 
@@ -41,6 +42,7 @@ type orgOut struct {
 	Active      bool       `json:"active"`
 	CreatedAt   *time.Time `json:"created_at"`
 	UpdatedAt   *time.Time `json:"updated_at"`
+	ManagedBy   string     `json:"managed_by,omitempty"`
 	// Members is there only when one organization is shown.
 	Members *int64 `json:"member_count,omitempty"`
 }
@@ -173,7 +175,11 @@ func (a *app) showOrgCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printOrg(view, asJSON)
+				file, err := setByFile(c.Context(), s, managed.Organization, o.ID)
+				if err != nil {
+					return err
+				}
+				return a.printOrg(view, file, asJSON)
 			})
 		},
 	}
@@ -181,12 +187,13 @@ func (a *app) showOrgCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) printOrg(view *org.View, asJSON bool) error {
+func (a *app) printOrg(view *org.View, file string, asJSON bool) error {
 	o := orgOutOf(view.Organization)
+	o.ManagedBy = file
 	if o.Members = &view.Members; asJSON {
 		return a.printJSON(o)
 	}
-	return a.printTable(nil, [][]string{
+	return a.printTable(nil, append([][]string{
 		{"ID", o.ID},
 		{"Slug", o.Slug},
 		{"Name", o.Name},
@@ -196,7 +203,7 @@ func (a *app) printOrg(view *org.View, asJSON bool) error {
 		{"Members", fmt.Sprint(view.Members)},
 		{"Created", instant(view.Organization.CreatedAt.Time)},
 		{"Changed", instant(view.Organization.UpdatedAt.Time)},
-	})
+	}, setByRow(file)...))
 }
 
 func (a *app) deleteOrgCommand() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 
 	"authy/server"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/provider"
 )
 
@@ -137,7 +138,11 @@ func (a *app) showProviderCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printProvider(s, p, asJSON)
+				file, err := setByFile(ctx, s, managed.Provider, p.ID)
+				if err != nil {
+					return err
+				}
+				return a.printProvider(s, p, file, asJSON)
 			})
 		},
 	}

@@ -17,6 +17,7 @@ type providerOut struct {
 	Name            string            `json:"name"`
 	IsActive        bool              `json:"is_active"`
 	IsManaged       bool              `json:"is_managed"`
+	ManagedBy       string            `json:"managed_by,omitempty"` // a state file
 	RedirectURI     string            `json:"redirect_uri"`
 	Issuer          string            `json:"issuer"`
 	ClientID        string            `json:"client_id"`
@@ -79,15 +80,18 @@ func (a *app) printProviders(s *server.Services, list []provider.Provider, asJSO
 
 // setBy says where a provider can be changed.
 func setBy(p providerOut) string {
-	if p.IsManaged {
+	switch {
+	case p.IsManaged:
 		return "configuration"
+	case p.ManagedBy != "":
+		return p.ManagedBy
 	}
 	return "hand"
 }
 
-func (a *app) printProvider(s *server.Services, kept *provider.Provider, asJSON bool) error {
+func (a *app) printProvider(s *server.Services, kept *provider.Provider, file string, asJSON bool) error {
 	p := providerOutOf(s, kept)
-	if asJSON {
+	if p.ManagedBy = file; asJSON {
 		return a.printJSON(p)
 	}
 	roles := make([]string, len(p.Roles))

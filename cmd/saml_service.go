@@ -14,6 +14,7 @@ import (
 
 	"authy/server"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/saml2"
 )
 
@@ -240,7 +241,11 @@ func (a *app) showServiceCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.printService(found, asJSON)
+				file, err := setByFile(ctx, s, managed.SAMLService, found.ID)
+				if err != nil {
+					return err
+				}
+				return a.printService(found, file, asJSON)
 			})
 		},
 	}
@@ -324,6 +329,7 @@ type serviceOut struct {
 	CreatedAt      time.Time         `json:"created_at"`
 	UpdatedAt      time.Time         `json:"updated_at"`
 	LastUsedAt     *time.Time        `json:"last_used_at"`
+	ManagedBy      string            `json:"managed_by,omitempty"`
 }
 
 func serviceOutOf(s *saml2.Service) serviceOut {
@@ -337,16 +343,16 @@ func serviceOutOf(s *saml2.Service) serviceOut {
 	}
 }
 
-func (a *app) printService(found *saml2.Service, asJSON bool) error {
+func (a *app) printService(found *saml2.Service, file string, asJSON bool) error {
 	s := serviceOutOf(found)
-	if asJSON {
+	if s.ManagedBy = file; asJSON {
 		return a.printJSON(s)
 	}
 	told := make([]string, 0, len(s.Attributes))
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
 		told = append(told, name+"="+s.Attributes[name])
 	}
-	return a.printTable(nil, [][]string{
+	return a.printTable(nil, append([][]string{
 		{"Slug", s.Slug},
 		{"Name", s.Name},
 		{"Entity ID", s.EntityID},
@@ -363,5 +369,5 @@ func (a *app) printService(found *saml2.Service, asJSON bool) error {
 		{"Created", instant(s.CreatedAt)},
 		{"Changed", instant(s.UpdatedAt)},
 		{"Last used", instant(found.LastUsedAt.Time)},
-	})
+	}, setByRow(file)...))
 }

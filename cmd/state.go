@@ -237,3 +237,17 @@ object, it is the file's again. KIND is ` + strings.Join(state.Kinds, ", ") + `.
 		},
 	}
 }
+
+// setByFile is the state file that sets an object, "" for none.
+func setByFile(ctx context.Context, s *server.Services, kind, id string) (string, error) {
+	files, err := s.State.Files(ctx, kind, []string{id})
+	return files[id], err
+}
+
+// setByRow is a row of a table that says so, if there is such a file.
+func setByRow(file string) [][]string {
+	if file == "" {
+		return nil
+	}
+	return [][]string{{"Set by", file}}
+}

@@ -9,6 +9,7 @@ import (
 	"authy/server"
 	"authy/server/account"
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -43,6 +44,7 @@ type userOut struct {
 	CreatedAt     *time.Time `json:"created_at"`
 	UpdatedAt     *time.Time `json:"updated_at"`
 	LastLoginAt   *time.Time `json:"last_login_at"`
+	ManagedBy     string     `json:"managed_by,omitempty"`
 	// Password is there only when it was made up.
 	Password string `json:"password,omitempty"`
 }
@@ -226,8 +228,12 @@ func (a *app) showUserCommand() *cobra.Command {
   authy user show --json 0198c0de-0000-7000-8000-000000000000`,
 		Args: takes("EMAIL-or-ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withUser(c.Context(), args[0], func(_ *server.Services, u *account.User) error {
-				return a.printUser(u, asJSON)
+			return a.withUser(c.Context(), args[0], func(s *server.Services, u *account.User) error {
+				file, err := setByFile(c.Context(), s, managed.User, u.ID)
+				if err != nil {
+					return err
+				}
+				return a.printUser(u, file, asJSON)
 			})
 		},
 	}
@@ -235,12 +241,12 @@ func (a *app) showUserCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) printUser(user *account.User, asJSON bool) error {
+func (a *app) printUser(user *account.User, file string, asJSON bool) error {
 	u := userOutOf(user)
-	if asJSON {
+	if u.ManagedBy = file; asJSON {
 		return a.printJSON(u)
 	}
-	return a.printTable(nil, [][]string{
+	return a.printTable(nil, append([][]string{
 		{"ID", u.ID},
 		{"Email", u.Email},
 		{"Email verified", yesOrNo(u.EmailVerified)},
@@ -250,7 +256,7 @@ func (a *app) printUser(user *account.User, asJSON bool) error {
 		{"Created", instant(user.CreatedAt.Time)},
 		{"Changed", instant(user.UpdatedAt.Time)},
 		{"Last sign-in", instant(user.LastLoginAt.Time)},
-	})
+	}, setByRow(file)...))
 }
 
 // withUser finds the user that an argument names and calls do.

@@ -41,6 +41,7 @@ var picture = [][]string{
 	{"server/fault", "server/metric", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv", "storage/foreign"},
+	{"storage/disk"},
 }
 
 // sanctioned lists the only imports between neighbours. Each has its reason.

@@ -10,6 +10,7 @@ import (
 	"authy/embed"
 	"authy/server/account"
 	"authy/server/activity"
+	"authy/server/audit"
 	"authy/server/backup"
 	"authy/server/brand"
 	"authy/server/config"
@@ -125,6 +126,9 @@ func openWith(ctx context.Context, c *config.Config, claim func(*storage.DB) (fu
 		return nil, errors.Join(err, db.Close())
 	}
 	if _, err = db.Migrate(ctx, Migrations()); err == nil {
+		err = audit.RecordUntold(ctx, db)
+	}
+	if err == nil {
 		var s *Services
 		if s, err = build(ctx, c, db); err == nil {
 			s.unlock, s.farewell = unlock, farewell

@@ -594,6 +594,108 @@ func TestSecretsComeFromFilesAndAreReplaced(t *testing.T) {
 	})
 }
 
+func TestExceptionsOfSingleMembersGoRound(t *testing.T) {
+	t.Parallel()
+	const exceptions = `
+[organization.exceptions]
+"Ann@example.com" = "exempt"
+"bea@example.com" = "required+totp"
+`
+	text := strings.Replace(people, "\n[[client]]", exceptions+"\n[[client]]", 1)
+	each(t, func(t *testing.T, s *Services) {
+		ctx, by := t.Context(), audit.Shell()
+		apply(t, s, state.Options{}, people)
+		want := `~ organization "acme": exceptions."ann@example.com" set to "exempt", exceptions."bea@example.com" set to "required+totp"`
+		if got := apply(t, s, state.Options{}, text); got != want {
+			t.Errorf("it changes %s, want %s", got, want)
+		}
+		if got := apply(t, s, state.Options{Prune: true}, text); got != "" {
+			t.Errorf("the second time it changes %s", got)
+		}
+		acme, err := s.Orgs.BySlug(ctx, "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bea, err := s.Accounts.Find(ctx, "bea@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := s.DB.MFAOverride(ctx, acme.ID, bea.ID); err != nil || o.Mode != org.OverrideRequired || !o.ForceTOTP || o.ForceWebAuthn {
+			t.Errorf("what is asked of Bea is %+v, %v", o, err)
+		}
+		// By hand only what the file does not say.
+		exempt := org.Override{Mode: org.OverrideExempt}
+		if err := s.Orgs.SetOverride(ctx, by, acme.ID, bea.ID, exempt); !errors.Is(err, managed.ErrManaged) {
+			t.Errorf("an exception that the file sets is changed by hand: %v", err)
+		}
+		empty := on(t, storagetest.Migrated(t, "sqlite"))
+		exported := export(t, s)
+		apply(t, empty, state.Options{}, exported)
+		if diff := cmp.Diff(exported, export(t, empty)); diff != "" {
+			t.Errorf("(-exported +exported again):\n%s", diff)
+		}
+		back := strings.Replace(text, `"required+totp"`, `"inherit"`, 1)
+		if got := apply(t, s, state.Options{}, back); got != `~ organization "acme": exceptions."bea@example.com" no longer "required+totp"` {
+			t.Errorf("taking it back changes %s", got)
+		}
+		apply(t, s, state.Options{}, people)
+		if err := s.Orgs.SetOverride(ctx, by, acme.ID, bea.ID, exempt); err != nil {
+			t.Errorf("an exception that the file says no more: %v", err)
+		}
+		for words, said := range map[string]string{
+			`"totp+exempt"`: "is not an exception", `"requird"`: `did you mean "required"`, `"totp+totp"`: "is not an exception",
+		} {
+			refuses(t, s, state.Options{}, strings.Replace(text, `"exempt"`, words, 1), "organization.exceptions", said)
+		}
+		stranger := strings.Replace(text, `"bea@example.com" = "member"`+"\n", "", 1) + "\n"
+		fresh := on(t, storagetest.Migrated(t, "sqlite"))
+		refuses(t, fresh, state.Options{}, stranger, "nobody with this address is a member of acme")
+	})
+}
+
+func TestAnObjectIsLetGoOfByItsID(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *Services) {
+		ctx, by := t.Context(), audit.Shell()
+		apply(t, s, state.Options{}, people)
+		bea, err := s.Accounts.Find(ctx, "bea@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, err := s.State.Held(ctx, by, managed.User, bea.ID)
+		if err != nil || held.File != "test" || held.Name != "bea@example.com" {
+			t.Fatalf("Held() = %+v, %v", held, err)
+		}
+		if _, err := s.State.ReleaseID(ctx, by.As(bea.ID), managed.User, bea.ID); !errors.Is(err, state.ErrForbidden) {
+			t.Errorf("somebody else lets go of it: %v", err)
+		}
+		if _, err := s.State.ReleaseID(ctx, by, managed.User, bea.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Accounts.Suspend(ctx, by, bea.ID); err != nil {
+			t.Errorf("what was let go of: %v", err)
+		}
+		for _, kind := range []string{managed.User, "nothing"} {
+			if _, err := s.State.ReleaseID(ctx, by, kind, bea.ID); !errors.Is(err, state.ErrNotManaged) {
+				t.Errorf("once more, as a %s: %v, want ErrNotManaged", kind, err)
+			}
+		}
+		events, err := s.DB.Events(ctx, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, e := range events {
+			if e.Action == "state.release" && e.TargetID == bea.ID && strings.Contains(e.Details, "bea@example.com") {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("it is recorded %d times", n)
+		}
+	})
+}
+
 func TestTwoProcessesApplyOneFileOnce(t *testing.T) {
 	t.Parallel()
 	for _, engine := range storagetest.Engines {

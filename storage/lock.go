@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"authy/storage/disk"
 )
 
 // serverLock is the advisory lock that servers share, and that who needs them stopped
@@ -26,14 +26,13 @@ func (db *DB) LockAlone() (unlock func(), err error) { return db.engine.lock(tru
 
 // lock makes no difference: a file has one server.
 func (e *sqliteEngine) lock(bool) (unlock func(), err error) {
-	path := e.path + ".lock"
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
+	f, err := disk.OpenLocked(e.path + ".lock")
+	switch {
+	case errors.Is(err, disk.ErrLocked):
+		return nil, fmt.Errorf("another authy server is using %s: stop it first, "+
+			"or give this one its own data_dir", e.path)
+	case err != nil:
 		return nil, fmt.Errorf("claim %s: %w", e.path, err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another authy server is using %s: stop it first, "+
-			"or give this one its own data_dir", e.path), f.Close())
 	}
 	return func() { f.Close() }, nil //nolint:errcheck // closing gives the lock up
 }

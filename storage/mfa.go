@@ -160,6 +160,11 @@ func (r Reader) MFAOverride(ctx context.Context, orgID, userID string) (*MFAOver
 	return find[MFAOverride](ctx, r, "organization_id = ? AND user_id = ?", orgID, userID)
 }
 
+// MFAOverrides returns the overrides of all members of an organization.
+func (r Reader) MFAOverrides(ctx context.Context, orgID string) ([]MFAOverride, error) {
+	return list[MFAOverride](ctx, r, "user_id", "organization_id = ?", orgID)
+}
+
 // SaveMFAPolicy keeps the policy of an organization.
 func (tx *Tx) SaveMFAPolicy(ctx context.Context, p *MFAPolicy) error {
 	if err := tx.changeMembers(ctx, "organization_id = ?", p.OrganizationID); err != nil {

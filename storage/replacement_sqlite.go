@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"authy/storage/disk"
 )
 
 // sqliteTables lists the tables of a SQLite database and their columns.
@@ -39,7 +41,7 @@ type sqlitePlace struct {
 func (p *sqlitePlace) replaces() bool { return p.isFull }
 
 func (p *sqlitePlace) options() Options {
-	return Options{URL: (&url.URL{Scheme: "sqlite", Path: p.fresh}).String()}
+	return Options{URL: (&url.URL{Scheme: "sqlite", Path: disk.ToURL(p.fresh)}).String()}
 }
 
 // load writes without a journal: the file is new, and is of no use until it is whole.
@@ -102,7 +104,7 @@ func (l sqliteLoader) copy(ctx context.Context, t *table, next func() ([]any, er
 // publish gives the old file a second name, and its first one to the new file: there is
 // a database at each moment.
 func (p *sqlitePlace) publish(_ context.Context, stamp string) (string, error) {
-	if err := syncFile(p.fresh); err != nil {
+	if err := disk.Sync(p.fresh); err != nil {
 		return "", err
 	}
 	if _, err := os.Stat(p.path + "-wal"); err == nil {
@@ -122,7 +124,7 @@ func (p *sqlitePlace) publish(_ context.Context, stamp string) (string, error) {
 	if err := os.Rename(p.fresh, p.path); err != nil {
 		return "", fmt.Errorf("put the new database in its place (the old one is %s): %w", aside, err)
 	}
-	return aside, syncFile(filepath.Dir(p.path))
+	return aside, disk.SyncDir(filepath.Dir(p.path))
 }
 
 func (p *sqlitePlace) discard() error {
@@ -132,13 +134,4 @@ func (p *sqlitePlace) discard() error {
 		}
 	}
 	return nil
-}
-
-// syncFile has what is in a file, or a directory, reach the disk.
-func syncFile(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

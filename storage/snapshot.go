@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"authy/storage/disk"
 )
 
 // A snapshot is an archive of the database, compressed, that is made before its schema
@@ -104,7 +106,7 @@ func (db *DB) makeSnapshot(ctx context.Context, now time.Time) (string, error) {
 	if err := os.Rename(path+partSuffix, path); err != nil {
 		return "", err
 	}
-	return path, syncFile(db.snapshots)
+	return path, disk.SyncDir(db.snapshots)
 }
 
 // checkRoom finds out before anything is written that the disk is too full. An archive is
@@ -114,10 +116,10 @@ func (db *DB) checkRoom(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	free, known := freeBytes(db.snapshots)
-	if known && free < need {
+	space := disk.SpaceAt(db.snapshots)
+	if space.Total > 0 && space.Free < need {
 		return fmt.Errorf("%w: %s has %d MB left, and up to %d MB are needed; make room, or set "+
-			"database.snapshot = false to go without", ErrNoRoom, db.snapshots, free>>20, need>>20)
+			"database.snapshot = false to go without", ErrNoRoom, db.snapshots, space.Free>>20, need>>20)
 	}
 	return nil
 }
@@ -171,9 +173,10 @@ type Return struct {
 
 // GoBack makes the database what it was in a snapshot, with the schema that it had then,
 // and sets the newer one aside. What was handed out is ended, because it may have been
-// since, unless keepHandedOut. The database is closed. No server uses it.
+// since, unless keepHandedOut. What event makes, if it is not nil, waits in the database then to
+// be recorded. The database is closed. No server uses it.
 func (db *DB) GoBack(
-	ctx context.Context, files fs.FS, snapshot string, keepHandedOut bool, now time.Time,
+	ctx context.Context, files fs.FS, snapshot string, keepHandedOut bool, now time.Time, event Leaving,
 ) (back *Return, err error) {
 	r, err := db.Replace(ctx, files)
 	if err != nil {
@@ -188,6 +191,9 @@ func (db *DB) GoBack(
 		if back.Ended, err = r.RaiseEpoch(ctx, now); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.leave(ctx, back.Contents, back.Ended, event); err != nil {
+		return nil, err
 	}
 	if err := db.Close(); err != nil {
 		return nil, err

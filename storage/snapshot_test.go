@@ -68,7 +68,7 @@ func TestTheWayBackIsToWhatWasBeforeTheMigration(t *testing.T) {
 				if number, _, _ := strings.Cut(newest, "_"); !strings.Contains(path, "-"+number+".") {
 					t.Errorf("the snapshot is called %s, want it to name %s", path, number)
 				}
-				gone, err := db.GoBack(t.Context(), storagetest.Files(t), path, true, time.Now())
+				gone, err := db.GoBack(t.Context(), storagetest.Files(t), path, true, time.Now(), nil)
 				if err != nil || gone.Aside == "" || gone.Contents.Newest() != newest {
 					t.Fatalf("GoBack() = %+v, %v", gone, err)
 				}
@@ -82,7 +82,7 @@ func TestTheWayBackIsToWhatWasBeforeTheMigration(t *testing.T) {
 				if err := back.Close(); err != nil {
 					t.Fatal(err)
 				}
-				gone, err = again(t, url).GoBack(t.Context(), storagetest.Files(t), path, false, time.Now())
+				gone, err = again(t, url).GoBack(t.Context(), storagetest.Files(t), path, false, time.Now(), nil)
 				if err != nil || gone.Ended != 3 { // a session, and two grants
 					t.Fatalf("GoBack() that ends what was handed out = %+v, %v", gone, err)
 				}
@@ -191,7 +191,7 @@ func TestADamagedSnapshotIsRefused(t *testing.T) {
 				if err := os.WriteFile(path, content, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := db.GoBack(t.Context(), storagetest.Files(t), path, false, time.Now()); !errors.Is(err, storage.ErrArchive) {
+				if _, err := db.GoBack(t.Context(), storagetest.Files(t), path, false, time.Now(), nil); !errors.Is(err, storage.ErrArchive) {
 					t.Errorf("GoBack(%s) = %v, want ErrArchive", name, err)
 				}
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	_ "modernc.org/sqlite" // the "sqlite" driver
 
+	"authy/storage/disk"
 	"authy/storage/kv"
 )
 
@@ -113,7 +114,7 @@ func sqlitePath(rawURL string) string {
 	if strings.HasPrefix(path, "/./") {
 		path = path[1:]
 	}
-	return filepath.Clean(path)
+	return filepath.Clean(disk.FromURL(path))
 }
 
 // createPrivate makes an empty file that only its owner can read, unless it is
@@ -127,7 +128,7 @@ func createPrivate(path string) error {
 		return fmt.Errorf("create database: %w", err)
 	}
 	// The mode given to open is cut by the umask only; set it to be sure.
-	return errors.Join(f.Chmod(0o600), f.Close())
+	return errors.Join(disk.Narrow(f), f.Close())
 }
 
 func checkPrivate(path string) error {
@@ -138,9 +139,13 @@ func checkPrivate(path string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("open database: %s is not a regular file", path)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("open database: %s can be read by others (mode %04o); run: chmod 600 %s",
-			path, info.Mode().Perm(), path)
+	shared, err := disk.Shared(path, info, 0o077)
+	if shared {
+		err = fmt.Errorf("%s can be read by others (mode %04o); run: %s",
+			path, info.Mode().Perm(), disk.Narrowing(path, "600"))
+	}
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
 	}
 	return nil
 }

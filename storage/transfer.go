@@ -69,9 +69,12 @@ func (db *DB) countRows(ctx context.Context) (n int64, err error) {
 
 // CopyTo makes target, which must have nothing in it, hold what db holds, with a schema
 // that is moved forward by files. It is there as a whole or not at all, and what was
-// copied has been read again and is equal; after an interruption it is done anew. No
-// server uses either, and target is closed.
-func (db *DB) CopyTo(ctx context.Context, target *DB, files fs.FS, now time.Time, tell Progress) (*Contents, error) {
+// copied has been read again and is equal; after an interruption it is done anew. What event
+// makes, if it is not nil, waits in target then to be recorded. No server uses either, and target
+// is closed.
+func (db *DB) CopyTo(
+	ctx context.Context, target *DB, files fs.FS, now time.Time, tell Progress, event Leaving,
+) (*Contents, error) {
 	if err := target.checkEmpty(ctx); err != nil {
 		return nil, err
 	}
@@ -82,6 +85,9 @@ func (db *DB) CopyTo(ctx context.Context, target *DB, files fs.FS, now time.Time
 	contents, err := db.transfer(ctx, r, tell)
 	if err == nil {
 		_, err = r.DB.Migrate(ctx, files)
+	}
+	if err == nil {
+		err = r.leave(ctx, contents, 0, event)
 	}
 	if err == nil {
 		err = target.Close()

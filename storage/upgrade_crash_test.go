@@ -45,7 +45,7 @@ func upgradeOrCopy(ctx context.Context, work string) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.CopyTo(ctx, target, files, time.Now(), nil)
+	_, err = db.CopyTo(ctx, target, files, time.Now(), nil, nil)
 	return err
 }
 
@@ -184,7 +184,7 @@ func filled(t *testing.T, engine string, users int) string {
 
 func copyTo(t *testing.T, from, to string) *storage.Contents {
 	t.Helper()
-	contents, err := again(t, from).CopyTo(t.Context(), again(t, to), storagetest.Files(t), time.Now(), nil)
+	contents, err := again(t, from).CopyTo(t.Context(), again(t, to), storagetest.Files(t), time.Now(), nil, nil)
 	if err != nil {
 		t.Fatalf("copy from %s to %s: %v", from, to, err)
 	}
@@ -205,7 +205,7 @@ func TestACopyThereAndBackIsTheSame(t *testing.T) {
 	if diff := cmp.Diff(schema(t, again(t, first)), schema(t, again(t, back))); diff != "" {
 		t.Errorf("the schema after the way there and back (-before +after):\n%s", diff)
 	}
-	_, err := again(t, first).CopyTo(t.Context(), again(t, back), storagetest.Files(t), time.Now(), nil)
+	_, err := again(t, first).CopyTo(t.Context(), again(t, back), storagetest.Files(t), time.Now(), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("a copy over what is there: %v", err)
 	}

@@ -18,10 +18,10 @@ type consoleView struct {
 	Area   string // what the navigation is of: "Administration", or an organization's name
 	Named  bool   // Area is a name, which is not translated
 	Groups []navGroup
-	Notice string // what has just been done
-	Secret string // what has just been made and is shown this once
-	SetBy  string // the state file that sets what the page is about
-	Logo   string // the address of a logo that the page shows, "" for none
+	Notice string     // what has just been done
+	Secret string     // what has just been made and is shown this once
+	SetBy  *setByView // the state file that sets what the page is about, nil for none
+	Logo   string     // the address of a logo that the page shows, "" for none
 }
 
 // navGroup is a part of the navigation, under a title if it has one.

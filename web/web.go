@@ -168,6 +168,7 @@ func (wb *Web) registerConsole(get, post func(string, handler), handle func(meth
 	wb.registerProviders(get, post, handle)
 	wb.registerDomains(get, post)
 	wb.registerAdminAudit(get, post)
+	wb.registerRelease(get, post)
 	wb.registerAdminKeys(get, post)
 	wb.registerAdminMail(get, post)
 	wb.registerAdminBackup(get, post)

@@ -76,6 +76,9 @@ func (h *Hasher) Check(ctx context.Context, hash, password, last string) (ok, st
 			hash = h.decoy()
 		}
 		plain, ours = strings.CutPrefix(hash, hashScheme)
+		if isArgon2id(plain) {
+			return checkArgon2id(plain, password)
+		}
 		input := []byte(password)
 		if ours {
 			input = prehash(password)
@@ -92,6 +95,18 @@ func (h *Hasher) Check(ctx context.Context, hash, password, last string) (ok, st
 	}
 	cost, err := bcrypt.Cost([]byte(plain))
 	return known, known && (err != nil || !ours || cost < h.cost), nil
+}
+
+// checkArgon2id is bcrypt's CompareHashAndPassword for a hash of argon2id.
+func checkArgon2id(hash, password string) error {
+	a, problem := parseArgon2id(hash)
+	switch {
+	case problem != "":
+		return errors.New(problem)
+	case !a.matches(password):
+		return bcrypt.ErrMismatchedHashAndPassword
+	}
+	return nil
 }
 
 // IsBcrypt says whether hash is one of bcrypt that another server has made: of the

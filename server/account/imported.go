@@ -43,6 +43,16 @@ func HashProblem(hash string) string {
 	return ""
 }
 
+// PasswordProblem is [HashProblem] for the hash of a user's password, which argon2id may have
+// made, too. authy makes one of its own of it when the user signs in.
+func PasswordProblem(hash string) string {
+	if isArgon2id(hash) {
+		_, problem := parseArgon2id(hash)
+		return problem
+	}
+	return HashProblem(hash)
+}
+
 // ImportUser adds a user of another server, who keeps their id, in tx, with the hash of
 // their password or "" for none; source is what the server is called. The address is as
 // [ParseEmail] returns it, name and picture as [CleanProfile] does.
@@ -55,6 +65,9 @@ func (s *Service) ImportUser(
 	}
 	if hash != "" {
 		details["password"] = "bcrypt"
+		if isArgon2id(hash) {
+			details["password"] = "argon2id"
+		}
 		err := tx.SavePassword(ctx, &storage.Password{UserID: u.ID, Hash: hash, ChangedAt: storage.At(now)})
 		if err != nil {
 			return fmt.Errorf("add password of %s: %w", u.ID, err)

@@ -262,14 +262,15 @@ func (s *Service) Replace(
 }
 
 // KeepHash gives a user who has no password one that is known by its hash alone, as
-// bcrypt or this server made it, on behalf of an operator. It says whether it did: a
+// bcrypt, argon2id or this server made it, on behalf of an operator. It says whether it did: a
 // password that there is stays.
 func (s *Service) KeepHash(ctx context.Context, by audit.Actor, userID, hash string) (kept bool, err error) {
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return false, err
 	}
-	if HashProblem(strings.TrimPrefix(hash, hashScheme)) != "" {
-		return false, fault.Field("password_hash", "Must be a hash of bcrypt, such as $2b$12$…, of a cost that takes no longer than a sign-in may.")
+	if PasswordProblem(hash) != "" && HashProblem(strings.TrimPrefix(hash, hashScheme)) != "" {
+		return false, fault.Field("password_hash", "Must be a hash of bcrypt, such as $2b$12$…, or of argon2id, such as "+
+			"$argon2id$v=19$m=65536,t=3,p=4$…, of a cost that takes no longer than a sign-in may.")
 	}
 	err = s.withUser(ctx, userID, func(tx *storage.Tx, user *User, now time.Time) error {
 		has, err := HasPassword(ctx, tx.Reader, userID)

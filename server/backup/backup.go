@@ -3,7 +3,8 @@
 // and never touches anything before it has read a backup to its end.
 //
 // Read this file, then file.go (what a backup is), make.go (how one is made), keep.go
-// (which are kept), state.go (what administrators see) and restore.go.
+// (which are kept), state.go (what administrators see) and restore.go; move.go is for snapshots
+// and copies of a database, which storage makes.
 package backup
 
 import (
@@ -33,6 +34,9 @@ const (
 	failed   = "backup.failed"
 	removed  = "backup.removed"
 	restored = "backup.restored"
+
+	rolledBack = "database.rolled_back"
+	copied     = "database.copied"
 )
 
 // Service makes backups and knows those that there are.

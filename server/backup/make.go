@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"filippo.io/age"
@@ -20,6 +19,7 @@ import (
 	"authy/server/audit"
 	"authy/server/config"
 	"authy/storage"
+	"authy/storage/disk"
 )
 
 // Options say how a backup is made, where that is not as it is set.
@@ -154,7 +154,9 @@ func (s *Service) makeFile(ctx context.Context, o Options) (m *Made, err error) 
 		return nil, err
 	}
 	defer func() {
-		err = errors.Join(err, f.Close())
+		if closed := f.Close(); !errors.Is(closed, os.ErrClosed) {
+			err = errors.Join(err, closed)
+		}
 		if err != nil {
 			err = errors.Join(fmt.Errorf("make a backup: %w", err), os.Remove(f.Name()))
 		}
@@ -171,7 +173,7 @@ func (s *Service) makeFile(ctx context.Context, o Options) (m *Made, err error) 
 	if err := reread(f.Name(), sum, o.Passphrase, seal); err != nil {
 		return nil, fmt.Errorf("read it again: %w", err)
 	}
-	if err := publish(f.Name(), path); err != nil {
+	if err := disk.Publish(f, path); err != nil {
 		return nil, err
 	}
 	file, err := fileAt(path)
@@ -271,8 +273,8 @@ func createPartial(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a backup: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("make a backup: lock %s: %w", f.Name(), err), f.Close(), os.Remove(f.Name()))
+	if err := errors.Join(disk.Lock(f), disk.Narrow(f)); err != nil {
+		return nil, errors.Join(fmt.Errorf("make a backup: %w", err), f.Close(), os.Remove(f.Name()))
 	}
 	return f, nil
 }
@@ -286,21 +288,8 @@ func removeAbandoned(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // only locked
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil //nolint:nilerr // it is being written
+	if disk.Lock(f) != nil { // it is being written
+		return f.Close()
 	}
-	return os.Remove(path)
-}
-
-// publish gives a file its name, for good.
-func publish(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(to))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return disk.Remove(f)
 }

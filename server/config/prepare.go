@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"authy/storage/disk"
 )
 
 const (
@@ -81,7 +83,7 @@ func makeDir(dir string) (created []string, err error) {
 	if err != nil {
 		return created, err
 	}
-	err = os.Mkdir(dir, 0o700)
+	err = disk.Mkdir(dir)
 	if errors.Is(err, fs.ErrExist) { // another process was faster
 		return created, nil
 	}
@@ -99,11 +101,13 @@ func checkDir(dir string) error {
 		return fmt.Errorf("look at data_dir: %w", err)
 	case !info.IsDir():
 		return fmt.Errorf("data_dir %s is not a directory", dir)
-	case info.Mode().Perm()&0o002 != 0:
-		return fmt.Errorf("data_dir %s can be written by every user; "+
-			"run chmod 700 %[1]s, or name a directory inside it", dir)
 	}
-	return nil
+	open, err := disk.Shared(dir, info, 0o002)
+	if open {
+		err = fmt.Errorf("data_dir %s can be written by every user; "+
+			"run %s, or name a directory inside it", dir, disk.Narrowing(dir, "700"))
+	}
+	return err
 }
 
 // obtainKey returns the key at path, and whether it had to be made.
@@ -127,8 +131,13 @@ func readKey(path string) (Secret, error) {
 		return "", err
 	case !info.Mode().IsRegular():
 		return "", fmt.Errorf("%s is not a regular file", path)
-	case info.Mode().Perm()&0o077 != 0:
-		return "", fmt.Errorf("%s can be read by others; run chmod 600 %[1]s", path)
+	}
+	shared, err := disk.Shared(path, info, 0o077)
+	if shared {
+		err = fmt.Errorf("%s can be read by others; run %s", path, disk.Narrowing(path, "600"))
+	}
+	if err != nil {
+		return "", err
 	}
 	data, err := readRegular(path)
 	if err != nil {
@@ -161,7 +170,7 @@ func createKey(path, key string) (made bool, err error) {
 	if linked != nil && !errors.Is(linked, fs.ErrExist) {
 		return false, fmt.Errorf("%w; set security.secret_key instead", linked)
 	}
-	return linked == nil, syncDir(filepath.Dir(path))
+	return linked == nil, disk.SyncDir(filepath.Dir(path))
 }
 
 // writeKey writes a key to a file of its own in dir, readable by this user
@@ -176,13 +185,4 @@ func writeKey(dir, key string) (string, error) {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"authy/storage/disk"
 )
 
 // Localhost reports whether the public URL is of this machine only: localhost,
@@ -46,7 +48,7 @@ func (c *Config) DatabaseURL() string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
-	return (&url.URL{Scheme: "sqlite", Path: filepath.ToSlash(path)}).String()
+	return (&url.URL{Scheme: "sqlite", Path: disk.ToURL(path)}).String()
 }
 
 // SnapshotsIn is the name of the directory of snapshots, in the data directory.

@@ -3,7 +3,6 @@ package faultbench
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -212,7 +211,7 @@ func (p *process) launch() {
 	}
 	defer log.Close() //nolint:errcheck // the process has its own
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	inGroup(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -266,14 +265,6 @@ func (p *process) isReady(ctx context.Context) bool {
 		return false
 	}
 	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
-}
-
-// signal sends a signal to the server, and to what runs it.
-func (p *process) signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := syscall.Kill(-p.cmd.Process.Pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
-		p.t.Errorf("send %s: %v", s, err)
-	}
 }
 
 // kill ends the server as a loss of power of the process would: it is told nothing.

@@ -95,7 +95,7 @@ func (r *run) newUser(ctx context.Context, u *User, email string) error {
 	hash := u.PasswordHash
 	problem := ""
 	if hash != "" {
-		problem = account.HashProblem(hash)
+		problem = account.PasswordProblem(hash)
 	}
 	if problem != "" {
 		hash = ""

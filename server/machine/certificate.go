@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"authy/storage/disk"
 )
 
 const (
@@ -107,8 +109,12 @@ func (c *Certificate) read() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o007 != 0 {
-		return nil, fmt.Errorf("%s can be read by every user; run chmod o-rwx %[1]s", c.files[1])
+	open, err := disk.Shared(c.files[1], info, 0o007)
+	if open {
+		err = fmt.Errorf("%s can be read by every user; run %s", c.files[1], disk.Narrowing(c.files[1], "o-rwx"))
+	}
+	if err != nil {
+		return nil, err
 	}
 	read, err := tls.LoadX509KeyPair(c.files[0], c.files[1])
 	if err != nil {

@@ -1,14 +1,10 @@
 package machine
 
-import "strconv"
+import (
+	"strconv"
 
-// Room is how much room a file system has, in bytes and in files; all is zero where
-// that cannot be told.
-type Room struct {
-	Free, Total      int64
-	FreeFiles, Files int64
-	Disk             string // tells one file system from another
-}
+	"authy/storage/disk"
+)
 
 const (
 	// LowRoom is how little free disk is worth a word, in bytes.
@@ -17,17 +13,17 @@ const (
 	lowFiles = 1000
 )
 
-// Low says whether the room is almost used up.
-func (r Room) Low() bool {
-	return r.Total > 0 && r.Free < LowRoom || r.Files > 0 && r.FreeFiles < lowFiles
+// isLow says whether the room is almost used up.
+func isLow(s disk.Space) bool {
+	return s.Total > 0 && s.Free < LowRoom || s.Files > 0 && s.FreeFiles < lowFiles
 }
 
-// String says how much room is left.
-func (r Room) String() string {
-	if r.Free >= LowRoom {
-		return strconv.FormatInt(r.FreeFiles, 10) + " files"
+// left says how much room is left of what there is too little of.
+func left(s disk.Space) string {
+	if s.Free >= LowRoom {
+		return strconv.FormatInt(s.FreeFiles, 10) + " files"
 	}
-	return strconv.FormatInt(r.Free>>20, 10) + " MiB"
+	return strconv.FormatInt(s.Free>>20, 10) + " MiB"
 }
 
 // LowRoomAt returns the directories, each with the room that is left there, whose file
@@ -35,10 +31,10 @@ func (r Room) String() string {
 func LowRoomAt(dirs ...string) (low []string) {
 	seen := map[string]bool{}
 	for _, dir := range dirs {
-		room := RoomAt(dir)
-		if room.Low() && !seen[room.Disk] {
-			seen[room.Disk] = true
-			low = append(low, dir+" ("+room.String()+")")
+		space := disk.SpaceAt(dir)
+		if isLow(space) && !seen[space.Disk] {
+			seen[space.Disk] = true
+			low = append(low, dir+" ("+left(space)+")")
 		}
 	}
 	return low

@@ -156,6 +156,10 @@ func (o Override) check() error {
 	return nil
 }
 
+// ExceptionOf is the field of an organization that a file of the state sets where it says what is
+// asked of the member with an address.
+func ExceptionOf(email string) string { return "exceptions." + email }
+
 // SetOverride sets what is asked of one member. [ErrRank] unless the member's
 // role is below the caller's, or the caller is an owner: nobody else exempts
 // themselves.
@@ -179,6 +183,10 @@ func (s *Service) SetOverride(ctx context.Context, by audit.Actor, orgID, userID
 		}
 		if !mayGrant(mine, p.Member.Role) {
 			return ErrRank
+		}
+		err = managed.Refuse(ctx, tx.Reader, by, managed.Organization, orgID, ExceptionOf(p.User.Email))
+		if err != nil {
+			return err
 		}
 		if err := s.override(ctx, tx, now, orgID, userID, in); err != nil {
 			return err

@@ -19,8 +19,8 @@ import (
 	"authy/server/audit"
 	"authy/server/config"
 	"authy/server/fault"
-	"authy/server/machine"
 	"authy/storage"
+	"authy/storage/disk"
 )
 
 // ErrForbidden is the answer to who does not administer the server.
@@ -135,7 +135,7 @@ func (s *Service) room(ctx context.Context) (Room, error) {
 	if strings.HasPrefix(s.config.DatabaseURL(), "sqlite:") {
 		out.Engine = "sqlite"
 	}
-	room := machine.RoomAt(cmp.Or(s.config.DataDir, "."))
-	out.Free, out.Total = room.Free, room.Total
+	space := disk.SpaceAt(cmp.Or(s.config.DataDir, "."))
+	out.Free, out.Total = space.Free, space.Total
 	return out, nil
 }

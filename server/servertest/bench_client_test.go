@@ -10,9 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // wire is one connection of a client that costs almost nothing.
@@ -60,17 +58,6 @@ func sameRequest(b *testing.B, connections int, host, request string) {
 	onWires(b, host, func(w *wire) func() error {
 		return func() error { return w.roundTrip(text) }
 	})
-}
-
-// processorTime returns the processor time this process has used, which other
-// processes on the machine do not change.
-func processorTime(b *testing.B) time.Duration {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // getRequest is an HTTP request for a path, with a Bearer token unless it is "".

@@ -1,6 +1,7 @@
 package servertest_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -110,4 +111,33 @@ func TestPagesSayWhichFileSetsWhatTheyAreAbout(t *testing.T) {
 	}
 	page := v.post("/admin/organizations/"+acme.ID, "name", "Other", "description", "", "logo_url", "")
 	v.shows(page, 409, "sets this: change it there and apply it, or run")
+}
+
+func TestAPageLetsGoOfWhatAFileSets(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	v := rootVisitor(t, s)
+	applyState(t, s, setByFile)
+	acme, err := s.Orgs.BySlug(t.Context(), "acme-corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/admin/organizations/" + acme.ID
+	release := "/admin/release?" + url.Values{"kind": {"organization"}, "id": {acme.ID}, "back": {path}}.Encode()
+	if !strings.Contains(v.get(path).Body, strings.ReplaceAll(release, "&", "&amp;")) {
+		t.Errorf("%s does not lead to %s", path, release)
+	}
+	v.shows(v.get(release), 200, "The file the file sets this.")
+	v.shows(v.get(release), 200, "authy release organization acme-corp")
+	v.shows(v.get("/admin/release?kind=nothing&id="+acme.ID), 404, "No file sets this.")
+	v.leads(v.post(release), path)
+	v.shows(v.get(path), 200, "The file the file no longer sets this.")
+	if strings.Contains(v.get(path).Body, `id="set-by"`) {
+		t.Error("the page goes on saying that the file sets it")
+	}
+	v.shows(v.post(release), 404, "No file sets this.")
+	// Nobody is led away from here.
+	applyState(t, s, setByFile)
+	away := strings.Replace(release, url.QueryEscape(path), url.QueryEscape("https://evil.example.com/"), 1)
+	v.leads(v.post(away), "/")
 }

@@ -24,6 +24,7 @@ func (s *source) check(d *Document) {
 		once.add("organization with this slug", o.Slug, join(o.path, "slug"))
 		once.add("organization with this id", o.ID, join(o.path, "id"))
 		s.checkMembers(o)
+		s.checkExceptions(o)
 	}
 	for _, p := range d.Providers {
 		s.require(p.path, "slug", p.Slug)
@@ -87,6 +88,29 @@ func (s *source) checkMembers(o *Organization) {
 	}
 	if o.Members != nil {
 		o.Members = members
+	}
+}
+
+// checkExceptions writes the addresses of exceptions in their one form.
+func (s *source) checkExceptions(o *Organization) {
+	once, exceptions := seen{s, map[string]string{}}, map[string]string{}
+	for _, text := range slices.Sorted(maps.Keys(o.Exceptions)) {
+		at := join(join(o.path, "exceptions"), text)
+		email, err := account.ParseEmail(text)
+		if err != nil {
+			s.note(at, "not a valid address")
+			continue
+		}
+		once.add("exception for this address", email, at)
+		if words := o.Exceptions[text]; !isException(words) {
+			s.note(at, "%q is not an exception%s; it is exempt, inherit, or one or more of required, totp and webauthn with + between them",
+				words, config.Suggest(words, exceptionWords))
+		}
+		exceptions[email] = o.Exceptions[text]
+		s.at[join(join(o.path, "exceptions"), email)] = s.at[at]
+	}
+	if o.Exceptions != nil {
+		o.Exceptions = exceptions
 	}
 }
 

@@ -74,8 +74,10 @@ type Organization struct {
 	IsActive    bool     `toml:"is_active"`
 	Domains     []string `toml:"domains"`
 	Policy      *Policy  `toml:"policy"`
-	// Members are roles by addresses.
-	Members map[string]string `toml:"members"`
+	// Members are roles by addresses, Exceptions what is asked of a member otherwise than the
+	// policy does.
+	Members    map[string]string `toml:"members"`
+	Exceptions map[string]string `toml:"exceptions"`
 }
 
 func (o *Organization) fill() { o.IsActive = true }

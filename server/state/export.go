@@ -107,6 +107,9 @@ func (r *run) readOrgs(ctx context.Context, d *Document) error {
 			if o.Members, err = r.readMembers(ctx, orgs[i].ID); err != nil {
 				return err
 			}
+			if o.Exceptions, err = r.readExceptions(ctx, orgs[i].ID, o.Members); err != nil {
+				return err
+			}
 			d.Organizations = append(d.Organizations, o)
 			after = o.Slug
 		}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
-	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
 	"authy/storage"
@@ -107,53 +105,4 @@ func (r *run) remove(ctx context.Context, e entry, id string) error {
 		return r.rules.Accounts.Delete(ctx, r.by, id)
 	}
 	return r.rules.brand.Reset(ctx, r.by)
-}
-
-// Kinds are those that [State.Release] takes.
-var Kinds = slices.Sorted(slices.Values(goners))
-
-// Files returns the files that set some objects of a kind, by the ids of those.
-func (s *State) Files(ctx context.Context, kind string, ids []string) (map[string]string, error) {
-	return managed.Files(ctx, s.db.Reader, kind, ids)
-}
-
-// ErrNotManaged says that no file sets an object.
-var ErrNotManaged = fault.New(fault.NotFound, "not_managed", "No file sets this.")
-
-// Release lets go of an object that a file sets, so that it can be changed and removed as
-// any other until the file is applied again. It returns the file.
-func (s *State) Release(ctx context.Context, by audit.Actor, kind, name string) (file string, err error) {
-	if err := s.mayAdminister(ctx, by); err != nil {
-		return "", err
-	}
-	if !slices.Contains(goners, kind) {
-		return "", fault.Field("kind", "Must be one of: "+joined(Kinds)+".")
-	}
-	err = s.db.Update(ctx, func(tx *storage.Tx) error {
-		r := s.reading(tx)
-		e, err := named(ctx, r, kind, name)
-		if err != nil {
-			return err
-		}
-		id, err := e.find(ctx, r)
-		if err != nil && !errors.Is(err, errRefused) {
-			return err
-		}
-		m, err := managed.Find(ctx, tx.Reader, kind, id)
-		if err != nil {
-			return err
-		}
-		if m == nil {
-			return ErrNotManaged
-		}
-		file = m.File
-		if _, err := managed.Forget(ctx, tx, kind, id); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, by, r.now, audit.Event{
-			Action: "state.release", TargetKind: kind, TargetID: id,
-			Details: map[string]string{"name": audit.Cut(name, 255), "file": audit.Cut(file, 512)},
-		})
-	})
-	return file, err
 }

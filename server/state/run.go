@@ -15,6 +15,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/org"
 	"authy/storage"
 )
 
@@ -58,13 +59,12 @@ var errRefused = errors.New("state: refused")
 // there were mistakes in one the rest is not tried.
 func (r *run) apply(ctx context.Context) error {
 	r.source.mistakes = nil
-	steps := [][]entry{r.branding(), r.users(), entriesOf(r.doc.Organizations), r.members()}
-	steps = append(steps, entriesOf(r.doc.Providers), entriesOf(r.doc.Clients), entriesOf(r.doc.Services))
-	for _, step := range steps {
-		for _, e := range step {
-			if err := r.settle(ctx, e); err != nil && !errors.Is(err, errRefused) {
-				return err
-			}
+	for _, step := range []func(context.Context) error{
+		r.each(r.branding()), r.each(r.users()), r.each(entriesOf(r.doc.Organizations)), r.each(r.members()), r.exceptions,
+		r.each(entriesOf(r.doc.Providers)), r.each(entriesOf(r.doc.Clients)), r.each(entriesOf(r.doc.Services)),
+	} {
+		if err := step(ctx); err != nil {
+			return err
 		}
 		if err := r.source.err(); err != nil {
 			return err
@@ -74,6 +74,18 @@ func (r *run) apply(ctx context.Context) error {
 		return err
 	}
 	return r.source.err()
+}
+
+// each is a step that has objects be what the document says.
+func (r *run) each(entries []entry) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, e := range entries {
+			if err := r.settle(ctx, e); err != nil && !errors.Is(err, errRefused) {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func entriesOf[T entry](list []T) []entry {
@@ -221,9 +233,12 @@ func governed(e entry) (keys []string) {
 				continue
 			}
 		case reflect.Map:
-			if f.key == "profile" {
-				for _, name := range value.MapKeys() {
+			for _, name := range value.MapKeys() {
+				switch f.key {
+				case "profile":
 					keys = append(keys, name.String())
+				case "exceptions":
+					keys = append(keys, org.ExceptionOf(name.String()))
 				}
 			}
 			continue

@@ -20,6 +20,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite" // also the "sqlite" driver
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"authy/storage/disk"
 )
 
 // DB is a database of another program, as it was when it was opened.
@@ -70,7 +72,7 @@ func openSQLite(ctx context.Context, rest string) (*DB, error) {
 	if err != nil {
 		return nil, errors.New("the path in the address cannot be read")
 	}
-	path = filepath.Clean(path)
+	path = filepath.Clean(disk.FromURL(path))
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("there is no file %s; sqlite:///path is a path from the root, "+

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,7 +21,7 @@ import (
 type Pair struct {
 	t        testing.TB
 	programs string
-	as       *syscall.Credential
+	as       account
 	// Primary and Standby are the directories of the two.
 	Primary, Standby string
 }
@@ -111,7 +110,11 @@ func (p *Pair) Kill(home string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	postmaster, err := os.FindProcess(pid)
+	if err == nil {
+		err = postmaster.Kill()
+	}
+	if err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -190,6 +193,6 @@ func (p *Pair) run(program string, args ...string) {
 func (p *Pair) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.WithoutCancel(p.t.Context()), program, args...) //nolint:gosec // ours
 	cmd.Dir = p.Primary
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.as}
+	runAs(cmd, p.as, false)
 	return cmd
 }

@@ -10,13 +10,11 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -136,7 +134,7 @@ func startServer() (*server, error) {
 	cmd := exec.Command("sh", "-c", keeper, "sh", programs, dir) //nolint:gosec,noctx // ours; it outlives
 	cmd.Dir = dir
 	// A group of its own keeps Ctrl-C from ending the keeper before its work is done.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
+	runAs(cmd, as, true)
 	life, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -196,27 +194,6 @@ func byVersion(a, b string) int {
 		return n
 	}
 	return int(10 * (number(a) - number(b)))
-}
-
-// unprivileged gives dir to the user postgres if the tests run as root, as whom PostgreSQL refuses
-// to run, and returns whom to run as; nil is whoever runs the tests.
-func unprivileged(dir string) (*syscall.Credential, error) {
-	if os.Getuid() != 0 {
-		return nil, nil
-	}
-	account, err := user.Lookup("postgres")
-	if err != nil {
-		return nil, err
-	}
-	uid, err := strconv.ParseUint(account.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(account.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
 }
 
 // removeStale removes what servers left behind whose keepers were killed. A keeper that lives needs
