@@ -34,11 +34,11 @@ var picture = [][]string{
 	{"server/login", "server/recipe", "server/importer", "server/state"},
 	{"server/forward"},
 	{"server/openid", "server/saml2", "server/upstream", "server/token", "server/overview"},
-	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup"},
+	{"server/dpop", "server/registry", "server/provider", "server/self", "server/backup", "server/webhook"},
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/brand", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/managed", "server/outbound", "server/picture", "server/place", "server/seen"},
-	{"server/fault", "server/metric", "server/words"},
+	{"server/delivery", "server/fault", "server/metric", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv", "storage/foreign"},
 }
