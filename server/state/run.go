@@ -59,7 +59,7 @@ var errRefused = errors.New("state: refused")
 func (r *run) apply(ctx context.Context) error {
 	r.source.mistakes = nil
 	steps := [][]entry{r.branding(), r.users(), entriesOf(r.doc.Organizations), r.members()}
-	steps = append(steps, entriesOf(r.doc.Providers), entriesOf(r.doc.Clients), entriesOf(r.doc.Services))
+	steps = append(steps, entriesOf(r.doc.Providers), entriesOf(r.doc.Clients), entriesOf(r.doc.Services), entriesOf(r.doc.Webhooks))
 	for _, step := range steps {
 		for _, e := range step {
 			if err := r.settle(ctx, e); err != nil && !errors.Is(err, errRefused) {
