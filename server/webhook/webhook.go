@@ -43,11 +43,11 @@ var (
 // maxWebhooks is how many there are at most.
 const maxWebhooks = 50
 
-// Webhook is a webhook as it is kept, and Delivery what it is told of an event.
-type (
-	Webhook  = storage.Webhook
-	Delivery = storage.Delivery
-)
+// Webhook is a webhook as it is kept.
+type Webhook = storage.Webhook
+
+// Delivery is what a webhook is told, or was told, of an event.
+type Delivery = storage.Delivery
 
 // Service keeps webhooks, and tells them of events.
 type Service struct {
