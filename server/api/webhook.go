@@ -34,7 +34,7 @@ type webhookView struct {
 	OrganizationID *string    `json:"organization_id" nullable:"true" doc:"Whose events it is told of; null for those of the whole server"`
 	IsActive       bool       `json:"is_active"`
 	State          string     `json:"state" enum:"on,failing,off,turned_off" doc:"turned_off: by the server, because nothing got through"`
-	OffReason      *string    `json:"off_reason" nullable:"true" enum:"failing,gone" doc:"Why the server turned it off: nothing got through for five days, or the receiver answered 410"`
+	OffReason      *string    `json:"off_reason" nullable:"true" example:"gone" doc:"Why the server turned it off: failing, because nothing got through for five days, or gone, because the receiver answered 410"`
 	FailingSince   *time.Time `json:"failing_since" nullable:"true" doc:"Since when nothing has got through; null if the last attempt has"`
 	OldSecretUntil *time.Time `json:"old_secret_until" nullable:"true" doc:"How long the secret before signs, too"`
 	CreatedAt      time.Time  `json:"created_at"`
