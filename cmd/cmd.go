@@ -101,7 +101,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 	root.AddCommand(a.mailCommand(), a.brandCommand(), a.overviewCommand())
 	root.AddCommand(a.explainCommand(), a.forwardAuthCommand(), a.doctorCommand(), a.adminCommand())
 	root.AddCommand(a.recipeCommand(), a.importCommand())
-	root.AddCommand(a.providerCommand(), a.samlCommand())
+	root.AddCommand(a.providerCommand(), a.samlCommand(), a.webhookCommand())
 	root.AddCommand(a.backupCommand(), a.restoreCommand())
 	root.AddCommand(a.planCommand(), a.applyCommand(), a.exportCommand(), a.releaseCommand())
 	root.AddCommand(a.manCommand())

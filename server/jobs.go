@@ -20,7 +20,7 @@ type job func(ctx context.Context)
 
 // jobs is the list of what runs by itself, on every node. What only writes what this
 // node has seen, or takes each piece of work by a lease of its own (mails, logouts,
-// metadata), or changes what has not been changed yet (links of the audit log, keys),
+// webhooks, metadata), or changes what has not been changed yet (links of the audit log, keys),
 // runs on all at once. What goes through records that are due, and would meet the
 // others there, takes turns.
 func (s *Services) jobs() []job {
@@ -31,6 +31,7 @@ func (s *Services) jobs() []job {
 		s.Mail.Run,
 		s.Login.Run,
 		s.Logouts.Run,
+		s.Webhooks.Run,
 		s.OpenID.RunRefusals,
 		s.Overview.Run,
 		s.inTurn("expire-sessions", session.ExpireEvery, s.Sessions.Expire),

@@ -15,6 +15,7 @@ import (
 	"authy/server/mail"
 	"authy/server/metric"
 	"authy/server/overview"
+	"authy/server/webhook"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -216,6 +217,7 @@ func (s *Services) writeParts(ctx context.Context, w *metric.Writer) {
 	failed := map[string]bool{}
 	for part, write := range map[string]func(context.Context, *metric.Writer) error{
 		"storage": s.writeStorage, "keys": s.writeKeys, "audit": s.writeAudit, "backup": s.writeBackup,
+		"webhooks": s.writeWebhooks,
 	} {
 		failed[part] = write(ctx, w) != nil
 	}
@@ -326,6 +328,29 @@ func (s *Services) writeAudit(ctx context.Context, w *metric.Writer) error {
 	}
 	w.Family("authy_audit_unlinked_events", metric.IsGauge, "Events that the chain of the audit log does not hold yet.")
 	w.Int(n)
+	return nil
+}
+
+// writeWebhooks writes how webhooks fare, and what this process has told them.
+func (s *Services) writeWebhooks(ctx context.Context, w *metric.Writer) error {
+	delivered, failed, givenUp := s.Webhooks.Counts()
+	w.Family("authy_webhook_attempts_total", metric.IsCounter, "Attempts to tell webhooks of an event, by how they ended.")
+	w.Int(delivered, "outcome", "delivered")
+	w.Int(failed, "outcome", "failed")
+	w.Family("authy_webhook_given_up_total", metric.IsCounter, "Events that were given up to tell a webhook of.")
+	w.Int(givenUp)
+	all, err := s.DB.Webhooks(ctx)
+	if err != nil {
+		return err
+	}
+	counts := map[string]int64{}
+	for i := range all {
+		counts[webhook.StateOf(&all[i])]++
+	}
+	w.Family("authy_webhooks", metric.IsGauge, "Webhooks, by how they fare.")
+	for _, state := range []string{webhook.On, webhook.Failing, webhook.Off, webhook.TurnedOff} {
+		w.Int(counts[state], "state", state)
+	}
 	return nil
 }
 

@@ -48,7 +48,7 @@ func (s *Services) handler(version string, ready, scrape http.Handler) (http.Han
 		Version:      version, Issuer: s.Config.PublicURL,
 		Providers: s.Providers,
 		Overview:  s.Overview,
-		Brand:     s.Brand, Self: s.Self, Backups: s.Backups, Doctor: s.Doctor, State: s.State,
+		Brand:     s.Brand, Self: s.Self, Backups: s.Backups, Doctor: s.Doctor, State: s.State, Webhooks: s.Webhooks,
 	})
 
 	s.routeOpenID(handle)
@@ -60,7 +60,7 @@ func (s *Services) handler(version string, ready, scrape http.Handler) (http.Han
 		Providers: s.Providers, SAMLServices: s.SAMLServices, SAMLKeys: s.SAMLKeys, Forward: s.Forward,
 		Overview: s.Overview, PublicURL: s.Config.PublicURL,
 		Keys: s.Keys, Brand: s.Brand, Self: s.Self, Backups: s.Backups, Doctor: s.Doctor, Clients: s.Clients,
-		State:  s.State,
+		State: s.State, Webhooks: s.Webhooks,
 		Secure: s.Config.Secure(), PlainHTTP: !s.Config.Secure() && !s.Config.Localhost(),
 	})
 	if err != nil {

@@ -34,6 +34,7 @@ import (
 	"authy/server/state"
 	"authy/server/token"
 	"authy/server/upstream"
+	"authy/server/webhook"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -78,6 +79,8 @@ type Services struct {
 	Doctor *doctor.Service
 	// State has everything be what a file says.
 	State *state.State
+	// Webhooks tell other programs what happens here.
+	Webhooks *webhook.Service
 
 	// Started is called, unless it is nil, once requests are answered, and Stopping once
 	// the answers say that the server is about to go.
@@ -183,6 +186,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.Sessions = session.New(db, c.Session.Lifetime.Duration, c.Session.RememberLifetime.Duration)
 	s.Sessions.Within(c.Session.Idle.Duration)
 	s.Outbound = outbound.New(c.Outbound.Allow)
+	s.Webhooks = webhook.New(db, s.Outbound)
 	s.Keys, s.Clients = keyring.New(db), registry.New(db)
 	s.Keys.Schedule(c.Keys.RotateEvery.Duration, c.Keys.PublishFor.Duration)
 	s.Clients.Outbound, s.Clients.Implicit = s.Outbound, c.OpenID.Implicit
@@ -216,7 +220,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 func (s *Services) rules() state.Rules {
 	return state.Rules{
 		Accounts: s.Accounts, Orgs: s.Orgs, Providers: s.Providers, Clients: s.Clients, Services: s.SAMLServices,
-		Outbound: s.Outbound,
+		Webhooks: s.Webhooks, Outbound: s.Outbound,
 	}
 }
 

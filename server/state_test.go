@@ -28,6 +28,7 @@ import (
 	"authy/server/registry"
 	"authy/server/saml2"
 	"authy/server/state"
+	"authy/server/webhook"
 	"authy/storage"
 	"authy/storage/storagetest"
 )
@@ -811,13 +812,16 @@ func TestTheFileOfTheDocumentationIsAppliedAndGoesRound(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "secrets"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, secret := range map[string]string{"ann.bcrypt": someHash, "google": "a secret of Google", "portal": "a secret of the portal"} {
+	for name, secret := range map[string]string{
+		"ann.bcrypt": someHash, "google": "a secret of Google", "portal": "a secret of the portal",
+		"siem": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, "secrets", name), []byte(secret+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	each(t, func(t *testing.T, s *Services) {
-		for i, want := range []int{11, 0} {
+		for i, want := range []int{12, 0} {
 			d, err := state.Parse(filepath.Join(dir, "state.toml"), []byte(text))
 			if err != nil {
 				t.Fatal(err)
@@ -830,10 +834,66 @@ func TestTheFileOfTheDocumentationIsAppliedAndGoesRound(t *testing.T) {
 		for _, said := range []string{
 			`locale = "de-CH"`, `grace_days = 7`, `"ann@acme.example" = "owner"`, `roles = ["*=acme:guest"]`,
 			`redirect_uris = ["com.acme.app://callback"]`, `displayName = "name"`,
+			`actions = ["user.*", "session.*"]`,
 		} {
 			if !strings.Contains(export(t, s), said) {
 				t.Errorf("the export does not say %s", said)
 			}
+		}
+	})
+}
+
+func TestAWebhookOfAFileHasTheSecretThatIsNamed(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *Services) {
+		dir := t.TempDir()
+		for name, secret := range map[string]string{
+			"first": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "second": "whsec_c2l4dHktZm91ciBieXRlcyBhcmUgZW5vdWdoIGZvciBhbGw=", "bad": "whsec_c2hvcnQ=",
+		} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(secret+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		apply := func(text string, o state.Options) (*state.Plan, error) {
+			d, err := state.Parse(filepath.Join(dir, "state.toml"), []byte(text))
+			if err != nil {
+				return nil, err
+			}
+			return s.State.Apply(t.Context(), audit.Shell(), d, o)
+		}
+		const text = "[[webhook]]\nslug = \"siem\"\nurl = \"https://siem.example.com/\"\nsecret_file = \"first\"\n"
+		for i, c := range []struct{ text, want string }{
+			{text, `+ webhook "siem"`},
+			{text, ""},
+			{strings.Replace(text, "first", "second", 1), `~ webhook "siem": secret replaced`},
+			{strings.Replace(text, "first", "second", 1) + "actions = [\"user.*\"]\n", `~ webhook "siem": actions ["*"] → ["user.*"]`},
+		} {
+			plan, err := apply(c.text, state.Options{})
+			if err != nil || changes(plan) != c.want {
+				t.Fatalf("time %d: %v, %v, want %s", i+1, plan, err, c.want)
+			}
+		}
+		h, err := s.DB.WebhookBySlug(t.Context(), "siem")
+		if err != nil || !strings.HasPrefix(h.Secret, "whsec_c2l4") || !strings.HasPrefix(h.Previous, "whsec_MfKQ") {
+			t.Errorf("the secrets are not those of the files: %v", err)
+		}
+		if _, err := s.Webhooks.Update(t.Context(), audit.Shell(), "siem", false, func(d *webhook.Description) { d.Name = "x" }); !errors.Is(err, managed.ErrManaged) {
+			t.Errorf("changed beside the file: %v", err)
+		}
+		if _, _, err := s.Webhooks.Rotate(t.Context(), audit.Shell(), "siem", 0); !errors.Is(err, managed.ErrManaged) {
+			t.Errorf("rotated beside the file: %v", err)
+		}
+		for bad, want := range map[string]string{
+			strings.Replace(text, "first", "bad", 1):                              "state.toml:4:1: webhook.secret_file: It is whsec_",
+			strings.Replace(text, "https", "http", 1):                             "state.toml:3:1: webhook.url: It cannot be used",
+			strings.Replace(text, "secret_file = \"first\"", "secret = \"x\"", 1): "webhook.secret: a secret does not stand in this file",
+		} {
+			if _, err := apply(bad, state.Options{}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", bad, err, want)
+			}
+		}
+		if plan, err := apply("", state.Options{Prune: true}); err != nil || changes(plan) != `- webhook "siem"` {
+			t.Errorf("pruned: %v, %v", plan, err)
 		}
 	})
 }

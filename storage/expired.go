@@ -39,6 +39,7 @@ var expired = []struct {
 	{"grants", "id", 0, (*Tx).changeGrants},
 	{"api_tokens", "id", 0, (*Tx).changeAPITokens},
 	{"logouts", "id", 0, nil},
+	{"deliveries", "id", 0, nil},
 	{"sessions", "id", keepEnded, (*Tx).changeSessions},
 }
 

@@ -38,6 +38,10 @@ func oneOfEach(t testing.TB, db *storage.DB) []any {
 	provider.ID, provider.Slug, service.ID, service.Slug, service.EntityID = same, same, same, same, same
 	departure, identity := newDeparture(provider), newIdentity(provider, user)
 	departure.Hash, identity.ID, identity.Issuer, identity.Subject = same, same, same, same
+	hook := newWebhook()
+	hook.ID, hook.Slug = same, same
+	delivery := newDelivery(hook)
+	delivery.ID, delivery.EventID = same, same
 	revoked := &storage.RevokedToken{ID: same, ExpiresAt: storage.At(noon)}
 	update(t, db, func(ctx context.Context, tx *storage.Tx) error {
 		return first(
@@ -49,12 +53,14 @@ func oneOfEach(t testing.TB, db *storage.DB) []any {
 			tx.SaveConsent(ctx, consent), tx.InsertRevokedToken(ctx, revoked), tx.InsertEvent(ctx, event),
 			tx.InsertDeviceCode(ctx, device), tx.InsertProvider(ctx, provider), tx.InsertService(ctx, service),
 			tx.InsertDeparture(ctx, departure), tx.InsertIdentity(ctx, identity),
+			tx.InsertWebhook(ctx, hook), tx.InsertDelivery(ctx, delivery),
 		)
 	})
 	return []any{
 		user, org, client, member, session, grant, code, refresh, invitation, flow, link, factor, totp, consent,
-		revoked, event, device, provider, service, departure, identity,
+		revoked, event, device, provider, service, departure, identity, hook, delivery,
 		[]storage.Event{*event},
+		[]storage.Delivery{*delivery},
 		[]storage.RecoveryCode{recovery},
 		t.Context(), 10, int64(10), noon,
 	}
@@ -161,13 +167,13 @@ func statements(t testing.TB, db *storage.DB) map[string][]storage.Statement {
 // is the slice of events that SaveEventLinks is given.
 var small = []string{
 	"meta", "keys", "key", "event_heads", "event_head", "linked", "providers", "provider", "certificates", "certificate", "services", "service", "due_visits", "due_service_visits",
-	"brandings", "branding",
+	"brandings", "branding", "webhooks", "webhook",
 }
 
 // partial are the indexes that hold few rows.
 var partial = []string{
 	"events_failed", "events_unlinked", "users_admin", "users_admins", "keys_signing", "keys_published",
-	"providers_slug", "services_slug",
+	"providers_slug", "services_slug", "webhooks_slug",
 }
 
 // judge returns what makes a plan slow on a large table, "" if nothing does: rows

@@ -64,6 +64,8 @@ var matters = map[string]struct{ text, link, linkText string }{
 	overview.BackupOff:       {msg("No backup is made by itself."), "/admin/backup", msg("Backup")},
 	overview.LogoutFailing:   {msg("Apps that should hear of a sign-out do not answer: %d messages wait."), "/admin/clients", msg("Apps")},
 	overview.LogoutLost:      {msg("Apps never heard of a sign-out in the last 24 hours: %d messages."), "/admin/clients", msg("Apps")},
+	overview.WebhookFailing:  {msg("Nothing gets through to webhooks: %d."), "/admin/webhooks", msg("Webhooks")},
+	overview.WebhookOff:      {msg("Webhooks were turned off because nothing got through: %d."), "/admin/webhooks", msg("Webhooks")},
 	overview.CertificateEnds: {msg("The SAML certificate ends on %s. Rotate it while services can still fetch the new one."), "/admin/saml/keys", msg("SAML keys")},
 	overview.KeyOld:          {msg("Signing keys are older than a year and are not rotated by themselves: %d."), "/admin/keys", msg("Keys")},
 	overview.KeyTurns:        {msg("A new signing key takes over on %s. There is nothing to do."), "/admin/keys", msg("Keys")},

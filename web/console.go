@@ -58,6 +58,7 @@ var adminNavigation = navigation{
 	}},
 	{msg("Server"), []navItem{
 		{Title: msg("Audit log"), Path: "/audit"},
+		{Title: msg("Webhooks"), Path: "/webhooks"},
 		{Title: msg("Keys"), Path: "/keys"},
 		{Title: msg("Mail"), Path: "/mail"},
 		{Title: msg("Backup"), Path: "/backup"},

@@ -73,7 +73,7 @@ func pageData() map[string]any {
 		"admin_settings": adminSettingsPage{}, "admin_address": adminAddressPage{}, "admin_doctor": adminDoctorPage{}, "admin_mail": adminMailPage{},
 		"admin_forward": adminForwardPage{}, "forward_refused": forwardRefusedPage{},
 		"admin_keys": adminKeysPage{}, "admin_keys_rotate": adminKeysRotatePage{}, "admin_keys_retire": adminKeysRetirePage{},
-		"admin_backup": adminBackupPage{},
+		"admin_backup": adminBackupPage{}, "admin_webhooks": adminWebhooksPage{}, "admin_webhook": adminWebhookPage{},
 
 		"departure":            departurePage{},
 		"organization_sign_in": organizationPage{},

@@ -31,6 +31,7 @@ import (
 	"authy/server/session"
 	"authy/server/state"
 	"authy/server/token"
+	"authy/server/webhook"
 )
 
 // Config is what the pages need.
@@ -65,6 +66,8 @@ type Config struct {
 	Doctor *doctor.Service
 	// State knows which file sets what.
 	State *state.State
+	// Webhooks tell other programs what happens here.
+	Webhooks *webhook.Service
 	// PublicURL is how browsers reach the server.
 	PublicURL string
 	Clients   *registry.Service
@@ -172,6 +175,7 @@ func (wb *Web) registerConsole(get, post func(string, handler), handle func(meth
 	wb.registerAdminKeys(get, post)
 	wb.registerAdminMail(get, post)
 	wb.registerAdminBackup(get, post)
+	wb.registerAdminWebhooks(get, post)
 	wb.registerAdminBranding(get, post, handle)
 	wb.registerAdminSettings(get)
 	wb.registerOrgs(get, post)

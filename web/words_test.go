@@ -162,7 +162,7 @@ func (s said) inCall(file string, call *ast.CallExpr, by map[string]int) {
 var refusing = []string{
 	"account", "activity", "audit", "backup", "brand", "fault", "keyring", "limit", "login", "logout", "managed", "openid", "org", "provider", "recipe", "registry", "saml2",
 	"session",
-	"token", "upstream",
+	"token", "upstream", "webhook",
 }
 
 // sentence is what a refusal of a field looks like, with the places of values in it if it has any.

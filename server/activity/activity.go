@@ -227,7 +227,7 @@ func pageOf(events []storage.Event, limit int) Page {
 	}
 	page := Page{Entries: make([]Entry, len(events)), Next: next}
 	for i := range events {
-		page.Entries[i] = entryOf(&events[i])
+		page.Entries[i] = EntryOf(&events[i])
 	}
 	return page
 }

@@ -29,7 +29,8 @@ type Entry struct {
 	Hash           *string           `json:"hash"`
 }
 
-func entryOf(e *storage.Event) Entry {
+// EntryOf returns an event as readers see it.
+func EntryOf(e *storage.Event) Entry {
 	out := Entry{
 		ID: e.ID, At: e.At.Time, Action: e.Action, Outcome: e.Outcome, Reason: e.Reason,
 		ActorKind: e.ActorKind, ActorID: e.ActorID, TargetKind: e.TargetKind, TargetID: e.TargetID,

@@ -41,7 +41,7 @@ func (s *Service) One(ctx context.Context, by audit.Actor, id string) (one Entry
 	}
 	others, err = s.ofRequest(ctx, e.RequestID, e.At.Time)
 	others = slices.DeleteFunc(others, func(o Entry) bool { return o.ID == id })
-	return entryOf(e), others, err
+	return EntryOf(e), others, err
 }
 
 // OfRequest returns to administrators and operators what was recorded of a request
@@ -66,7 +66,7 @@ func (s *Service) ofRequest(ctx context.Context, requestID string, at time.Time)
 	}
 	for i := range events {
 		if events[i].RequestID == requestID {
-			out = append(out, entryOf(&events[i]))
+			out = append(out, EntryOf(&events[i]))
 		}
 	}
 	return out, nil
@@ -119,7 +119,7 @@ func (s *Service) Since(ctx context.Context, by audit.Actor, f Filter, after str
 	})
 	page := Page{Entries: make([]Entry, len(events)), Next: after}
 	for i := range events {
-		page.Entries[i] = entryOf(&events[i])
+		page.Entries[i] = EntryOf(&events[i])
 	}
 	if len(events) > 0 {
 		page.Next = keyOf(&events[0])

@@ -39,6 +39,7 @@ import (
 	"authy/server/session"
 	"authy/server/state"
 	"authy/server/token"
+	"authy/server/webhook"
 )
 
 // maxBody is the largest body the API reads, in bytes.
@@ -72,6 +73,8 @@ type Config struct {
 	Doctor *doctor.Service
 	// State knows which file sets what.
 	State *state.State
+	// Webhooks tell other programs what happens here.
+	Webhooks *webhook.Service
 	// Version is authy's, for the OpenAPI document.
 	Version string
 	// Issuer is the server's public URL.
@@ -145,6 +148,7 @@ func (a *API) routes() {
 	a.domainRoutes()
 	a.samlServiceRoutes()
 	a.recipeRoutes()
+	a.webhookRoutes()
 }
 
 // OpenAPI returns the document that describes the API. It is completed when it

@@ -97,14 +97,20 @@ const maxAgent = 256
 
 // Record writes e as done by by at now, in tx.
 func Record(ctx context.Context, tx *storage.Tx, by Actor, now time.Time, e Event) error {
+	_, err := RecordAs(ctx, tx, by, now, e)
+	return err
+}
+
+// RecordAs is [Record] for who wants to know the id of the event.
+func RecordAs(ctx context.Context, tx *storage.Tx, by Actor, now time.Time, e Event) (id string, err error) {
 	r, err := row(by, now, e)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := tx.InsertEvent(ctx, r); err != nil {
-		return fmt.Errorf("record %s: %w", e.Action, err)
+		return "", fmt.Errorf("record %s: %w", e.Action, err)
 	}
-	return nil
+	return r.ID, nil
 }
 
 // row is e as it is kept.

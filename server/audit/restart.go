@@ -93,6 +93,9 @@ func (c *Chain) sew(
 	if err := tx.SaveEventLinks(ctx, []storage.Event{*e}); err != nil {
 		return nil, err
 	}
+	if err := tx.SaveWebhooksBack(ctx, seq-1); err != nil {
+		return nil, err
+	}
 	next := &storage.EventHead{Seq: e.Seq, Hash: e.Hash}
 	next.Mark = c.mark(next)
 	if err := tx.SaveEventHead(ctx, next); err != nil {

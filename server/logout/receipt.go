@@ -54,7 +54,7 @@ func (r Receipt) ServiceSlug() string {
 // returns what became of it within two seconds: who signs out waits no longer
 // for an application that hangs.
 func (s *Service) Await(ctx context.Context, sessionID string) ([]Receipt, error) {
-	s.first.nudge()
+	s.first.Nudge()
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	for {

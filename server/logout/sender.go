@@ -13,16 +13,12 @@ import (
 	"unicode/utf8"
 
 	"authy/server/audit"
+	"authy/server/delivery"
 	"authy/server/outbound"
 	"authy/storage"
 )
 
 const (
-	// look is how often the queue is looked at, for what other nodes and
-	// commands have put there and for what was to be tried again.
-	look = time.Second
-	// batch is how many logouts are looked up at once.
-	batch = 50
 	// firstSlots is how many applications are told for the first time at once,
 	// laterSlots how many are tried again, perClient how many of each belong to
 	// one application: one that hangs does not hold the others up.
@@ -30,16 +26,14 @@ const (
 	// lease is how long an attempt belongs to whoever makes it: longer than it
 	// can take.
 	lease = 40 * time.Second
-	// farewell is how long an attempt may still take when the server stops.
-	farewell = 5 * time.Second
 	// maxAnswer is how much of an application's answer is read, in bytes.
 	maxAnswer = 16 << 10
 	// maxWhy is how much of an error is kept, in bytes.
 	maxWhy = 300
 )
 
-// waits are how long after each attempt comes the next; the last is repeated.
-var waits = []time.Duration{
+// waits are how long after each attempt comes the next.
+var waits = delivery.Waits{
 	time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour,
 }
 
@@ -52,8 +46,8 @@ type Service struct {
 	db      *storage.DB
 	out     *outbound.Client
 	token   func(ctx context.Context, l *storage.Logout) (string, error)
-	first   *lane
-	later   *lane
+	first   *delivery.Lane[storage.Logout]
+	later   *delivery.Lane[storage.Logout]
 	mu      sync.Mutex
 	settled chan struct{} // closed when an attempt has ended
 }
@@ -63,64 +57,29 @@ type Service struct {
 func New(
 	db *storage.DB, out *outbound.Client, token func(ctx context.Context, l *storage.Logout) (string, error),
 ) *Service {
-	return &Service{
-		db: db, out: out, token: token, settled: make(chan struct{}),
-		first: newLane(storage.LogoutSent, firstSlots), later: newLane(storage.LogoutRetrying, laterSlots),
-	}
+	s := &Service{db: db, out: out, token: token, settled: make(chan struct{})}
+	s.first, s.later = s.lane(storage.LogoutSent, firstSlots), s.lane(storage.LogoutRetrying, laterSlots)
+	return s
+}
+
+// lane is where attempts at logouts in a state are made, so many at once.
+func (s *Service) lane(state string, slots int) *delivery.Lane[storage.Logout] {
+	return delivery.NewLane(delivery.Queue[storage.Logout]{
+		Name: "logout", Slots: slots, Share: perClient,
+		Due: func(ctx context.Context, full []string, limit int) ([]storage.Logout, error) {
+			return s.db.DueLogouts(ctx, state, full, limit, time.Now())
+		},
+		Names: func(l *storage.Logout) (id, receiver string) { return l.ID, l.Party() },
+		Take:  s.take, Try: s.try,
+	})
 }
 
 // Run tells applications what is queued until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	var lanes sync.WaitGroup
-	for _, l := range []*lane{s.first, s.later} {
-		lanes.Go(func() { s.drive(ctx, l) })
-	}
+	lanes.Go(func() { s.first.Run(ctx) })
+	lanes.Go(func() { s.later.Run(ctx) })
 	lanes.Wait()
-}
-
-// drive works on a lane until ctx ends.
-func (s *Service) drive(ctx context.Context, l *lane) {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	defer l.sending.Wait()
-	for {
-		s.round(ctx, l)
-		select {
-		case <-tick.C:
-		case <-l.wake:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// round begins an attempt for whatever of a lane is due and finds a place.
-func (s *Service) round(ctx context.Context, l *lane) {
-	due, err := s.db.DueLogouts(ctx, l.state, l.full(), batch, time.Now())
-	if err != nil {
-		if ctx.Err() == nil {
-			slog.WarnContext(ctx, "logouts not read, trying again", "err", err)
-		}
-		return
-	}
-	for _, one := range due {
-		if !l.enter(ctx, one.Party()) {
-			continue // ctx has ended, or the application has enough to do
-		}
-		taken, err := s.take(ctx, one)
-		if taken == nil {
-			l.leave(one.Party())
-			if err != nil && ctx.Err() == nil {
-				slog.WarnContext(ctx, "logout not seen to, trying again", "logout", one.ID, "err", err)
-			}
-			continue
-		}
-		l.sending.Go(func() {
-			defer l.nudge() // what found no place
-			defer l.leave(one.Party())
-			s.try(ctx, taken)
-		})
-	}
 }
 
 // take makes a logout the caller's for as long as telling it may take; nil if
@@ -142,7 +101,7 @@ func (s *Service) take(ctx context.Context, due storage.Logout) (taken *storage.
 
 // try tells an application of a logout, and notes what became of it.
 func (s *Service) try(ctx context.Context, l *storage.Logout) {
-	ctx, cancel := linger(ctx)
+	ctx, cancel := delivery.Linger(ctx)
 	defer cancel()
 	cause := s.deliver(ctx, l)
 	err := s.settle(ctx, l, cause)
@@ -153,13 +112,6 @@ func (s *Service) try(ctx context.Context, l *storage.Logout) {
 	close(s.settled)
 	s.settled = make(chan struct{})
 	s.mu.Unlock()
-}
-
-// linger returns a context that ends a little after ctx does.
-func linger(ctx context.Context) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(farewell, cancel) })
-	return longer, func() { stop(); cancel() }
 }
 
 // deliver tells an application: a client by posting a logout token to it
@@ -202,7 +154,7 @@ func verdict(status int, body []byte) error {
 // settle notes what became of an attempt, cause being nil if it worked.
 func (s *Service) settle(ctx context.Context, l *storage.Logout, cause error) error {
 	until, now := l.NextAt.Time, time.Now()
-	next, browser := now.Add(wait(l.Attempts)), errors.Is(cause, ErrBrowserOnly)
+	next, browser := now.Add(waits.After(l.Attempts)), errors.Is(cause, ErrBrowserOnly)
 	if browser {
 		next = now.Add(browserPatience)
 	}
@@ -270,9 +222,4 @@ func about(ctx context.Context, tx *storage.Tx, l *storage.Logout) (audit.Event,
 	return audit.Event{
 		Action: "logout.backchannel", TargetKind: "client", TargetID: client.ClientID, OrgID: string(client.OrganizationID),
 	}, nil
-}
-
-// wait returns how long after an attempt, counted from 1, comes the next.
-func wait(attempts int64) time.Duration {
-	return waits[min(max(attempts, 1), int64(len(waits)))-1]
 }

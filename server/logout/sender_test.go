@@ -150,8 +150,8 @@ func TestTheWaitsGrow(t *testing.T) {
 		time.Second, time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour, time.Hour,
 	}
 	for attempts, d := range want {
-		if got := wait(int64(attempts)); got != d {
-			t.Errorf("wait(%d) = %v, want %v", attempts, got, d)
+		if got := waits.After(int64(attempts)); got != d {
+			t.Errorf("waits.After(%d) = %v, want %v", attempts, got, d)
 		}
 	}
 }

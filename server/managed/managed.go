@@ -24,6 +24,7 @@ const (
 	Provider     = "provider"
 	SAMLService  = "saml_service"
 	Branding     = "branding"
+	Webhook      = "webhook"
 )
 
 // BrandingID is the id of the one branding.

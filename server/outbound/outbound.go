@@ -155,6 +155,8 @@ type Question struct {
 	Header http.Header
 	// Limit is how many bytes of the answer's body are read; more are an [ErrLong].
 	Limit int64
+	// Brief leaves more than that unread, as if it were not there.
+	Brief bool
 }
 
 // Get asks for a document of at most limit bytes. An answer of any status but
@@ -199,7 +201,10 @@ func (c *Client) ask(ctx context.Context, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(read)) > q.Limit {
+	switch long := int64(len(read)) > q.Limit; {
+	case long && q.Brief:
+		read = read[:q.Limit]
+	case long:
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrLong, q.Limit)
 	}
 	answer := &Answer{Status: response.StatusCode, Header: response.Header, Body: read}

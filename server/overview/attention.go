@@ -8,6 +8,7 @@ import (
 
 	"authy/server/machine"
 	"authy/server/registry"
+	"authy/server/webhook"
 	"authy/storage"
 )
 
@@ -45,6 +46,8 @@ const (
 	BackupOff       = "backup_off"
 	LogoutFailing   = "logout_failing"
 	LogoutLost      = "logout_lost"
+	WebhookFailing  = "webhook_failing"
+	WebhookOff      = "webhook_turned_off"
 	CertificateEnds = "certificate_ends"
 	KeyOld          = "key_old"
 	KeyTurns        = "key_turns"
@@ -81,7 +84,7 @@ func (s *Service) attention(ctx context.Context, now time.Time, r *Report) ([]No
 		out = append(out, Notice{Code: DiskLow, Level: Problem, Count: r.Room.Free})
 	}
 	for _, look := range []func(context.Context, time.Time) ([]Notice, error){
-		s.machine, s.keys, s.certificates, s.lostMail, s.backup, s.clients,
+		s.machine, s.keys, s.certificates, s.lostMail, s.backup, s.webhooks, s.clients,
 	} {
 		more, err := look(ctx, now)
 		if err != nil {
@@ -234,6 +237,26 @@ func (s *Service) backup(ctx context.Context, _ time.Time) ([]Notice, error) {
 }
 
 // clients counts those that do without a protection, but for those that only ask
+// webhooks looks for those to which nothing gets through, and those that were turned off
+// for it.
+func (s *Service) webhooks(ctx context.Context, _ time.Time) (out []Notice, err error) {
+	all, err := s.db.Webhooks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int64{}
+	for i := range all {
+		counts[webhook.StateOf(&all[i])]++
+	}
+	if n := counts[webhook.Failing]; n > 0 {
+		out = append(out, Notice{Code: WebhookFailing, Level: Warning, Count: n})
+	}
+	if n := counts[webhook.TurnedOff]; n > 0 {
+		out = append(out, Notice{Code: WebhookOff, Level: Warning, Count: n})
+	}
+	return out, nil
+}
+
 // nobody for consent.
 func (s *Service) clients(ctx context.Context, _ time.Time) ([]Notice, error) {
 	all, err := s.db.Clients(ctx, "", "", mostRead)

@@ -30,6 +30,7 @@ var askedPages = map[string]string{
 	"/admin/audit":      "actor target action organization outcome from to reference after",
 	"/admin/audit/tail": "since actor target action organization outcome from to", "/admin/audit/{}": "",
 	"/admin/keys/rotate": "alg", "/admin/keys/retire": "kid", "/admin/mail": "after", "/admin/settings": "q given",
+	"/admin/webhooks/{}": "after", "/admin/webhooks/{}/rotate": "", "/admin/webhooks/{}/remove": "",
 	"/admin/branding/preview.css": "light dark",
 	"/organizations":              "after", "/organizations/{}": "", "/organizations/ORG/members": "q role after",
 	"/organizations/ORG/members/{}": "", "/organizations/ORG/members/{}/remove": "", "/organizations/ORG/invitations": "after",

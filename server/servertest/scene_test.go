@@ -20,6 +20,7 @@ import (
 	"authy/server/saml2"
 	"authy/server/servertest"
 	"authy/server/token"
+	"authy/server/webhook"
 	"authy/storage"
 )
 
@@ -257,6 +258,12 @@ func (sc *scene) make(name string) string {
 		p, err := sc.s.Providers.Create(ctx, shell, d)
 		sc.do(err)
 		return p.Slug
+	case "webhook":
+		h, _, err := sc.s.Webhooks.Create(ctx, shell, webhook.Description{
+			Slug: fmt.Sprintf("scene-%d", scenes.Add(1)), URL: "https://127.0.0.1:1/", Actions: []string{"nothing.*"},
+		})
+		sc.do(err)
+		return h.Slug
 	case "saml service":
 		d := saml2.Description{Metadata: serviceMetadata(fmt.Sprintf("scene-%d", scenes.Add(1))), OrganizationID: sc.home()}
 		made, err := sc.s.SAMLServices.Create(sc.t.Context(), shell, d)

@@ -47,6 +47,12 @@ func (s *source) check(d *Document) {
 			s.note(join(o.path, "metadata"), "missing; give metadata, metadata_file or metadata_url")
 		}
 	}
+	for _, h := range d.Webhooks {
+		s.require(h.path, "slug", h.Slug)
+		s.require(h.path, "url", h.URL)
+		once.add("webhook with this slug", h.Slug, join(h.path, "slug"))
+		s.oneOf(h.path, key{"secret_file", h.SecretFile}, key{"secret_env", h.SecretEnv})
+	}
 	if b := d.Branding; b != nil {
 		s.oneOf(b.path, key{"logo", b.Logo}, key{"logo_file", b.LogoFile})
 	}

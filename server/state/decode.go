@@ -113,7 +113,7 @@ func (s *source) setTable(path string, value any, into reflect.Value) {
 
 // unknown notes a key that a table does not have.
 func (s *source) unknown(path, key string, fields []field) {
-	if key == "client_secret" || key == "password" || key == "password_hash" {
+	if key == "client_secret" || key == "secret" || key == "password" || key == "password_hash" {
 		s.note(join(path, key), "a secret does not stand in this file; name a file with %s_file or an environment variable with %[1]s_env",
 			strings.Replace(key, "password_hash", "password", 1))
 		return

@@ -18,6 +18,7 @@ type Document struct {
 	Providers     []*Provider     `toml:"provider"`
 	Clients       []*Client       `toml:"client"`
 	Services      []*Service      `toml:"saml_service"`
+	Webhooks      []*Webhook      `toml:"webhook"`
 
 	source *source
 }

@@ -37,7 +37,7 @@ func (s *State) Export(ctx context.Context, by audit.Actor) (file []byte, err er
 		*d, itself = Document{}, 0
 		r := s.reading(tx)
 		for _, read := range []func(context.Context, *Document) error{
-			r.readBranding, r.readUsers, r.readOrgs, r.readProviders, r.readServices,
+			r.readBranding, r.readUsers, r.readOrgs, r.readProviders, r.readServices, r.readWebhooks,
 		} {
 			if err := read(ctx, d); err != nil {
 				return err
@@ -207,6 +207,8 @@ func (r *run) readServices(ctx context.Context, d *Document) error {
 // named is an object of a kind that people know by a name.
 func named(ctx context.Context, r *run, kind, name string) (entry, error) {
 	switch kind {
+	case managed.Webhook:
+		return &Webhook{Slug: name}, nil
 	case managed.SAMLService:
 		return &Service{Slug: name}, nil
 	case managed.Client:

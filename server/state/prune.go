@@ -14,12 +14,15 @@ import (
 // of what needs what. The places in an organization go with it, so that the last owner of
 // one that goes is none that has to stay.
 var goners = []string{
-	managed.SAMLService, managed.Client, managed.Provider, managed.Organization, managed.Member, managed.User, managed.Branding,
+	managed.Webhook, managed.SAMLService, managed.Client, managed.Provider, managed.Organization, managed.Member, managed.User,
+	managed.Branding,
 }
 
 // blank is an object of a kind of which nothing is known.
 func blank(kind string) entry {
 	switch kind {
+	case managed.Webhook:
+		return new(Webhook)
 	case managed.SAMLService:
 		return new(Service)
 	case managed.Client:
@@ -87,6 +90,8 @@ func (r *run) dismiss(ctx context.Context, m managed.Mark) error {
 
 func (r *run) remove(ctx context.Context, e entry, id string) error {
 	switch o := e.(type) {
+	case *Webhook:
+		return r.rules.Webhooks.Remove(ctx, r.by, o.Slug)
 	case *Service:
 		return r.rules.Services.Remove(ctx, r.by, "", o.Slug)
 	case *Client:

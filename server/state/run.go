@@ -62,6 +62,7 @@ func (r *run) apply(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		r.each(r.branding()), r.each(r.users()), r.each(entriesOf(r.doc.Organizations)), r.each(r.members()), r.exceptions,
 		r.each(entriesOf(r.doc.Providers)), r.each(entriesOf(r.doc.Clients)), r.each(entriesOf(r.doc.Services)),
+		r.each(entriesOf(r.doc.Webhooks)),
 	} {
 		if err := step(ctx); err != nil {
 			return err

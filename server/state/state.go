@@ -1,5 +1,5 @@
 // Package state has a server be what one file says: its users, organizations,
-// memberships, providers, clients, SAML services and branding. It reads such a file,
+// memberships, providers, clients, SAML services, webhooks and branding. It reads such a file,
 // tells what would change, changes it, and writes the file of a server. It decides about
 // no object itself: every change goes through the service that does, and so heeds its
 // rules and is recorded by it.
@@ -28,6 +28,7 @@ import (
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/saml2"
+	"authy/server/webhook"
 	"authy/storage"
 )
 
@@ -41,6 +42,7 @@ type Rules struct {
 	Providers *provider.Service
 	Clients   *registry.Service
 	Services  *saml2.Services
+	Webhooks  *webhook.Service
 	// Outbound asks for the metadata of SAML peers.
 	Outbound *outbound.Client
 
@@ -51,7 +53,7 @@ type Rules struct {
 func (r Rules) in(db *storage.DB) Rules {
 	return Rules{
 		Accounts: r.Accounts.In(db), Orgs: r.Orgs.In(db), Providers: r.Providers.In(db),
-		Clients: r.Clients.In(db), Services: r.Services.In(db), brand: brand.New(db),
+		Clients: r.Clients.In(db), Services: r.Services.In(db), Webhooks: r.Webhooks.In(db), brand: brand.New(db),
 	}
 }
 
@@ -189,6 +191,9 @@ func (s *State) prepare(ctx context.Context, d *Document) error {
 		if err := s.prepareService(ctx, from, o); err != nil {
 			return err
 		}
+	}
+	for _, h := range d.Webhooks {
+		h.secret = from.secret(h.path, "secret", h.SecretFile, h.SecretEnv)
 	}
 	return from.err()
 }
