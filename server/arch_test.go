@@ -38,7 +38,7 @@ var picture = [][]string{
 	{"server/keyring", "server/keyset"},
 	{"server/account", "server/activity", "server/brand", "server/org", "server/session"},
 	{"server/audit", "server/mail", "server/config", "server/limit", "server/logout", "server/machine", "server/managed", "server/outbound", "server/picture", "server/place", "server/seen"},
-	{"server/fault", "server/metric", "server/words"},
+	{"server/fault", "server/metric", "server/steady", "server/words"},
 	{"storage", "embed"},
 	{"storage/kv", "storage/foreign"},
 }
@@ -381,6 +381,7 @@ var broken = map[string][]sample{
 		using("time", "time.Sleep"),
 		using("fmt", "fmt.Printf"),
 		using("net/http", "http.DefaultClient"),
+		alone("the machine's clock", "server/org/org.go", source("org", "import \"time\"\n\nvar now = time.Now()")),
 		alone("under another name", "server/jobs.go",
 			source("server", "import clock \"time\"\n\nvar wait = clock.Sleep")),
 	},

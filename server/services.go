@@ -30,6 +30,7 @@ import (
 	"authy/server/self"
 	"authy/server/session"
 	"authy/server/state"
+	"authy/server/steady"
 	"authy/server/token"
 	"authy/server/upstream"
 	"authy/storage"
@@ -81,6 +82,7 @@ type Services struct {
 
 	metrics *metrics // nil where nobody asks for them
 	log     jobLog
+	clock   clockWatch
 	open    connections
 
 	kept  kv.Store // what all nodes share and cannot do without
@@ -254,7 +256,7 @@ func (s *Services) remind(ctx context.Context, tx *storage.Tx, r org.Reminder) e
 	for i, method := range r.Methods {
 		ways[i] = factorWords[method]
 	}
-	return s.Mail.Send(ctx, tx, time.Now(), mail.Message{
+	return s.Mail.Send(ctx, tx, steady.Now(), mail.Message{
 		Kind: mail.FactorNeeded, To: r.User.Email, Path: "/account", ExpiresAt: r.DeadlineAt,
 		Facts: mail.Facts{
 			Organization: r.Organization.Name, Ways: ways, Any: r.Any, At: r.DeadlineAt.UTC().Format(time.RFC3339),

@@ -14,6 +14,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/outbound"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -96,7 +97,7 @@ func (s *Service) drive(ctx context.Context, l *lane) {
 
 // round begins an attempt for whatever of a lane is due and finds a place.
 func (s *Service) round(ctx context.Context, l *lane) {
-	due, err := s.db.DueLogouts(ctx, l.state, l.full(), batch, time.Now())
+	due, err := s.db.DueLogouts(ctx, l.state, l.full(), batch, steady.Now())
 	if err != nil {
 		if ctx.Err() == nil {
 			slog.WarnContext(ctx, "logouts not read, trying again", "err", err)
@@ -126,7 +127,7 @@ func (s *Service) round(ctx context.Context, l *lane) {
 // take makes a logout the caller's for as long as telling it may take; nil if
 // it is somebody else's.
 func (s *Service) take(ctx context.Context, due storage.Logout) (taken *storage.Logout, err error) {
-	until := time.Now().Add(lease)
+	until := steady.Now().Add(lease)
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		taken, err = tx.TakeLogout(ctx, due, until)
 		return err
@@ -201,7 +202,7 @@ func verdict(status int, body []byte) error {
 
 // settle notes what became of an attempt, cause being nil if it worked.
 func (s *Service) settle(ctx context.Context, l *storage.Logout, cause error) error {
-	until, now := l.NextAt.Time, time.Now()
+	until, now := l.NextAt.Time, steady.Now()
 	next, browser := now.Add(wait(l.Attempts)), errors.Is(cause, ErrBrowserOnly)
 	if browser {
 		next = now.Add(browserPatience)

@@ -14,6 +14,7 @@ import (
 	"authy/server/audit"
 	"authy/server/limit"
 	"authy/server/outbound"
+	"authy/server/steady"
 )
 
 // perChecker is how often an administrator may have the public URL looked at.
@@ -65,7 +66,7 @@ func (s *Service) CheckAddress(ctx context.Context, by audit.Actor) (*Address, e
 			return nil, err
 		}
 	}
-	now, secret := time.Now(), rand.Text()
+	now, secret := steady.Now(), rand.Text()
 	challenge := s.newChallenge(now)
 	l := &look{address: &Address{URL: s.Config.Config.PublicURL, OK: true}, listen: s.Config.Config.Listen}
 	answer, err := s.outside.Ask(ctx, outbound.Question{
