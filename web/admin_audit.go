@@ -68,7 +68,7 @@ var actions = []string{
 	"org.create", "org.update", "org.delete", "org.member.add", "org.member.remove", "org.member.role_change",
 	"client.created", "client.updated", "client.deleted", "consent.given", "consent.revoked",
 	"authorize.granted", "authorize.denied", "token.issued", "token.refreshed", "mail.failed", "audit.export",
-	"backup.made", "backup.failed", "backup.removed", "backup.restored",
+	"backup.made", "backup.failed", "backup.removed", "backup.restored", "clock.follow",
 }
 
 // auditFilterOf reads the filter that an address or a form names. A day that is not
