@@ -54,6 +54,9 @@ func (d deed) after(has string) (string, bool) {
 	return has, false
 }
 
+// looks says whether a deed leaves the register as it is.
+func (d deed) looks() bool { return d.what == is || d.what == may || d.what == refuses }
+
 func (d deed) String() string {
 	end := "never"
 	if d.end != never {
@@ -103,12 +106,20 @@ func (s *search) from(low, high int, has string) bool {
 	}
 	s.seen[key] = true
 	s.left--
+	// What only looks and can be done now may as well be: it is in the way of nothing.
 	for i := low; i < len(s.list) && s.list[i].begin <= first; i++ {
-		if s.done[i] != 0 {
-			continue
+		if next, can := s.list[i].after(has); s.done[i] == 0 && can && s.list[i].looks() {
+			s.done[i] = 1
+			if s.from(low, max(high, i+1), next) {
+				return true
+			}
+			s.done[i] = 0
+			return false
 		}
+	}
+	for i := low; i < len(s.list) && s.list[i].begin <= first; i++ {
 		next, can := s.list[i].after(has)
-		if !can {
+		if s.done[i] != 0 || !can {
 			continue
 		}
 		s.done[i] = 1
