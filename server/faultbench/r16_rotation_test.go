@@ -132,7 +132,7 @@ func (k *rotation) sign(ctx context.Context, i int) {
 // verify verifies a token by the keys of a node, which it asks for when it does not know the one
 // that is named; where that node is down it asks the other.
 func (k *rotation) verify(ctx context.Context, w *worker, node int, keys [2]*jose.JSONWebKeySet, token string) error {
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return err
 	}
