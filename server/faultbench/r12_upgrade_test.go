@@ -70,8 +70,11 @@ func TestR12TwoVersionsServeTogether(t *testing.T) {
 		}
 	}
 	proxy := newProxy(t)
-	set := map[string]string{"server.drain_delay": "2s"}
 	node := func(binary, database string) *process {
+		set := map[string]string{}
+		if binary == "" { // which knows it
+			set["server.drain_delay"] = "2s"
+		}
 		p := prepare(t, setup{engine: "postgres", database: database, publicURL: proxy.url, set: set})
 		p.binary = binary
 		p.launch()
