@@ -58,6 +58,11 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if err := s.DB.TryWriting(ctx); err != nil {
 		return err
 	}
+	unwatch, err := s.WatchClock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unwatch()
 	if err := listenAndServe(ctx, s); err != nil {
 		return err
 	}

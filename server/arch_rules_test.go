@@ -164,6 +164,19 @@ var uses = []use{
 	{"net/http", []string{"DefaultClient"}, nil, "it has no timeout"},
 }
 
+// timed lists the packages in which things begin and end: by the time that does not go back.
+var timed = []string{
+	"server/account", "server/activity", "server/brand", "server/dpop", "server/forward", "server/importer",
+	"server/keyring", "server/keyset", "server/login", "server/logout", "server/mail", "server/openid", "server/org",
+	"server/provider", "server/registry", "server/saml2", "server/self", "server/session", "server/state",
+	"server/token", "server/upstream",
+}
+
+// machineTime reports whether something reads the machine's clock where it should not.
+func machineTime(pkg, path, name string) bool {
+	return path == "time" && slices.Contains([]string{"Now", "Since", "Until"}, name) && within(pkg, timed)
+}
+
 func forbiddenUses(p *project) (bad []string) {
 	for _, f := range p.production() {
 		for n := range ast.Preorder(f.tree) {
@@ -172,6 +185,9 @@ func forbiddenUses(p *project) (bad []string) {
 				continue
 			}
 			from := f.importedAs(s.X)
+			if machineTime(f.pkg, from, s.Sel.Name) && !slices.Contains(support, f.pkg) {
+				bad = append(bad, p.violation(f, s.Pos(), "time.%s: what begins or ends does so by server/steady", s.Sel.Name))
+			}
 			for _, u := range uses {
 				if u.path == from && slices.Contains(u.names, s.Sel.Name) && !within(f.pkg, u.only) {
 					bad = append(bad, p.violation(f, s.Pos(), "%s.%s: %s", u.path, s.Sel.Name, u.why))

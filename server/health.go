@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"authy/server/api"
+	"authy/server/steady"
 )
 
 // readyTimeout is how long a part may take to answer.
@@ -56,7 +57,7 @@ func (h *readiness) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveSelf answers the question that the server asks itself at its public URL.
 func (s *Services) serveSelf(w http.ResponseWriter, r *http.Request) {
-	answer, err := s.Self.Answer(r, time.Now())
+	answer, err := s.Self.Answer(r, steady.Now())
 	if err != nil {
 		api.WriteFault(w, r, err)
 		return

@@ -12,6 +12,7 @@ import (
 	"authy/server/overview"
 	"authy/server/place"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -37,6 +38,7 @@ func (s *Services) jobs() []job {
 		s.inTurn("expire-sessions", session.ExpireEvery, s.Sessions.Expire),
 		s.inTurn("clean", time.Minute, s.clean),
 		every(time.Second, s.log.noted("disperse-strangers", s.disperse)),
+		every(time.Second, s.log.noted("watch-clock", s.watchClock)),
 		s.keepStatistics,
 		s.inTurn("enforce-policies", time.Minute, s.Orgs.Enforce),
 		every(time.Minute, s.log.noted("turn-keys", s.Keys.Turn)),
@@ -136,7 +138,7 @@ const (
 func (s *Services) clean(ctx context.Context) {
 	for ctx.Err() == nil {
 		var more bool
-		now := time.Now()
+		now := steady.Now()
 		err := s.DB.Update(ctx, func(tx *storage.Tx) (err error) {
 			more, err = tx.DeleteExpired(ctx, now, cleanSlice)
 			return err

@@ -16,6 +16,7 @@ import (
 	"authy/server/metric"
 	"authy/server/overview"
 	"authy/server/webhook"
+	"authy/server/steady"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -211,6 +212,8 @@ func (s *Services) writeParts(ctx context.Context, w *metric.Writer) {
 	defer cancel()
 	w.Family("authy_http_connections", metric.IsGauge, "Connections that are open.")
 	w.Int(int64(s.open.count()))
+	w.Family("authy_clock_held_seconds", metric.IsGauge, "How far the server's time is ahead of the clock, which was put back.")
+	w.Sample(steady.Ahead().Seconds())
 	s.writeHashing(w)
 	s.writeStore(w)
 	s.log.write(w)

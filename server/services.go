@@ -32,6 +32,7 @@ import (
 	"authy/server/self"
 	"authy/server/session"
 	"authy/server/state"
+	"authy/server/steady"
 	"authy/server/token"
 	"authy/server/upstream"
 	"authy/server/webhook"
@@ -88,6 +89,7 @@ type Services struct {
 
 	metrics *metrics // nil where nobody asks for them
 	log     jobLog
+	clock   clockWatch
 	open    connections
 
 	kept  kv.Store // what all nodes share and cannot do without
@@ -276,7 +278,7 @@ func (s *Services) remind(ctx context.Context, tx *storage.Tx, r org.Reminder) e
 	for i, method := range r.Methods {
 		ways[i] = factorWords[method]
 	}
-	return s.Mail.Send(ctx, tx, time.Now(), mail.Message{
+	return s.Mail.Send(ctx, tx, steady.Now(), mail.Message{
 		Kind: mail.FactorNeeded, To: r.User.Email, Path: "/account", ExpiresAt: r.DeadlineAt,
 		Facts: mail.Facts{
 			Organization: r.Organization.Name, Ways: ways, Any: r.Any, At: r.DeadlineAt.UTC().Format(time.RFC3339),

@@ -22,6 +22,14 @@ const (
 	PasswordKey  = passwordKey
 )
 
+// Lived are the tables of what is made and ends.
+func Lived() (tables []string) {
+	for _, l := range lived {
+		tables = append(tables, l.table)
+	}
+	return tables
+}
+
 // Holds says whether the cache holds the record under key.
 func (db *DB) Holds(key string) bool {
 	_, ok := db.cache.records.GetIfPresent(cacheKeyOf(key))

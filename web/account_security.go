@@ -8,6 +8,7 @@ import (
 
 	"authy/server/login"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // accountSecurityPage is the data of page "account_security": how the reader signs in.
@@ -33,7 +34,7 @@ type passkeyView struct {
 
 // showSecurity shows somebody how they sign in.
 func (wb *Web) showSecurity(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
-	page := accountSecurityPage{Recovering: login.IsRecovering(id, time.Now())}
+	page := accountSecurityPage{Recovering: login.IsRecovering(id, steady.Now())}
 	var err error
 	if page.Duties, err = wb.duties(r, id); err != nil {
 		return err

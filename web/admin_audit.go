@@ -69,6 +69,7 @@ var actions = []string{
 	"client.created", "client.updated", "client.deleted", "consent.given", "consent.revoked",
 	"authorize.granted", "authorize.denied", "token.issued", "token.refreshed", "mail.failed", "audit.export",
 	"backup.made", "backup.failed", "backup.removed", "backup.restored", "database.rolled_back", "database.copied",
+	"clock.follow",
 }
 
 // auditFilterOf reads the filter that an address or a form names. A day that is not

@@ -14,6 +14,7 @@ import (
 	"authy/server/openid"
 	"authy/server/recipe"
 	"authy/server/registry"
+	"authy/server/steady"
 )
 
 // clientHead is what every page about a client begins with: the data of part "client-head".
@@ -112,7 +113,7 @@ func (wb *Web) showClient(w http.ResponseWriter, r *http.Request, a *appsArea) e
 		CLI: cliOf("authy client show", c.ClientID), Created: c.CreatedAt.Time, Updated: c.UpdatedAt.Time, ShowDelete: true,
 	}
 	page.Secret.Has = c.SecretHash != ""
-	if until := c.OldSecretExpiresAt.Time; time.Now().Before(until) {
+	if until := c.OldSecretExpiresAt.Time; steady.Now().Before(until) {
 		page.Secret.Old, page.Secret.OldUntil = true, until
 	}
 	if from := recipe.Of(c); from != nil {

@@ -9,6 +9,7 @@ import (
 	"authy/server/fault"
 	"authy/server/registry"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // adminRegistrationPage is the data of page "admin_registration": the tokens with which clients
@@ -117,7 +118,7 @@ func (wb *Web) renderRegistration(w http.ResponseWriter, r *http.Request, id *se
 		page.Pager.Back = registrationRoot
 	}
 	for i := range tokens {
-		page.Tokens = append(page.Tokens, initialTokenRowOf(&tokens[i], time.Now()))
+		page.Tokens = append(page.Tokens, initialTokenRowOf(&tokens[i], steady.Now()))
 	}
 	status := http.StatusOK
 	if refused != nil {

@@ -6,6 +6,7 @@ import (
 
 	"authy/server/saml2"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // The pages of who administers the server about SAML.
@@ -49,7 +50,7 @@ type samlKey struct {
 func samlKeyOf(k *saml2.Key) samlKey {
 	return samlKey{
 		ID: k.ID, Signs: k.Signs(), Published: k.Published(), Retired: !k.Signs() && !k.Published(),
-		EndsSoon: k.EndsSoon(time.Now()), Ends: k.Certificate.NotAfter.UTC(), Created: k.CreatedAt,
+		EndsSoon: k.EndsSoon(steady.Now()), Ends: k.Certificate.NotAfter.UTC(), Created: k.CreatedAt,
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"authy/server/steady"
 )
 
 // carried is what the answer to a form leaves for the page that follows it, so
@@ -44,7 +46,7 @@ func (wb *Web) carry(w http.ResponseWriter, r *http.Request, to string, c carrie
 	if err != nil {
 		return err
 	}
-	c.Until = time.Now().Add(carriedFor)
+	c.Until = steady.Now().Add(carriedFor)
 	text, err := json.Marshal(c) //nolint:gosec // it is sealed below
 	if err != nil {
 		return fmt.Errorf("carry to the next page: %w", err)
@@ -77,7 +79,7 @@ func (wb *Web) carried(w http.ResponseWriter, r *http.Request) (c carried) {
 		return carried{}
 	}
 	text, err := aead.Open(nil, nil, box, nil)
-	if err != nil || json.Unmarshal(text, &c) != nil || time.Now().After(c.Until) {
+	if err != nil || json.Unmarshal(text, &c) != nil || steady.Now().After(c.Until) {
 		return carried{}
 	}
 	return c

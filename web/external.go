@@ -12,6 +12,7 @@ import (
 
 	"authy/server/fault"
 	"authy/server/login"
+	"authy/server/steady"
 )
 
 // acsPath is where the answers of SAML providers come in.
@@ -147,7 +148,7 @@ func (wb *Web) externalCallback(w http.ResponseWriter, r *http.Request) error {
 // arrive is [Web.follow] for somebody who came from a provider.
 func (wb *Web) arrive(w http.ResponseWriter, r *http.Request, next *login.Next) {
 	if next.Provider != "" {
-		until := time.Now().Add(rememberDoor)
+		until := steady.Now().Add(rememberDoor)
 		wb.setCookie(w, providerCookie, next.Provider, &until)
 	}
 	if next.Linked != "" {

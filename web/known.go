@@ -11,6 +11,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/login"
+	"authy/server/steady"
 )
 
 const (
@@ -66,7 +67,7 @@ func (wb *Web) setKnown(w http.ResponseWriter, list []knownAccount) {
 		wb.clearCookie(w, knownCookie)
 		return
 	}
-	until := time.Now().Add(knownFor)
+	until := steady.Now().Add(knownFor)
 	wb.setCookie(w, knownCookie, base64.RawURLEncoding.EncodeToString(text), &until)
 }
 

@@ -13,6 +13,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/server/words"
 )
 
@@ -74,7 +75,7 @@ func (wb *Web) heedLanguage(r *http.Request) {
 // chooseLanguage keeps the language of this browser. In the midst of a sign-in it
 // comes before what the application asks for.
 func (wb *Web) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
-	until, tag := time.Now().Add(languageFor), words.Choose(r.PostForm.Get("language")).Tag()
+	until, tag := steady.Now().Add(languageFor), words.Choose(r.PostForm.Get("language")).Tag()
 	to := local(r.PostForm.Get("to"))
 	if flow := flowOf(to); flow != "" {
 		err := wb.Login.Speak(r.Context(), wb.browser(r), flow, tag)

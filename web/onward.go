@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"authy/server/login"
+	"authy/server/steady"
 )
 
 // Someone who opens an invitation signs in first; someone on the way to an
@@ -28,7 +29,7 @@ const (
 // setOnward keeps where someone is going, if it is a place to go.
 func (wb *Web) setOnward(w http.ResponseWriter, path string) {
 	if onwardPath.MatchString(path) {
-		until := time.Now().Add(onwardFor)
+		until := steady.Now().Add(onwardFor)
 		wb.setCookie(w, onwardCookie, path, &until)
 	}
 }

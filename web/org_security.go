@@ -9,6 +9,7 @@ import (
 	"authy/server/fault"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // orgSecurityPage is the data of page "org_security".
@@ -103,7 +104,7 @@ func (wb *Web) renderOrgSecurity(
 		ListCLI: cliWith([]string{"authy org compliance", o.Organization.Slug}, [][2]string{{"--status", state}}),
 		States:  complianceFilters(state), Filtered: state != "", Mail: wb.Orgs.Mail.Enabled(), Pager: orgPager(r, next),
 	}
-	now := time.Now()
+	now := steady.Now()
 	for i := range found {
 		page.Members = append(page.Members, wb.complianceRowOf(&found[i], page.Mail, now))
 	}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"authy/server/account"
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // changePasswordPath is the page on which a password is changed.
@@ -83,7 +83,7 @@ func (wb *Web) showPassword(w http.ResponseWriter, r *http.Request) error {
 func (wb *Web) renderPassword(
 	w http.ResponseWriter, r *http.Request, status int, id *session.Identity, page passwordPage,
 ) error {
-	page.Email, page.Recovering = id.User.Email, login.IsRecovering(id, time.Now())
+	page.Email, page.Recovering = id.User.Email, login.IsRecovering(id, steady.Now())
 	wb.pages.render(w, r, status, "change_password", wb.view(r, "Change your password", page))
 	return nil
 }

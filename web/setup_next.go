@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // setupNextPage is the data of page "setup_next": what a new server needs next. Every
@@ -53,7 +54,7 @@ func (wb *Web) setupPassed(r *http.Request) (passed []string, ok bool) {
 
 // keepSetup has the header lead back to the steps, of which these were passed.
 func (wb *Web) keepSetup(w http.ResponseWriter, passed []string) {
-	until := time.Now().Add(setupFor)
+	until := steady.Now().Add(setupFor)
 	wb.setCookie(w, setupCookie, strings.Join(passed, "."), &until)
 }
 

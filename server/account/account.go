@@ -18,6 +18,7 @@ import (
 	"authy/server/logout"
 	"authy/server/mail"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -124,7 +125,7 @@ func (s *Service) Draft(ctx context.Context, in NewUser) (*Draft, error) {
 		}
 	}
 	if in.EmailVerified {
-		d.user.EmailVerifiedAt = storage.At(time.Now())
+		d.user.EmailVerifiedAt = storage.At(steady.Now())
 	}
 	return d, nil
 }
@@ -175,7 +176,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, in NewUser) (*stor
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	var user *storage.User
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err = s.Add(ctx, tx, by, now, draft)
@@ -250,7 +251,7 @@ func (s *Service) SignOut(ctx context.Context, by audit.Actor, userID string) er
 func (s *Service) withUser(
 	ctx context.Context, userID string, write func(tx *storage.Tx, user *User, now time.Time) error,
 ) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err := load(ctx, tx, userID)
 		if err != nil {
@@ -317,7 +318,7 @@ func (s *Service) DeleteSelfIn(ctx context.Context, tx *storage.Tx, by audit.Act
 }
 
 func (s *Service) remove(ctx context.Context, by audit.Actor, userID string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error { return s.removeIn(ctx, tx, by, now, userID) })
 }
 

@@ -10,6 +10,7 @@ import (
 	"authy/server/fault"
 	"authy/server/mail"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -58,7 +59,7 @@ func (s *Service) RequestEmailChange(
 // also if the user was signed out everywhere since: what a session has asked for
 // ends with it.
 func (s *Service) ConfirmEmail(ctx context.Context, by audit.Actor, secret string) (user *User, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		l, err := take(ctx, tx, now, storage.ChangeEmailLink, secret)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -121,7 +122,7 @@ func (s *Service) Correct(
 	if in.Profile, err = parseProfile(in.Profile); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if user, err = load(ctx, tx, userID); err != nil {
 			return err

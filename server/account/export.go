@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -40,7 +41,7 @@ func (s *Service) Export(ctx context.Context, by audit.Actor, userID string) (*E
 	if err := s.mayChange(ctx, by, userID); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if _, err := load(ctx, tx, userID); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"authy/server/fault"
 	"authy/server/logout"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -108,7 +109,7 @@ func invited(ctx context.Context, r storage.Reader, email string) (bool, error) 
 	if err != nil {
 		return false, fmt.Errorf("look for invitations: %w", err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	return slices.ContainsFunc(have, func(i storage.Invitation) bool { return now.Before(i.ExpiresAt.Time) }), nil
 }
 

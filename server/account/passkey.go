@@ -14,6 +14,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -278,7 +279,7 @@ func (s *Service) RenamePasskey(ctx context.Context, by audit.Actor, userID, cre
 	if name == "" {
 		return nil, fault.Field("name", "Shorter than minimum length 1.")
 	}
-	now := time.Now()
+	now := steady.Now()
 	var p *Passkey
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if p, err = owned(ctx, tx, userID, credentialID); err != nil {

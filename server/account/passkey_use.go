@@ -10,6 +10,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/limit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -53,7 +54,7 @@ func (s *Service) RequestPasskey(
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if out.Challenge, err = newChallenge(ctx, tx, now, c); err != nil || c.Purpose == toDiscover {
 			return err // a page that can be signed in on is not worth a record

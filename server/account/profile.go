@@ -16,6 +16,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -69,7 +70,7 @@ func (s *Service) ChangeProfile(
 		return nil, err
 	}
 	var user *storage.User
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if user, err = load(ctx, tx, userID); err != nil {
 			return err
@@ -196,7 +197,7 @@ func birthdate(text string) (kept, problem string) {
 		return "", wrong
 	}
 	day, err := time.Parse("2006-01-02"[:len(text)], text)
-	if err != nil || day.After(time.Now()) {
+	if err != nil || day.After(steady.Now()) {
 		return "", wrong
 	}
 	return text, ""

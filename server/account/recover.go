@@ -11,6 +11,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -56,7 +57,7 @@ func (s *Service) NewRecoveryLink(ctx context.Context, by audit.Actor, in Recove
 	if err != nil {
 		return nil, err
 	}
-	out, now := &RecoveryLink{ResetFactors: in.ResetFactors}, time.Now()
+	out, now := &RecoveryLink{ResetFactors: in.ResetFactors}, steady.Now()
 	out.HandedLink = &HandedLink{User: user, ExpiresAt: now.Add(recoverLifetime)}
 	out.Created, out.Activated = user.ID == "", user.ID != "" && !inStanding(user)
 	if !out.Created && !in.ResetFactors {
@@ -159,7 +160,7 @@ func those(admins []User) string {
 // [ErrRecovery] if it lets nobody in.
 func (s *Service) CheckRecoveryLink(ctx context.Context, secret string) (email string, err error) {
 	l, err := s.db.Link(ctx, storage.RecoverLink, storage.Hash(secret))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && !l.ExpiresAt.After(time.Now()) {
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !l.ExpiresAt.After(steady.Now()) {
 		return "", ErrRecovery
 	}
 	if err != nil {

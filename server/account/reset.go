@@ -10,6 +10,7 @@ import (
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -26,7 +27,7 @@ const passwordResetRequested = "user.password_reset_requested"
 // RequestReset mails a link to whoever has an address, as [ParseEmail] returns
 // it, if they have an account in good standing. The caller is not told.
 func (s *Service) RequestReset(ctx context.Context, by audit.Actor, email string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		event := audit.Event{Action: passwordResetRequested, TargetKind: "user"}
 		user, err := tx.UserByEmail(ctx, email)
@@ -78,7 +79,7 @@ func (s *Service) NewResetLink(ctx context.Context, by audit.Actor, emailOrID st
 	if by.Kind == audit.User && by.ID == user.ID {
 		return nil, ErrOwnReset
 	}
-	now := time.Now()
+	now := steady.Now()
 	out := &HandedLink{ExpiresAt: now.Add(resetLifetime)}
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if out.User, err = load(ctx, tx, user.ID); err != nil {
@@ -116,7 +117,7 @@ func (s *Service) Invite(ctx context.Context, by audit.Actor, in NewUser) (*Hand
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	out := &HandedLink{ExpiresAt: now.Add(inviteLifetime)}
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if out.User, err = s.Add(ctx, tx, by, now, draft); err != nil {
@@ -143,7 +144,7 @@ func (s *Service) Invite(ctx context.Context, by audit.Actor, in NewUser) (*Hand
 // [ErrLink] if it opens nothing.
 func (s *Service) ResetUser(ctx context.Context, secret string) (*User, error) {
 	l, err := s.db.Link(ctx, storage.ResetLink, storage.Hash(secret))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && !l.ExpiresAt.After(time.Now()) {
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !l.ExpiresAt.After(steady.Now()) {
 		return nil, ErrLink
 	}
 	if err != nil {

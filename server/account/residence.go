@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -38,7 +39,7 @@ func Residences(ctx context.Context, r storage.Reader) ([]Residence, error) {
 
 // Reside records the host that the server is at, if it was not at that one before.
 func (s *Service) Reside(ctx context.Context) error {
-	now, host := time.Now(), RelyingPartyOf(s.PublicURL).ID
+	now, host := steady.Now(), RelyingPartyOf(s.PublicURL).ID
 	before, err := Residences(ctx, s.db.Reader)
 	if err != nil || len(before) > 0 && before[len(before)-1].Host == host {
 		return err

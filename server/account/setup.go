@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -27,7 +28,7 @@ func (s *Service) NewSetupLink(ctx context.Context) (string, error) {
 	if err != nil || has {
 		return "", err
 	}
-	token, now := rand.Text(), time.Now()
+	token, now := rand.Text(), steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		return tx.InsertLink(ctx, &storage.Link{
 			Hash: storage.Hash(token), Purpose: storage.SetupLink,
@@ -50,7 +51,7 @@ func (s *Service) CheckSetupLink(ctx context.Context, token string) error {
 		return err
 	}
 	has, err := s.db.HasAdmin(ctx)
-	if err == nil && (has || !link.ExpiresAt.After(time.Now())) {
+	if err == nil && (has || !link.ExpiresAt.After(steady.Now())) {
 		return ErrSetupLink
 	}
 	return err

@@ -17,6 +17,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -111,7 +112,7 @@ func provisioningURI(issuer, email, secret string) string {
 // ConfirmTOTP makes the authenticator count that was enrolled last, by a code
 // of it. [ErrNoEnrollment] if none waits for that, [ErrTOTPCode] for another code.
 func (s *Service) ConfirmTOTP(ctx context.Context, by audit.Actor, userID, code string) error {
-	now := time.Now()
+	now := steady.Now()
 	event := audit.Event{Action: "totp.enroll.completed", TargetKind: "user", TargetID: userID}
 	var refused error
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {

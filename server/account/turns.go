@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"authy/server/steady"
 )
 
 // turns shares a number of slots among those who wait for one, in two lanes: who
@@ -49,8 +51,8 @@ func (t *turns) take(ctx context.Context, network string, known bool) error {
 	if turn == nil || err != nil {
 		return err
 	}
-	began := time.Now()
-	defer func() { t.waited(time.Since(began)) }()
+	began := steady.Now()
+	defer func() { t.waited(steady.Since(began)) }()
 	select {
 	case <-turn:
 		return nil

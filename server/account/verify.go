@@ -11,6 +11,7 @@ import (
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -62,7 +63,7 @@ func (s *Service) RequestVerification(ctx context.Context, by audit.Actor, userI
 // is its user's; or makes the account that was asked for at it. [ErrLink] if
 // it opens nothing, also when the user has another address by now.
 func (s *Service) VerifyEmail(ctx context.Context, by audit.Actor, secret string) (user *User, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		l, err := take(ctx, tx, now, storage.VerifyLink, secret)
 		if errors.Is(err, ErrLink) {
@@ -121,7 +122,7 @@ func (s *Service) RequestRegistration(ctx context.Context, by audit.Actor, d *Dr
 	if err != nil {
 		return fmt.Errorf("keep a registration: %w", err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		event := audit.Event{Action: "user.register_requested", TargetKind: "user"}
 		network := limit.Neighborhood(by.IPAddress)

@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -45,7 +46,7 @@ func (s *Service) Export(ctx context.Context, by audit.Actor, orgID string, f Fi
 		return nil, err
 	}
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
-		return audit.Record(ctx, tx, by, time.Now(), audit.Event{
+		return audit.Record(ctx, tx, by, steady.Now(), audit.Event{
 			Action: "audit.export", TargetKind: "audit", OrgID: orgID, Details: f.details(),
 		})
 	})

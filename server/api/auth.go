@@ -9,6 +9,7 @@ import (
 	"authy/server/fault"
 	"authy/server/login"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // User is a user as they see themselves. It is exported for the framework, which
@@ -155,7 +156,7 @@ func (a *API) login(ctx context.Context, by audit.Actor, in *loginIn) (*loginOut
 	if pending != nil {
 		return &loginOut{
 			RequiresWebAuthn: pending.Factors.Passkeys, RequiresTOTP: pending.Factors.TOTP, PendingToken: pending.Token,
-			cookie: a.cookie(pendingCookie, pending.Token, time.Until(pending.ExpiresAt)),
+			cookie: a.cookie(pendingCookie, pending.Token, steady.Until(pending.ExpiresAt)),
 		}, nil
 	}
 	return loginOutOf(result), nil

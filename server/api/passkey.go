@@ -10,6 +10,7 @@ import (
 	"authy/server/audit"
 	"authy/server/login"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // ceremonyCookie holds what binds a challenge to the program that asked for it,
@@ -84,7 +85,7 @@ func (a *API) bareLoginBegin() {
 			return nil, failure(ctx, err)
 		}
 		return &bare[AskOut]{
-			Cache: "no-store", Cookie: a.cookie(ceremonyCookie, c.Token, time.Until(c.ExpiresAt)),
+			Cache: "no-store", Cookie: a.cookie(ceremonyCookie, c.Token, steady.Until(c.ExpiresAt)),
 			Body: &AskOut{RequestOptions: *c.Options, CeremonyToken: c.Token},
 		}, nil
 	})

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -50,7 +51,7 @@ func (c *Chain) Restart(ctx context.Context, by Actor, reason string) (*Seam, er
 	if report.Damage == nil {
 		return nil, ErrWhole
 	}
-	now := time.Now()
+	now := steady.Now()
 	var seam *Seam
 	err = c.db.Chain(ctx, func(tx *storage.Tx) error {
 		seam, err = c.sew(ctx, tx, by, now, reason, *report.Damage)

@@ -6,13 +6,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -67,7 +67,7 @@ func (s *Service) Change(ctx context.Context, by audit.Actor, c Change) (*Brand,
 	if err := c.check(); err != nil { // before the transaction: drawing takes a while
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := mayAdminister(ctx, tx.Reader, by); err != nil {
 			return err
@@ -99,7 +99,7 @@ func (s *Service) Change(ctx context.Context, by audit.Actor, c Change) (*Brand,
 
 // Reset has the server be called and look as authy does, for who administers it.
 func (s *Service) Reset(ctx context.Context, by audit.Actor) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := mayAdminister(ctx, tx.Reader, by); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"authy/server/steady"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -70,7 +71,7 @@ func IsGiven(h http.Header) bool {
 // (RFC 9449, section 8.2).
 func (v *Verifier) OfferNonce(h, of http.Header) {
 	if IsGiven(of) {
-		h.Set(nonceHeader, v.newNonce(time.Now()))
+		h.Set(nonceHeader, v.newNonce(steady.Now()))
 	}
 }
 
@@ -89,7 +90,7 @@ func (v *Verifier) Verify(ctx context.Context, h http.Header, of Request) (thumb
 	if err != nil {
 		return "", &Refusal{InvalidProof, err.Error()}
 	}
-	made, fresh := v.made(shown, of.Nonce, time.Now())
+	made, fresh := v.made(shown, of.Nonce, steady.Now())
 	if !fresh {
 		return "", errStale
 	}

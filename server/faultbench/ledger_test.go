@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -63,6 +64,9 @@ type ledger struct {
 	err  error
 
 	answers atomic.Int64
+	// unsure says that 503 may come of a change of which nobody knows whether it happened: the
+	// database was lost while it was asked to keep it.
+	unsure bool
 }
 
 // wait returns after so many more answers, or after limit.
@@ -130,7 +134,10 @@ func (l *ledger) end(e *entry, status int, told ...fact) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.Status, e.AckedNS, e.Outcome = status, time.Now().UnixNano(), acked
-	if status >= 400 {
+	switch {
+	case status == http.StatusServiceUnavailable && l.unsure:
+		e.Outcome = pending
+	case status >= 400:
 		e.Outcome = refused
 	}
 	e.Facts = settle(e.Facts, told)

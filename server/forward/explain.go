@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -41,7 +41,7 @@ func (s *Service) Explain(
 	if user != nil {
 		id = &session.Identity{User: user, Session: &storage.Session{Methods: []string{"pop", "mfa"}}}
 	}
-	v, err := s.judge(ctx, s.DB.Reader, p, id, time.Now())
+	v, err := s.judge(ctx, s.DB.Reader, p, id, steady.Now())
 	if err != nil {
 		return nil, err
 	}

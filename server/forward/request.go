@@ -12,6 +12,7 @@ import (
 	"authy/server/fault"
 	"authy/server/openid"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -69,7 +70,7 @@ func (r *Request) Host() string {
 // Judge decides about an address for who has signed in, nil for nobody. An address that is none
 // falls under no rule.
 func (s *Service) Judge(ctx context.Context, address string, id *session.Identity) (Verdict, *Place, error) {
-	return s.judgeAt(ctx, s.DB.Reader, address, id, time.Now())
+	return s.judgeAt(ctx, s.DB.Reader, address, id, steady.Now())
 }
 
 func (s *Service) judgeAt(

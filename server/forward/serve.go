@@ -15,6 +15,7 @@ import (
 	"authy/server/audit"
 	"authy/server/openid"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -52,7 +53,7 @@ func (s *Service) ServeCheck(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusBadRequest, problem)
 		return
 	}
-	a := &ask{Place: p, on: s.sites[p.Host], request: r, now: time.Now(), mute: r.URL.Path == NginxPath}
+	a := &ask{Place: p, on: s.sites[p.Host], request: r, now: steady.Now(), mute: r.URL.Path == NginxPath}
 	if err := s.answer(w, a); err != nil {
 		if !errors.Is(err, context.Canceled) {
 			slog.ErrorContext(r.Context(), "forward-auth failed", "request_id", audit.FromContext(r.Context()).RequestID,

@@ -20,6 +20,7 @@ import (
 	"authy/server/audit"
 	"authy/server/org"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -126,7 +127,7 @@ func (i *Importer) Import(ctx context.Context, by audit.Actor, in *Records, o Op
 	if by.Kind != audit.Operator {
 		return nil, account.ErrForbidden
 	}
-	now := time.Now()
+	now := steady.Now()
 	drafts, err := i.drafts(ctx, in.Clients, now)
 	if err != nil {
 		return nil, err

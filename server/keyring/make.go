@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"authy/server/audit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -87,7 +88,7 @@ func (r *Ring) makeFirst(ctx context.Context, alg string) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	k.State = storage.SigningKey
 	k.SignsAt, k.CreatedAt, k.UpdatedAt = storage.At(now), storage.At(now), storage.At(now)
 	err = r.db.Update(ctx, func(tx *storage.Tx) error { return insert(ctx, tx, audit.Server(), now, k) })

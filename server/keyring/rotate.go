@@ -11,6 +11,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -61,7 +62,7 @@ func phasesOf(keys []storage.Key, alg string) (p phases) {
 
 // Turn is [Ring.Advance] now, for a job; what fails is logged.
 func (r *Ring) Turn(ctx context.Context) {
-	if err := r.Advance(ctx, time.Now()); err != nil && ctx.Err() == nil {
+	if err := r.Advance(ctx, steady.Now()); err != nil && ctx.Err() == nil {
 		slog.ErrorContext(ctx, "signing keys not rotated, trying again in a minute", "err", err)
 	}
 }
@@ -229,7 +230,7 @@ func (r *Ring) Rotate(ctx context.Context, by audit.Actor, alg string, atOnce bo
 
 // add stores new keys. Where one is published already another is not needed.
 func (r *Ring) add(ctx context.Context, by audit.Actor, fresh []*storage.Key, atOnce bool) ([]Info, error) {
-	now := time.Now()
+	now := steady.Now()
 	var out []Info
 	err := r.db.Update(ctx, func(tx *storage.Tx) error {
 		out = nil
@@ -297,7 +298,7 @@ func (r *Ring) addIn(
 // at once: whatever it signed is refused from then on. [ErrSigning] for one that
 // signs, [ErrNoKey] if there is none.
 func (r *Ring) Retire(ctx context.Context, by audit.Actor, id string) error {
-	now := time.Now()
+	now := steady.Now()
 	return r.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := mayAdminister(ctx, tx.Reader, by); err != nil {
 			return err

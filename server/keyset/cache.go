@@ -11,6 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"authy/server/outbound"
+	"authy/server/steady"
 )
 
 const (
@@ -117,7 +118,7 @@ func (s *source) keys(ctx context.Context, ask *outbound.Client, unknown bool) (
 		return s.set, s.err
 	}
 	s.mu.Lock()
-	now := time.Now()
+	now := steady.Now()
 	if s.pending == nil && s.wants(now, unknown) {
 		s.pending = make(chan struct{})
 		go s.fetch(context.WithoutCancel(ctx), ask)
@@ -129,7 +130,7 @@ func (s *source) keys(ctx context.Context, ask *outbound.Client, unknown bool) (
 	}
 	select {
 	case <-pending:
-		return s.known(time.Now())
+		return s.known(steady.Now())
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -173,7 +174,7 @@ func (s *source) fetch(ctx context.Context, ask *outbound.Client) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := steady.Now()
 	if err != nil {
 		s.err, s.failed = fmt.Errorf("%w: %w", ErrKeys, err), now
 	} else {

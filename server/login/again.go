@@ -12,6 +12,7 @@ import (
 	"authy/server/fault"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -63,7 +64,7 @@ func (s *Service) sensitive(
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		if err := s.stillThere(ctx, tx, id); err != nil {
@@ -93,7 +94,7 @@ func (s *Service) firstAgain(
 	ctx context.Context, by audit.Actor, id *session.Identity, password, action string, insists bool,
 ) (*account.Match, error) {
 	if password == "" {
-		fresh, _ := isFresh(id, time.Now())
+		fresh, _ := isFresh(id, steady.Now())
 		if !fresh {
 			return nil, ErrStale
 		}
@@ -106,7 +107,7 @@ func (s *Service) firstAgain(
 	case errors.Is(err, account.ErrWrongPassword):
 		return nil, ErrPassword
 	case errors.Is(err, account.ErrNoPassword):
-		if fresh, _ := isFresh(id, time.Now()); fresh {
+		if fresh, _ := isFresh(id, steady.Now()); fresh {
 			return nil, nil
 		}
 	}
@@ -118,7 +119,7 @@ func (s *Service) firstAgain(
 func (s *Service) codeAgain(
 	ctx context.Context, by audit.Actor, id *session.Identity, code Code, action string,
 ) (Code, error) {
-	if _, second := isFresh(id, time.Now()); second {
+	if _, second := isFresh(id, steady.Now()); second {
 		return Code{}, nil
 	}
 	has, err := account.FactorsOf(ctx, s.db.Reader, id.User.ID)
@@ -203,7 +204,7 @@ func (s *Service) AddPasskey(
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	var added AddedPasskey
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
@@ -264,7 +265,7 @@ func (n Need) Any() bool { return n.Password || n.Code }
 // Needs returns what a change of how id signs in needs of them; one that
 // insists wants the password in any case.
 func (s *Service) Needs(ctx context.Context, id *session.Identity, insists bool) (Need, error) {
-	fresh, second := isFresh(id, time.Now())
+	fresh, second := isFresh(id, steady.Now())
 	has, err := account.FactorsOf(ctx, s.db.Reader, id.User.ID)
 	return Need{Password: !fresh || insists, Code: has.Any() && !second}, err
 }

@@ -12,6 +12,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -87,7 +88,7 @@ func (s *Service) keptArrival(ctx context.Context, b Browser, handle, purpose st
 		return nil, fmt.Errorf("look a departure up: %w", err)
 	}
 	bound := subtle.ConstantTimeCompare([]byte(d.BrowserHash), []byte(storage.Hash(b.Secret))) == 1
-	if !bound || d.Purpose != purpose || !time.Now().Before(d.ExpiresAt.Time) {
+	if !bound || d.Purpose != purpose || !steady.Now().Before(d.ExpiresAt.Time) {
 		return nil, ErrDeparture
 	}
 	return s.resume(ctx, s.db.Reader, d)

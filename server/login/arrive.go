@@ -14,6 +14,7 @@ import (
 	"authy/server/org"
 	"authy/server/provider"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -123,7 +124,7 @@ func (s *Service) hear(ctx context.Context, c *came, answer url.Values) error {
 	if trip.Again && !st.AuthenticatedAt.IsZero() && st.AuthenticatedAt.Before(trip.AskedAt.Add(-againSlack)) {
 		return provider.Refuse(provider.Untrue, "not_asked_again", nil)
 	}
-	if !st.EndsAt.IsZero() && !st.EndsAt.After(time.Now()) {
+	if !st.EndsAt.IsZero() && !st.EndsAt.After(steady.Now()) {
 		return provider.Refuse(provider.Untrue, "session_over", nil)
 	}
 	c.statement = st
@@ -257,7 +258,7 @@ func (s *Service) admitBy(
 	ctx context.Context, by audit.Actor, b Browser, old *session.Identity, f *flow, c *came,
 	who func(tx *storage.Tx, now *time.Time) (proved *proof, over bool, err error),
 ) (*Next, error) {
-	out, now := new(Result), time.Now()
+	out, now := new(Result), steady.Now()
 	var pending *Pending
 	e := entry{session.Web, c.journey.Remember, f}
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {

@@ -16,6 +16,7 @@ import (
 	"authy/server/openid"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -115,7 +116,7 @@ func (s *Service) advance(
 func (s *Service) standpoint(
 	ctx context.Context, id *session.Identity, f *flow, request *asked,
 ) (standpoint, error) {
-	at := standpoint{request: request.Request, id: id, now: time.Now(), proved: f.proved(id), open: s.Registration}
+	at := standpoint{request: request.Request, id: id, now: steady.Now(), proved: f.proved(id), open: s.Registration}
 	if id == nil {
 		return at, nil
 	}
@@ -198,7 +199,7 @@ func (s *Service) newFlow(
 	if err != nil {
 		return nil, fmt.Errorf("keep a sign-in: %w", err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	record := &storage.Flow{
 		ID: rand.Text(), BrowserHash: storage.Hash(b.Secret), Request: string(text),
 		CreatedAt: storage.At(now), ExpiresAt: storage.At(now.Add(flowLifetime)),
@@ -231,7 +232,7 @@ func (s *Service) load(ctx context.Context, b Browser, id *session.Identity, flo
 		return nil, fmt.Errorf("load a sign-in: %w", err)
 	}
 	bound := subtle.ConstantTimeCompare([]byte(record.BrowserHash), []byte(storage.Hash(b.Secret))) == 1
-	if b.Secret == "" || !bound || !time.Now().Before(record.ExpiresAt.Time) {
+	if b.Secret == "" || !bound || !steady.Now().Before(record.ExpiresAt.Time) {
 		return nil, ErrFlow
 	}
 	if record.SessionID != "" && (id == nil || id.Session.ID != string(record.SessionID)) {
@@ -284,7 +285,7 @@ func (s *Service) Password(ctx context.Context, by audit.Actor, b Browser, flowI
 	if err != nil {
 		return nil, err
 	}
-	out, now := new(Result), time.Now()
+	out, now := new(Result), steady.Now()
 	e := entry{session.Web, in.Remember, f}
 	var pending *Pending
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {

@@ -9,6 +9,7 @@ import (
 	"authy/server/audit"
 	"authy/server/provider"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -67,7 +68,7 @@ func (s *Service) linkReturned(ctx context.Context, by audit.Actor, b Browser, c
 		return nil, ErrDeparture
 	}
 	by = id.Actor(by)
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.stillThere(ctx, tx, id); err != nil {
 			return err

@@ -30,6 +30,7 @@ import (
 	"authy/server/registry"
 	"authy/server/saml2"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -130,7 +131,7 @@ func (s *Service) Program(ctx context.Context, by audit.Actor, in Credentials) (
 	if err != nil {
 		return nil, nil, err
 	}
-	out, now := new(Result), time.Now()
+	out, now := new(Result), steady.Now()
 	var pending *Pending
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		pending, err = s.hold(ctx, tx, by, now, proved, entry{kind: session.API, remember: in.Remember})
@@ -156,7 +157,7 @@ func (s *Service) Register(ctx context.Context, by audit.Actor, in account.NewUs
 		return nil, s.registerByMail(ctx, by, draft)
 	}
 	out := new(Result)
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err := s.accounts.Add(ctx, tx, by, now, draft)
 		if err != nil {
@@ -191,7 +192,7 @@ func (s *Service) Setup(ctx context.Context, by audit.Actor, link string, in acc
 		return nil, err
 	}
 	out := new(Result)
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err := s.accounts.AddFirstAdmin(ctx, tx, by, now, link, draft)
 		if err != nil {
@@ -275,7 +276,7 @@ func (s *Service) refused(ctx context.Context, by audit.Actor, user *storage.Use
 	if user != nil {
 		event.TargetID = user.ID
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error { return audit.Record(ctx, tx, by, now, event) })
 }
 
@@ -287,7 +288,7 @@ func (s *Service) throttled(ctx context.Context, by audit.Actor, user *storage.U
 	if user != nil {
 		event.TargetID = user.ID
 	}
-	now, key := time.Now(), action+" "+event.TargetID+" "+limit.Network(by.IPAddress)
+	now, key := steady.Now(), action+" "+event.TargetID+" "+limit.Network(by.IPAddress)
 	more, record := s.many.Note(key, now)
 	if !record {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -50,7 +51,7 @@ func (s *Service) AskProgram(ctx context.Context, by audit.Actor, ask Ask) (*Cer
 	if err != nil {
 		return nil, err
 	}
-	c := &Ceremony{Token: rand.Text(), ExpiresAt: time.Now().Add(ceremonyLifetime)}
+	c := &Ceremony{Token: rand.Text(), ExpiresAt: steady.Now().Add(ceremonyLifetime)}
 	q := account.PasskeyRequest{Binding: storage.Hash(c.Token), Email: ask.Email, Pending: h}
 	if c.Options, err = s.request(ctx, by, q); err != nil {
 		return nil, err
@@ -190,7 +191,7 @@ func (s *Service) admitPasskey(
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		var proved proof

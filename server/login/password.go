@@ -10,6 +10,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -27,7 +28,7 @@ func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, id *sessio
 		return err
 	}
 	var match *account.Match
-	if !IsRecovering(id, time.Now()) {
+	if !IsRecovering(id, steady.Now()) {
 		var err error
 		if match, err = s.proveAgain(ctx, by, id, current, action); err != nil {
 			return err
@@ -37,7 +38,7 @@ func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, id *sessio
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.stillThere(ctx, tx, id); err != nil {
 			return err
@@ -109,5 +110,5 @@ func (s *Service) stillThere(ctx context.Context, tx *storage.Tx, id *session.Id
 	if err != nil {
 		return fmt.Errorf("look session %s up: %w", id.Session.ID, err)
 	}
-	return session.Live(current, user, current.Kind, time.Now())
+	return session.Live(current, user, current.Kind, steady.Now())
 }

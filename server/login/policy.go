@@ -3,12 +3,12 @@ package login
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/org"
 	"authy/server/session"
+	"authy/server/steady"
 )
 
 // ErrLimited is answered to someone who must set a second factor up before
@@ -23,7 +23,7 @@ func (s *Service) Full(ctx context.Context, id *session.Identity) error {
 	if id.User == nil {
 		return nil // a service is asked for no factor
 	}
-	now := time.Now()
+	now := steady.Now()
 	limited, err := org.Limited(ctx, s.db.Reader, id.User.ID, now)
 	if err != nil || !limited {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -25,7 +26,7 @@ func (s *Service) Recover(ctx context.Context, by audit.Actor, b Browser, link s
 	if err != nil {
 		return nil, err
 	}
-	out, now := new(Result), time.Now()
+	out, now := new(Result), steady.Now()
 	var pending *Pending
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err := s.accounts.Recover(ctx, tx, by, now, link)

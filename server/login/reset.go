@@ -7,6 +7,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -42,7 +43,7 @@ func (s *Service) ResetPassword(ctx context.Context, by audit.Actor, link, chose
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error { return s.accounts.Reset(ctx, tx, by, now, link, next) })
 	if err != nil {
 		return err

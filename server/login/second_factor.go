@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -156,7 +157,7 @@ func (s *Service) heldAs(ctx context.Context, hash, kind, flowID string) (*stora
 	if err != nil {
 		return nil, fmt.Errorf("look a pending sign-in up: %w", err)
 	}
-	if h.Kind != kind || string(h.FlowID) != flowID || h.Guesses >= maxGuesses || !time.Now().Before(h.ExpiresAt.Time) {
+	if h.Kind != kind || string(h.FlowID) != flowID || h.Guesses >= maxGuesses || !steady.Now().Before(h.ExpiresAt.Time) {
 		return nil, ErrPending
 	}
 	return h, nil
@@ -197,7 +198,7 @@ func (s *Service) admit(
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		var added []string

@@ -2,11 +2,11 @@ package login
 
 import (
 	"context"
-	"time"
 
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -36,7 +36,7 @@ func (s *Service) SignUp(ctx context.Context, by audit.Actor, b Browser, flowID 
 	if s.Uniform {
 		return nil, s.registerByMail(ctx, by, draft)
 	}
-	out, now := new(Result), time.Now()
+	out, now := new(Result), steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		user, err := s.accounts.Add(ctx, tx, by, now, draft)
 		if err != nil {

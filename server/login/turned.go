@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"time"
 
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -62,7 +62,7 @@ func (s *Service) turned(
 	if user != nil {
 		event.TargetID = user.ID
 	}
-	now := time.Now()
+	now := steady.Now()
 	err := s.db.Update(ctx, func(tx *storage.Tx) error { return audit.Record(ctx, tx, by, now, event) })
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"authy/server/limit"
 	"authy/server/provider"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -199,7 +200,7 @@ func (s *Service) pack(d *storage.Departure, p *storage.Provider, secret, browse
 	if err != nil {
 		return fmt.Errorf("keep a departure: %w", err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	d.Hash, d.ProviderID, d.BrowserHash = storage.Hash(secret), p.ID, storage.Hash(browser)
 	d.Kind, d.Details = session.Web, string(text)
 	d.CreatedAt, d.ExpiresAt = storage.At(now), storage.At(now.Add(awayFor))
@@ -220,7 +221,7 @@ func (s *Service) back(ctx context.Context, b Browser, secret string) (d *storag
 		return nil, nil, ErrDeparture
 	}
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
-		d, j, err = takeDeparture(ctx, tx, storage.Hash(secret), storage.Hash(b.Secret), time.Now())
+		d, j, err = takeDeparture(ctx, tx, storage.Hash(secret), storage.Hash(b.Secret), steady.Now())
 		return err
 	})
 	return d, j, err

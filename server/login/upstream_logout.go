@@ -11,6 +11,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -141,7 +142,7 @@ func (s *Service) EndedThere(ctx context.Context, by audit.Actor, slug, token st
 // heed ends the sessions that a notice is about, once (section 2.6: a token that
 // came before is refused).
 func (s *Service) heed(ctx context.Context, by audit.Actor, p *storage.Provider, n *provider.Notice) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		hash := storage.Hash("logout " + p.ID + " " + n.Issuer + " " + n.ID)
 		first, err := tx.UseLogoutToken(ctx, hash, n.ExpiresAt)
@@ -161,7 +162,7 @@ func (s *Service) heed(ctx context.Context, by audit.Actor, p *storage.Provider,
 func (s *Service) EndUpstream(
 	ctx context.Context, by audit.Actor, p *storage.Provider, issuer, subject, sessionID string,
 ) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		return s.endUpstream(ctx, tx, by, now, p, provider.Ended{Issuer: issuer, Subject: subject, SessionID: sessionID})
 	})

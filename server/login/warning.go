@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -113,7 +114,7 @@ func (s *Service) halfway(
 
 // throttledHalfway is [Service.halfway] for a second factor that was tried too often.
 func (s *Service) throttledHalfway(ctx context.Context, by audit.Actor, user *storage.User) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error { return s.halfway(ctx, tx, by, now, user, halfThrottled) })
 }
 

@@ -15,6 +15,7 @@ import (
 	"authy/server/audit"
 	"authy/server/delivery"
 	"authy/server/outbound"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -67,7 +68,7 @@ func (s *Service) lane(state string, slots int) *delivery.Lane[storage.Logout] {
 	return delivery.NewLane(delivery.Queue[storage.Logout]{
 		Name: "logout", Slots: slots, Share: perClient,
 		Due: func(ctx context.Context, full []string, limit int) ([]storage.Logout, error) {
-			return s.db.DueLogouts(ctx, state, full, limit, time.Now())
+			return s.db.DueLogouts(ctx, state, full, limit, steady.Now())
 		},
 		Names: func(l *storage.Logout) (id, receiver string) { return l.ID, l.Party() },
 		Take:  s.take, Try: s.try,
@@ -85,7 +86,7 @@ func (s *Service) Run(ctx context.Context) {
 // take makes a logout the caller's for as long as telling it may take; nil if
 // it is somebody else's.
 func (s *Service) take(ctx context.Context, due storage.Logout) (taken *storage.Logout, err error) {
-	until := time.Now().Add(lease)
+	until := steady.Now().Add(lease)
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		taken, err = tx.TakeLogout(ctx, due, until)
 		return err
@@ -153,7 +154,7 @@ func verdict(status int, body []byte) error {
 
 // settle notes what became of an attempt, cause being nil if it worked.
 func (s *Service) settle(ctx context.Context, l *storage.Logout, cause error) error {
-	until, now := l.NextAt.Time, time.Now()
+	until, now := l.NextAt.Time, steady.Now()
 	next, browser := now.Add(waits.After(l.Attempts)), errors.Is(cause, ErrBrowserOnly)
 	if browser {
 		next = now.Add(browserPatience)

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -25,6 +26,10 @@ func wrongClock(ctx context.Context, db *storage.DB, now time.Time) (string, err
 	if built := builtAt(); now.Before(built.Add(-buildSlack)) {
 		return fmt.Sprintf("the clock says %s, which is before this authy was built (%s): "+
 			"set the clock, and have it kept by NTP", shown(now), shown(built)), nil
+	}
+	if by := steady.Ahead(); by > 0 {
+		return fmt.Sprintf("the clock says %s, but was put back by %s while the server ran, which goes on by the time that "+
+			"has passed: set the clock if it is wrong, restart authy if it is right", shown(now), by.Round(time.Second)), nil
 	}
 	ahead, err := db.ClockAhead(ctx)
 	if err != nil {

@@ -1,9 +1,9 @@
 package mail
 
 import (
+	"authy/server/steady"
 	"context"
 	"fmt"
-	"time"
 )
 
 // Check asks the relay whether it would take mail: it connects, begins TLS, signs in
@@ -15,7 +15,7 @@ func (q *Queue) Check(ctx context.Context) error {
 	}
 	hurried := *q.relay
 	if at, ok := ctx.Deadline(); ok {
-		hurried.config.Timeout.Duration = min(hurried.config.Timeout.Duration, time.Until(at))
+		hurried.config.Timeout.Duration = min(hurried.config.Timeout.Duration, steady.Until(at))
 	}
 	return hurried.check(ctx)
 }

@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/server/words"
 	"authy/storage"
 )
@@ -61,7 +62,7 @@ func (q *Queue) Run(ctx context.Context) {
 
 // round tries what is due, and says whether there may be more.
 func (q *Queue) round(ctx context.Context) (more bool) {
-	due, err := q.db.DueMails(ctx, batch, time.Now())
+	due, err := q.db.DueMails(ctx, batch, steady.Now())
 	if err != nil {
 		if ctx.Err() == nil {
 			slog.WarnContext(ctx, "mail queue not read, trying again", "err", err)
@@ -85,7 +86,7 @@ func (q *Queue) round(ctx context.Context) (more bool) {
 
 // try sends a mail that is due, if nobody else does.
 func (q *Queue) try(ctx context.Context, due storage.Mail) error {
-	now := time.Now()
+	now := steady.Now()
 	if !now.Before(due.ExpiresAt.Time) {
 		return q.giveUp(ctx, now, due, "expired")
 	}
@@ -104,7 +105,7 @@ func (q *Queue) try(ctx context.Context, due storage.Mail) error {
 		return q.sent(ctx, m)
 	case hopeless(err):
 		m.LastError = audit.Cut(err.Error(), maxWhy)
-		return q.giveUp(ctx, time.Now(), *m, "refused")
+		return q.giveUp(ctx, steady.Now(), *m, "refused")
 	}
 	return q.delay(ctx, m, err)
 }
@@ -161,7 +162,7 @@ func (q *Queue) sent(ctx context.Context, m *storage.Mail) error {
 
 // delay has a mail tried again later, at the latest when it would be given up.
 func (q *Queue) delay(ctx context.Context, m *storage.Mail, cause error) error {
-	next := time.Now().Add(wait(m.Attempts))
+	next := steady.Now().Add(wait(m.Attempts))
 	if next.After(m.ExpiresAt.Time) {
 		next = m.ExpiresAt.Time
 	}

@@ -9,11 +9,11 @@ import (
 	netmail "net/mail"
 	"os"
 	"strings"
-	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
 	"authy/server/config"
+	"authy/server/steady"
 )
 
 // relay is the server that mail is handed to.
@@ -79,7 +79,7 @@ func (r *relay) send(ctx context.Context, w *wording, id, to string, l *letter) 
 	m.FromMailAddress(&from)
 	m.ToMailAddress(&netmail.Address{Address: to})
 	m.Subject(l.Subject)
-	m.SetDateWithValue(time.Now())
+	m.SetDateWithValue(steady.Now())
 	_, host, _ := strings.Cut(r.from.Address, "@")
 	m.SetMessageIDWithValue(id + "@" + host)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834, section 5

@@ -10,6 +10,7 @@ import (
 
 	"authy/server/keyset"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -42,7 +43,7 @@ func (p *Provider) authenticateByAssertion(ctx context.Context, sent *credential
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	if reason := p.assertionProblem(c, token, sent.endpoint, now); reason != "" {
 		return nil, p.clientRefused(ctx, c.ClientID, reason)
 	}

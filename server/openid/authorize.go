@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -241,7 +242,7 @@ func (p *Provider) Apps(ctx context.Context, userID string) ([]Connection, error
 	if err != nil {
 		return nil, err
 	}
-	rows, err := p.db.ClientsGranted(ctx, userID, time.Now(), maxApps)
+	rows, err := p.db.ClientsGranted(ctx, userID, steady.Now(), maxApps)
 	if err != nil {
 		return nil, fmt.Errorf("apps of %s: %w", userID, err)
 	}

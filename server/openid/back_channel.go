@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/keyring"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -70,7 +71,7 @@ func (p *Provider) LogoutToken(ctx context.Context, l *storage.Logout) (string, 
 	if err != nil {
 		return "", fmt.Errorf("look client %s up: %w", l.ClientID, err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	return p.keys.Sign(ctx, client.IDTokenAlg, keyring.LogoutToken, &logoutToken{
 		Issuer: p.Issuer, Subject: l.Subject, Audience: client.ClientID,
 		IssuedAt: now.Unix(), Expires: now.Add(logoutTokenLifetime).Unix(), ID: rand.Text(), SessionID: l.SessionID,

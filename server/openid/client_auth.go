@@ -16,6 +16,7 @@ import (
 	"authy/server/keyset"
 	"authy/server/limit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -124,7 +125,7 @@ func (p *Provider) authenticate(ctx context.Context, sent *credentials) (*storag
 	case registry.IsPublic(c):
 		return c, nil
 	}
-	ok, err := p.clients.IsSecret(ctx, actor(ctx), c, sent.secret, time.Now())
+	ok, err := p.clients.IsSecret(ctx, actor(ctx), c, sent.secret, steady.Now())
 	if err != nil {
 		return nil, internal(ctx, err)
 	}
@@ -190,7 +191,7 @@ func (p *Provider) clientRefused(ctx context.Context, clientID, reason string) e
 	if err := p.Limits.Failed(ctx, secretRule, guesser(ctx, clientID)); err != nil {
 		return internal(ctx, err)
 	}
-	by, now := actor(ctx), time.Now()
+	by, now := actor(ctx), steady.Now()
 	err := p.db.Update(ctx, func(tx *storage.Tx) error {
 		return audit.Record(ctx, tx, by, now, audit.Event{
 			Action: "client.auth_failed", Failed: true, Reason: reason,

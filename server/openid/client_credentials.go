@@ -17,6 +17,7 @@ import (
 	"authy/server/audit"
 	"authy/server/keyring"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -78,7 +79,7 @@ func (p *Provider) clientToken(
 	if !p.mayTarget(c, resources) {
 		return nil, errTarget()
 	}
-	now := time.Now()
+	now := steady.Now()
 	claims := &accessToken{
 		Issuer: p.Issuer, Subject: c.ClientID, Audience: p.audience(unique(resources)),
 		Expires: now.Add(c.AccessTokenLifetime.Duration()).Unix(), IssuedAt: now.Unix(),

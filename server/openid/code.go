@@ -13,6 +13,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -71,7 +72,7 @@ func (p *Provider) exchange(
 	ctx context.Context, c *storage.Client,
 	decide func(tx *storage.Tx, by audit.Actor, now time.Time, out *issued) (refused, err error),
 ) (*oidc.AccessTokenResponse, error) {
-	by, now := actor(ctx).AsClient(c.ClientID), time.Now()
+	by, now := actor(ctx).AsClient(c.ClientID), steady.Now()
 	var out issued
 	var refused error
 	err := p.db.Update(ctx, func(tx *storage.Tx) (err error) {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -48,7 +48,7 @@ func (p *Provider) revokeConsent(ctx context.Context, by audit.Actor, userID, cl
 	if userID != by.ID {
 		event.Details = map[string]string{"user": userID}
 	}
-	now := time.Now()
+	now := steady.Now()
 	return p.db.Update(ctx, func(tx *storage.Tx) error {
 		client, err := tx.Client(ctx, clientID)
 		if err == nil {

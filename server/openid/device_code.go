@@ -18,6 +18,7 @@ import (
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -109,7 +110,7 @@ func (p *Provider) addDevice(
 func (p *Provider) keepDevice(
 	ctx context.Context, by audit.Actor, c *storage.Client, scopes []string,
 ) (*deviceAuthorization, error) {
-	now, secret, code := time.Now(), make([]byte, 32), newUserCode()
+	now, secret, code := steady.Now(), make([]byte, 32), newUserCode()
 	rand.Read(secret)
 	deviceCode := base64.RawURLEncoding.EncodeToString(secret)
 	err := p.db.Update(ctx, func(tx *storage.Tx) error {
@@ -189,7 +190,7 @@ func (p *Provider) DeviceRequest(ctx context.Context, userCode string) (*Request
 	if err != nil {
 		return nil, fmt.Errorf("look for a device: %w", err)
 	}
-	if d.GrantID != "" || !d.DeniedAt.IsZero() || !time.Now().Before(d.ExpiresAt.Time) {
+	if d.GrantID != "" || !d.DeniedAt.IsZero() || !steady.Now().Before(d.ExpiresAt.Time) {
 		return nil, ErrUserCode
 	}
 	c, err := p.db.ClientByRow(ctx, d.ClientID)

@@ -13,6 +13,7 @@ import (
 	"authy/server/fault"
 	"authy/server/org"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -70,7 +71,7 @@ func (p *Provider) ExplainAccess(ctx context.Context, by audit.Actor, userID, cl
 	if err != nil {
 		return Verdict{}, err
 	}
-	verdict, err := p.access(ctx, p.db.Reader, user, client, time.Now())
+	verdict, err := p.access(ctx, p.db.Reader, user, client, steady.Now())
 	switch {
 	case err != nil:
 		return Verdict{}, fmt.Errorf("access of %s to %s: %w", userID, clientID, err)
@@ -123,7 +124,7 @@ func (p *Provider) ExplainClaims(ctx context.Context, by audit.Actor, userID, cl
 	if err != nil {
 		return nil, err
 	}
-	return p.claimsFor(ctx, time.Now(), user, client, scope)
+	return p.claimsFor(ctx, steady.Now(), user, client, scope)
 }
 
 // claimsFor is what the tokens of a user for a client would say at now.

@@ -15,6 +15,7 @@ import (
 
 	"authy/server/keyring"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -75,7 +76,7 @@ func (p *Provider) serveIntrospection(w http.ResponseWriter, r *http.Request, se
 // introspect tells c about a token that was issued to it, or is for it; about
 // any other it says no more than that it is not active.
 func (p *Provider) introspect(ctx context.Context, c *storage.Client, token string) (*introspection, error) {
-	now := time.Now()
+	now := steady.Now()
 	if len(token) > keyring.MaxToken {
 		return &introspection{}, nil
 	}

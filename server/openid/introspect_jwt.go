@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"authy/server/keyring"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -81,7 +81,7 @@ func (p *Provider) serveSigned(w http.ResponseWriter, r *http.Request, c *storag
 		return
 	}
 	text, err := p.keys.Sign(r.Context(), cmp.Or(c.Options.IntrospectionAlg, keyring.RS256), keyring.Introspection,
-		&signedIntrospection{p.Issuer, c.ClientID, time.Now().Unix(), answer})
+		&signedIntrospection{p.Issuer, c.ClientID, steady.Now().Unix(), answer})
 	if err != nil {
 		writeInternal(w, r, err)
 		return

@@ -28,6 +28,7 @@ import (
 	"authy/server/limit"
 	"authy/server/outbound"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -154,7 +155,7 @@ func (p *Provider) hasEnded(ctx context.Context, grant *storage.Grant) (bool, er
 	if grant == nil {
 		return false, nil
 	}
-	err := p.live(ctx, p.db.Reader, grant, time.Now())
+	err := p.live(ctx, p.db.Reader, grant, steady.Now())
 	if errors.Is(err, errEnded) {
 		return true, nil
 	}

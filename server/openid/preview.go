@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -37,7 +37,7 @@ func (p *Provider) Preview(ctx context.Context, by audit.Actor, orgID, clientID,
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	out := &Preview{UserID: user.ID, Name: user.FullName, Email: user.Email}
 	if out.Verdict, err = p.access(ctx, p.db.Reader, user, client, now); err != nil {
 		return nil, fmt.Errorf("access of %s to %s: %w", user.ID, client.ClientID, err)

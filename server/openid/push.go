@@ -19,6 +19,7 @@ import (
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -116,7 +117,7 @@ func (p *Provider) push(ctx context.Context, client *storage.Client, form url.Va
 	err = p.db.Update(ctx, func(tx *storage.Tx) error {
 		return tx.InsertPushedRequest(ctx, &storage.PushedRequest{
 			Hash: storage.Hash(uri), ClientID: client.ID, Request: string(text), Network: strange(client, actor(ctx)),
-			ExpiresAt: storage.At(time.Now().Add(pushedLifetime)),
+			ExpiresAt: storage.At(steady.Now().Add(pushedLifetime)),
 		})
 	})
 	if err != nil {
@@ -158,7 +159,7 @@ func (p *Provider) pushable(ctx context.Context, client *storage.Client, form ur
 // takePushed uses up what a client has pushed. Nothing beside it counts (RFC 9126, section
 // 4); a person who comes again while they sign in has the flow that holds it.
 func (p *Provider) takePushed(ctx context.Context, client *storage.Client, in *asked, uri string) error {
-	now := time.Now()
+	now := steady.Now()
 	var text string
 	err := p.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		text, err = tx.TakePushedRequest(ctx, storage.Hash(uri), client.ID, now)

@@ -133,7 +133,8 @@ func (p *Provider) rotateIn(
 		return p.refused(ctx, tx, by, now, out.client, "token.refreshed", "token_expired")
 	case known.token.UsedAt.IsZero():
 		return nil, p.advance(ctx, tx, by, now, token, out)
-	case now.Sub(known.token.UsedAt.Time) <= p.RefreshGrace:
+	case now.Sub(known.token.UsedAt.Time).Abs() <= p.RefreshGrace:
+		// A use that is yet to come was by a clock that was ahead, and is not of now.
 		return nil, p.repeat(ctx, tx, by, now, token, out)
 	}
 	return p.repeated(ctx, tx, by, now, out.client, grant, "token.refresh_reuse")

@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -94,7 +95,7 @@ func (f *refusals) note(form url.Values, r *Refusal) {
 		*to = map[string]*refusedRequest{}
 	}
 	(*to)[clientID] = &refusedRequest{
-		at: time.Now(), count: 1, code: r.Code, parameter: r.Parameter, description: r.Description,
+		at: steady.Now(), count: 1, code: r.Code, parameter: r.Parameter, description: r.Description,
 		sent: audit.Cut(sent, maxSent),
 	}
 }
@@ -129,7 +130,7 @@ func (p *Provider) RunRefusals(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			p.writeRefusals(last, time.Now())
+			p.writeRefusals(last, steady.Now())
 			return
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"authy/server/fault"
 	"authy/server/registry"
+	"authy/server/steady"
 )
 
 // Paths of the registration of clients: of all, and of one by its client_id.
@@ -113,7 +114,7 @@ func (p *Provider) reregister(
 	}
 	isSecret := sent.ClientSecret == ""
 	if !isSecret {
-		if isSecret, err = p.clients.IsSecret(ctx, actor(ctx), c, sent.ClientSecret, time.Now()); err != nil {
+		if isSecret, err = p.clients.IsSecret(ctx, actor(ctx), c, sent.ClientSecret, steady.Now()); err != nil {
 			return nil, "", err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"authy/server/keyset"
 	"authy/server/limit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -73,7 +74,7 @@ func (p *Provider) open(ctx context.Context, client *storage.Client, in *asked, 
 	case err != nil:
 		in.broken = badObject("The request object is not a JWT.")
 	default:
-		in.broken = p.checkObject(client, token, in.form, time.Now())
+		in.broken = p.checkObject(client, token, in.form, steady.Now())
 	}
 	if in.broken != nil {
 		return nil

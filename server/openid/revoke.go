@@ -8,6 +8,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/keyring"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -18,7 +19,7 @@ func (p *Provider) revoke(ctx context.Context, c *storage.Client, token string) 
 	if len(token) > keyring.MaxToken {
 		return nil
 	}
-	now := time.Now()
+	now := steady.Now()
 	by := actor(ctx).AsClient(c.ClientID)
 	claims, _, err := p.parseAccessToken(ctx, token, now)
 	if err != nil && !errors.Is(err, keyring.ErrToken) {

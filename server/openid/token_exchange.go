@@ -15,6 +15,7 @@ import (
 	"authy/server/audit"
 	"authy/server/keyring"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -96,7 +97,7 @@ func (p *Provider) swap(ctx context.Context, c *storage.Client, in *exchanging) 
 	if refused := mayExchange(c, in); refused != nil {
 		return p.swapRefused(ctx, c, in, refused, "not_allowed")
 	}
-	now := time.Now()
+	now := steady.Now()
 	for _, one := range []struct {
 		token string
 		into  **accessToken
@@ -194,7 +195,7 @@ func (in *exchanging) narrow(c *storage.Client) error {
 func (p *Provider) swapRefused(
 	ctx context.Context, c *storage.Client, in *exchanging, told error, reason string,
 ) (*oidc.AccessTokenResponse, error) {
-	by, now := actor(ctx).AsClient(c.ClientID), time.Now()
+	by, now := actor(ctx).AsClient(c.ClientID), steady.Now()
 	event := audit.Event{
 		Action: "token.exchanged", Failed: true, Reason: reason, TargetKind: "client", TargetID: c.ClientID,
 		OrgID: string(c.OrganizationID), Details: map[string]string{"mode": in.mode()},

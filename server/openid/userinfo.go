@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"authy/server/keyring"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -22,7 +22,7 @@ func (p *Provider) ServeUserinfo(w http.ResponseWriter, r *http.Request) {
 		writeBearer(w, refused)
 		return
 	}
-	says, grant, err := p.parseAccessToken(r.Context(), token, time.Now())
+	says, grant, err := p.parseAccessToken(r.Context(), token, steady.Now())
 	switch {
 	case errors.Is(err, keyring.ErrToken):
 		writeBearer(w, &problem{http.StatusUnauthorized, "invalid_token", "the access token is not valid or has ended"})

@@ -8,6 +8,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -47,7 +48,7 @@ func (s *Service) Compliance(
 	if after != "" && !isID(after) {
 		return nil, "", fault.Field("cursor", "Not a cursor of this list.")
 	}
-	now := time.Now()
+	now := steady.Now()
 	for looked := 0; looked < complianceMost; {
 		states, err := s.db.MFAStatesIn(ctx, orgID, after, complianceSlice)
 		if err != nil {
@@ -114,7 +115,7 @@ func (s *Service) Settle(ctx context.Context, by audit.Actor, userID string) err
 	if !slices.ContainsFunc(states, func(st storage.MFAState) bool { return st.Status != "" || !needFrom(&st).none() }) {
 		return nil // nothing is asked, nothing was recorded
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		states, err := tx.MFAStates(ctx, userID)
 		if err != nil {

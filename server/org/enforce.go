@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -51,7 +52,7 @@ func (s *Service) Enforce(ctx context.Context) {
 	} {
 		for more := true; more && ctx.Err() == nil; {
 			var err error
-			if more, err = step(ctx, time.Now()); err != nil {
+			if more, err = step(ctx, steady.Now()); err != nil {
 				slog.WarnContext(ctx, "policies not enforced in the records, trying again in a minute", "err", err)
 				return
 			}
@@ -191,7 +192,7 @@ func (s *Service) tell(
 // Remind mails a member, on behalf of who manages the organization, until when
 // they have to set a second factor up. [ErrReminded] if they were told within a day.
 func (s *Service) Remind(ctx context.Context, by audit.Actor, orgID, userID string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.change(ctx, by, now, orgID, "mfa.policy.user_notified", func(tx *storage.Tx) error {
 		if err := s.Manages(ctx, tx.Reader, by, orgID); err != nil {
 			return err

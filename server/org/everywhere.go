@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -107,7 +108,7 @@ func (s *Service) withID(ctx context.Context, f Filter, id string) ([]storage.Or
 // member or not, on behalf of who administers the server. [ErrOwned] if it has
 // such an owner.
 func (s *Service) Rescue(ctx context.Context, by audit.Actor, orgID, userID string) (out *Place, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.change(ctx, by, now, orgID, "org.member.role_change", func(tx *storage.Tx) error {
 		if _, err := s.office(ctx, tx.Reader, by, orgID); err != nil {
 			return err

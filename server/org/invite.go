@@ -10,6 +10,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -50,7 +51,7 @@ func (s *Service) Invite(
 	if err := s.countInvitation(ctx, by, email); err != nil {
 		return nil, "", err
 	}
-	now := time.Now()
+	now := steady.Now()
 	secret = newSecret()
 	err = s.change(ctx, by, now, orgID, "org.invitation.create", func(tx *storage.Tx) error {
 		if err := s.mayAdd(ctx, tx, by, orgID, role); err != nil {
@@ -94,7 +95,7 @@ func (s *Service) ShowInvitation(ctx context.Context, secret string) (*Invited, 
 	if err != nil {
 		return nil, lookedUp(err, ErrNoInvitation, "look up an invitation")
 	}
-	if !open(i, time.Now()) {
+	if !open(i, steady.Now()) {
 		return nil, ErrNoInvitation
 	}
 	o, err := s.db.Organization(ctx, i.OrganizationID)
@@ -218,7 +219,7 @@ func (s *Service) Invitations(
 	if after != "" && !isID(after) {
 		return nil, fault.Field("cursor", "Not a cursor of this list.")
 	}
-	found, err := s.db.LiveInvitations(ctx, orgID, after, limit, time.Now())
+	found, err := s.db.LiveInvitations(ctx, orgID, after, limit, steady.Now())
 	if err != nil {
 		return nil, fmt.Errorf("list invitations to %s: %w", orgID, err)
 	}
@@ -228,7 +229,7 @@ func (s *Service) Invitations(
 // Revoke takes an invitation back. [ErrRank] if it offers a role that the
 // caller could not.
 func (s *Service) Revoke(ctx context.Context, by audit.Actor, orgID, id string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.change(ctx, by, now, orgID, "org.invitation.revoke", func(tx *storage.Tx) error {
 		i, err := s.waiting(ctx, tx, by, orgID, id)
 		if err != nil {
@@ -271,7 +272,7 @@ func (s *Service) Resend(
 	if err := s.countInvitation(ctx, by, known.Email); err != nil {
 		return nil, "", err
 	}
-	now := time.Now()
+	now := steady.Now()
 	secret = newSecret()
 	err = s.change(ctx, by, now, orgID, "org.invitation.create", func(tx *storage.Tx) error {
 		before, err := s.waiting(ctx, tx, by, orgID, id)

@@ -9,6 +9,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -62,7 +63,7 @@ func (s *Service) Add(
 	if err := s.countInvitation(ctx, by, email); err != nil {
 		return nil, err
 	}
-	now, secret := time.Now(), newSecret()
+	now, secret := steady.Now(), newSecret()
 	err = s.change(ctx, by, now, orgID, "org.member.add", func(tx *storage.Tx) error {
 		if err := s.mayAdd(ctx, tx, by, orgID, role); err != nil {
 			return err
@@ -105,7 +106,7 @@ func (s *Service) AddMember(ctx context.Context, by audit.Actor, orgID, userID s
 	if _, err := ParseRole(string(role)); err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.change(ctx, by, now, orgID, "org.member.add", func(tx *storage.Tx) error {
 		if err := s.mayAdd(ctx, tx, by, orgID, role); err != nil {
 			return err
@@ -166,7 +167,7 @@ func (s *Service) SetRole(
 	if _, err := ParseRole(string(role)); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.change(ctx, by, now, orgID, "org.member.role_change", func(tx *storage.Tx) error {
 		_, mine, err := s.admit(ctx, tx.Reader, by, orgID, managers)
 		if err != nil {
@@ -250,7 +251,7 @@ func (s *Service) step(ctx context.Context, tx *storage.Tx, m *storage.Member) e
 // Remove ends somebody's membership. Who may remove others may remove
 // themselves, whatever their role.
 func (s *Service) Remove(ctx context.Context, by audit.Actor, orgID, userID string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.change(ctx, by, now, orgID, "org.member.remove", func(tx *storage.Tx) error {
 		_, mine, err := s.admit(ctx, tx.Reader, by, orgID, managers)
 		if err != nil {
@@ -273,7 +274,7 @@ func (s *Service) Leave(ctx context.Context, by audit.Actor, orgID string) error
 	if by.Kind != audit.User {
 		return ErrForbidden
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.change(ctx, by, now, orgID, "org.member.remove", func(tx *storage.Tx) error {
 		if _, _, err := s.admit(ctx, tx.Reader, by, orgID, anyone); err != nil {
 			return err
@@ -310,7 +311,7 @@ func (s *Service) Transfer(ctx context.Context, by audit.Actor, orgID, userID st
 	if by.Kind != audit.User {
 		return nil, ErrForbidden
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.change(ctx, by, now, orgID, "org.member.role_change", func(tx *storage.Tx) error {
 		if _, _, err := s.admit(ctx, tx.Reader, by, orgID, ownersOnly); err != nil {
 			return err

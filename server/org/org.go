@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"authy/server/audit"
@@ -24,6 +23,7 @@ import (
 	"authy/server/limit"
 	"authy/server/mail"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -100,7 +100,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*stora
 	if !isID(in.ID) {
 		return nil, fault.Field("id", "Must be a UUID, in small letters.")
 	}
-	now := time.Now()
+	now := steady.Now()
 	o := &storage.Organization{
 		ID: in.ID, Slug: in.Slug, Name: strings.TrimSpace(in.Name), Description: in.Description,
 		LogoURL: in.LogoURL, IsActive: true, CreatedAt: storage.At(now), UpdatedAt: storage.At(now),
@@ -169,7 +169,7 @@ type Change struct {
 func (s *Service) Update(
 	ctx context.Context, by audit.Actor, orgID string, in Change,
 ) (o *storage.Organization, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.change(ctx, by, now, orgID, "org.update", func(tx *storage.Tx) error {
 		if o, _, err = s.admit(ctx, tx.Reader, by, orgID, managers); err != nil {
 			return err
@@ -226,7 +226,7 @@ func switched(before, now bool) map[string]string {
 // Delete deletes an organization, for its owners. Its members lose their
 // places, its clients stop, and whatever users had granted to those ends.
 func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.change(ctx, by, now, orgID, "org.delete", func(tx *storage.Tx) error {
 		o, _, err := s.admit(ctx, tx.Reader, by, orgID, ownersOnly)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -27,7 +28,7 @@ func (s *Service) Overview(ctx context.Context, by audit.Actor, orgID string) (*
 	if err != nil {
 		return nil, err
 	}
-	now, out := time.Now(), &Overview{}
+	now, out := steady.Now(), &Overview{}
 	p, err := policyOf(ctx, s.db.Reader, orgID)
 	if err != nil {
 		return nil, err

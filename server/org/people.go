@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -135,7 +135,7 @@ func (s *Service) ShowMember(ctx context.Context, by audit.Actor, orgID, userID 
 	}
 	out := &Detail{
 		Person: Person{Place: Place{Member: m, User: user}, Factors: factorsOf(st)},
-		Found:  find(st, time.Now()), May: mayGrant(mine, m.Role),
+		Found:  find(st, steady.Now()), May: mayGrant(mine, m.Role),
 		Override: Override{Mode: st.OverrideMode, ForceTOTP: st.ForceTOTP, ForceWebAuthn: st.ForceWebAuthn},
 	}
 	out.Found.User = user

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -36,7 +37,7 @@ func (s *Service) Received(ctx context.Context, by audit.Actor) ([]Received, err
 		return nil, fmt.Errorf("list the invitations to %s: %w", by.ID, err)
 	}
 	var out []Received
-	now := time.Now()
+	now := steady.Now()
 	for i := range all {
 		one, err := s.received(ctx, &all[i], now)
 		if err != nil {
@@ -112,7 +113,7 @@ func withSecret(secret string) finding {
 }
 
 func (s *Service) accept(ctx context.Context, by audit.Actor, find finding) (out *Membership, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		i, err := s.mine(ctx, tx, by, now, find)
 		if err != nil {
@@ -141,7 +142,7 @@ func (s *Service) Decline(ctx context.Context, by audit.Actor, secret string) er
 }
 
 func (s *Service) decline(ctx context.Context, by audit.Actor, find finding) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.answering(ctx, by, func() error {
 		return s.db.Update(ctx, func(tx *storage.Tx) error {
 			i, err := s.mine(ctx, tx, by, now, find)

@@ -10,6 +10,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -92,7 +93,7 @@ func (s *Service) SetPolicy(ctx context.Context, by audit.Actor, orgID string, i
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.change(ctx, by, now, orgID, action, func(tx *storage.Tx) error {
 		if _, _, err := s.admit(ctx, tx.Reader, by, orgID, managers); err != nil {
 			return err
@@ -168,7 +169,7 @@ func (s *Service) SetOverride(ctx context.Context, by audit.Actor, orgID, userID
 	if err := in.check(); err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.change(ctx, by, now, orgID, action, func(tx *storage.Tx) error {
 		_, mine, err := s.admit(ctx, tx.Reader, by, orgID, managers)
 		if err != nil {

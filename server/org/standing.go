@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -118,5 +119,5 @@ var ErrFactorNeeded = fault.New(fault.Conflict, "second_factor_required",
 
 // Standing returns how a user meets what their organizations ask.
 func (s *Service) Standing(ctx context.Context, userID string) (*Standing, error) {
-	return StandingOf(ctx, s.db.Reader, userID, time.Now())
+	return StandingOf(ctx, s.db.Reader, userID, steady.Now())
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"authy/server/keyring"
+	"authy/server/steady"
 )
 
 // The ways in which authy says at a token endpoint who it is; "" is one that the
@@ -60,7 +61,7 @@ func (s *Service) Assertion(ctx context.Context, clientID, audience string, algs
 	if s.Keys == nil {
 		return "", errors.New("provider: there are no keys to sign with")
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.Keys.Sign(ctx, alg, keyring.JWT, &clientAssertion{
 		clientID, clientID, audience, rand.Text(), now.Unix(), now.Add(assertionLife).Unix(),
 	})

@@ -11,6 +11,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -35,7 +36,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, d Description) (*s
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	p := &storage.Provider{
 		ID: storage.NewID(), Slug: d.Slug, Kind: d.Kind, OrganizationID: storage.Ref(d.OrganizationID), CreatedAt: storage.At(now),
 	}
@@ -90,7 +91,7 @@ func (s *Service) Update(
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if p, err = s.managed(ctx, tx.Reader, by, orgID, slug); err != nil {
 			return err
@@ -150,7 +151,7 @@ func saveAs(
 // Remove deletes a provider with the identities that came from it: who has no
 // other way in has none. orgID is as in [Service.Show].
 func (s *Service) Remove(ctx context.Context, by audit.Actor, orgID, slug string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		p, err := s.managed(ctx, tx.Reader, by, orgID, slug)
 		if err != nil {

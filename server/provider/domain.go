@@ -11,6 +11,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -60,7 +61,7 @@ func (s *Service) AddDomain(ctx context.Context, by audit.Actor, orgID, domain s
 	case slices.Contains(publicMail, domain):
 		return nil, fault.Field("domain", "Anybody gets an address at "+domain+": it cannot be one organization's.")
 	}
-	now := time.Now()
+	now := steady.Now()
 	d := &Domain{Domain: domain, OrganizationID: orgID, CreatedAt: storage.At(now)}
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.mayManage(ctx, tx.Reader, by, ""); err != nil {
@@ -90,7 +91,7 @@ func (s *Service) AddDomain(ctx context.Context, by audit.Actor, orgID, domain s
 // RemoveDomain takes a domain from an organization, on behalf of who administers
 // the server. Its providers are no longer believed about addresses there.
 func (s *Service) RemoveDomain(ctx context.Context, by audit.Actor, orgID, domain string) error {
-	now, domain := time.Now(), strings.ToLower(strings.TrimSpace(domain))
+	now, domain := steady.Now(), strings.ToLower(strings.TrimSpace(domain))
 	if err := s.mayManage(ctx, s.db.Reader, by, ""); err != nil {
 		return err
 	}

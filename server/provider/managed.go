@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/config"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -70,7 +71,7 @@ func (s *Service) set(ctx context.Context, name string, c *config.Provider) erro
 	if err != nil {
 		return err
 	}
-	now, done := time.Now(), ""
+	now, done := steady.Now(), ""
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		done, err = s.setIn(ctx, tx, now, d)
 		return err
@@ -114,7 +115,7 @@ func (s *Service) setIn(ctx context.Context, tx *storage.Tx, now time.Time, d De
 // letGo disables a provider that the configuration has no more. It is as any
 // other then: it can be enabled, changed and deleted.
 func (s *Service) letGo(ctx context.Context, id string) error {
-	now := time.Now()
+	now := steady.Now()
 	var p *storage.Provider
 	err := s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		if p, err = tx.Provider(ctx, id); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -50,7 +51,7 @@ func (s *Service) Refresh(ctx context.Context, by audit.Actor, slug string, acce
 // refresh fetches metadata, keeps it if it may, and notes what became of it.
 func (s *Service) refresh(ctx context.Context, by audit.Actor, p *storage.Provider, accept bool) ([]string, error) {
 	metadata, changes, cause := s.FetchSAML(ctx, p, accept)
-	now := time.Now()
+	now := steady.Now()
 	next, problem := now.Add(refreshEvery), ""
 	if cause != nil {
 		problem = audit.Cut(said(cause), maxChanges)
@@ -126,7 +127,7 @@ func (s *Service) RefreshDue(ctx context.Context) {
 		slog.WarnContext(ctx, "metadata not refreshed, trying again in an hour", "err", err)
 		return
 	}
-	now := time.Now()
+	now := steady.Now()
 	for i := range all {
 		p := &all[i]
 		if p.Kind != SAML || !p.IsActive || p.Options.MetadataURL == "" || p.RefreshAt.After(now) || ctx.Err() != nil {

@@ -12,6 +12,7 @@ import (
 	"authy/server/audit"
 	"authy/server/keyset"
 	"authy/server/outbound"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -108,7 +109,7 @@ func (t *trial) clock(answer *outbound.Answer) {
 		t.note("clock", true, "The provider does not say what time it has.", "")
 		return
 	}
-	apart := time.Since(there).Round(time.Second)
+	apart := steady.Since(there).Round(time.Second)
 	t.note("clock", apart.Abs() <= maxSkew, "The clocks agree.", fmt.Sprintf(
 		"This machine's clock and the provider's are %s apart: set this one's by NTP, or tokens will be refused.", apart.Abs()))
 }

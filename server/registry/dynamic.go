@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -81,7 +82,7 @@ func (s *Service) Enroll(ctx context.Context, by audit.Actor, token string, in R
 	if err := s.Dynamic.Limits.Count(ctx, dynamicRule, limit.Network(by.IPAddress)); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	initial, err := s.initial(ctx, token, now)
 	if err != nil {
 		return nil, err

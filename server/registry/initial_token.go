@@ -8,6 +8,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -51,7 +52,7 @@ func (s *Service) MakeInitialToken(
 	if err := fault.Fields(problems); err != nil {
 		return nil, "", err
 	}
-	now, text := time.Now(), newSecret()
+	now, text := steady.Now(), newSecret()
 	t = &InitialToken{
 		ID: storage.NewID(), Hash: storage.Hash(text), OrganizationID: storage.Ref(in.OrganizationID),
 		Profile: in.Profile, UsesLeft: in.Uses,
@@ -112,7 +113,7 @@ func (s *Service) InitialTokens(ctx context.Context, by audit.Actor, after strin
 // DeleteInitialToken ends an initial access token for who administers the
 // server; the clients that it registered stay. [ErrNoToken] if there is none.
 func (s *Service) DeleteInitialToken(ctx context.Context, by audit.Actor, id string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := mayAdminister(ctx, tx.Reader, by); err != nil {
 			return err

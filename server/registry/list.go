@@ -14,6 +14,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -126,7 +127,7 @@ func (s *Service) Update(
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	var c *Client
 	var facts map[string]string
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
@@ -271,7 +272,7 @@ func readable(value json.RawMessage) string {
 // Delete deletes a client with all that it was granted: its codes and
 // tokens are dead. orgID is as in [Service.Update].
 func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID, clientID string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		c, err := s.managed(ctx, tx.Reader, by, orgID, clientID)
 		if err != nil {

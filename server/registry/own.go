@@ -10,6 +10,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -55,7 +56,7 @@ func (s *Service) own(ctx context.Context, r storage.Reader, clientID, token str
 	case err != nil:
 		return nil, err
 	case !isRegistrationToken(c.RegistrationHash, token) &&
-		(!changes || !time.Now().Before(c.RegistrationRenewedAt.Add(changeAgain)) ||
+		(!changes || !steady.Now().Before(c.RegistrationRenewedAt.Add(changeAgain)) ||
 			!isRegistrationToken(c.RegistrationBefore, token)):
 		return nil, ErrDynamicToken
 	}
@@ -86,7 +87,7 @@ func (s *Service) ChangeOwn(
 	if err != nil {
 		return nil, err
 	}
-	next, now := newSecret(), time.Now()
+	next, now := newSecret(), steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
 		if c, err = s.own(ctx, tx.Reader, clientID, token, true); err != nil {
 			return err
@@ -150,7 +151,7 @@ func (s *Service) DeleteOwn(ctx context.Context, by audit.Actor, clientID, token
 	if _, err := s.Own(ctx, by, clientID, token); err != nil {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		c, err := s.own(ctx, tx.Reader, clientID, token, false)
 		if err != nil {

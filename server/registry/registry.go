@@ -18,6 +18,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/outbound"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -155,7 +156,7 @@ func (s *Service) add(ctx context.Context, by audit.Actor, in Registration) (*Cl
 	if err := s.mayManage(ctx, s.db.Reader, by, in.OrganizationID); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	c, err := s.draft(ctx, in, now)
 	if err != nil {
 		return nil, err

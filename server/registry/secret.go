@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -175,7 +176,7 @@ func (s *Service) RotateSecret(
 	if problem := secretProblem(in.Secret); problem != "" {
 		return nil, "", fault.Field("client_secret", problem)
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if c, err = s.managed(ctx, tx.Reader, by, orgID, clientID); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -17,7 +18,7 @@ const unusedSlice = 100
 // have anything since. One that is used is kept for good.
 func (s *Service) Clean(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := s.cleanSlice(ctx, time.Now())
+		n, err := s.cleanSlice(ctx, steady.Now())
 		if err != nil {
 			slog.WarnContext(ctx, "unused clients not deleted, trying again later", "err", err)
 			return

@@ -10,6 +10,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -95,7 +96,7 @@ func (s *Services) Detail(ctx context.Context, by audit.Actor, orgID, slug strin
 	if d.Organization, err = s.home(ctx, found); err != nil {
 		return nil, err
 	}
-	if d.Peer, err = ParseMetadata([]byte(found.Metadata), found.EntityID, ServiceProvider, time.Now()); err != nil {
+	if d.Peer, err = ParseMetadata([]byte(found.Metadata), found.EntityID, ServiceProvider, steady.Now()); err != nil {
 		d.Peer, d.Problem = &Peer{EntityID: found.EntityID}, problemOf(err)
 	}
 	d.Receipts, err = s.db.Logouts(ctx, storage.LogoutFilter{ServiceID: found.ID}, "", maxReceipts)
@@ -107,7 +108,7 @@ func (s *Services) Detail(ctx context.Context, by audit.Actor, orgID, slug strin
 
 // Fingerprints are certificates of a peer as people compare them.
 func Fingerprints(p *Peer) (all []Fingerprint) {
-	now := time.Now()
+	now := steady.Now()
 	for _, cert := range p.Signing {
 		all = append(all, Fingerprint{
 			Value: fingerprint(cert), Signs: true, EndsAt: cert.NotAfter.UTC(), Over: !valid(cert, now),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -29,7 +30,7 @@ func (p *IDP) Frames(ctx context.Context, sessionID string) (frames []Frame, err
 	if err != nil || len(visits) == 0 {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	for i := range visits {
 		s, err := p.db.Service(ctx, visits[i].ServiceID)
 		if errors.Is(err, storage.ErrNotFound) {
@@ -102,7 +103,7 @@ func (p *IDP) FramePost(ctx context.Context, visitID string) (*provider.Request,
 	if err != nil {
 		return nil, nil, fmt.Errorf("look SAML service %s up: %w", v.ServiceID, err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	to, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, now)
 	if err != nil {
 		return nil, nil, refusedRequest(ctx, "bad_metadata", s, err)

@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/org"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -138,7 +139,7 @@ func (p *IDP) Refuse(ctx context.Context, r *Refusal) (*provider.Request, error)
 	if r.Status == BadNameID {
 		top = statusPrefix + "Requester"
 	}
-	response := p.response(r.Request, time.Now(), top, statusPrefix+r.Status)
+	response := p.response(r.Request, steady.Now(), top, statusPrefix+r.Status)
 	return send(response, Endpoint{Binding: Post}, r.Request.ACS, r.Request.State, key)
 }
 

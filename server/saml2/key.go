@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -151,7 +152,7 @@ func (k *Keys) makeFirst(ctx context.Context) error {
 	if keys, err := k.stored(ctx); err != nil || len(keys) > 0 && keys[0].State == storage.SigningKey {
 		return err
 	}
-	now := time.Now()
+	now := steady.Now()
 	row, err := k.draw(now)
 	if err != nil {
 		return err

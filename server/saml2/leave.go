@@ -16,6 +16,7 @@ import (
 	"authy/server/audit"
 	"authy/server/logout"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -58,7 +59,7 @@ func (p *IDP) ReadLogout(ctx context.Context, by audit.Actor, d Delivery) (*Leav
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	from, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, now)
 	if err != nil {
 		return nil, refusedRequest(ctx, "bad_metadata", s, err)
@@ -142,7 +143,7 @@ func left(
 
 // Leave notes that the service that asks knows of the end of its visits.
 func (p *IDP) Leave(ctx context.Context, by audit.Actor, l *Leave) error {
-	now := time.Now()
+	now := steady.Now()
 	return p.db.Update(ctx, func(tx *storage.Tx) error {
 		s, err := tx.Service(ctx, l.back.Service)
 		if err != nil {
@@ -188,7 +189,7 @@ func (p *IDP) Done(ctx context.Context, token string) (*provider.Request, error)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	to, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, now)
 	if err != nil {
 		return nil, refusedRequest(ctx, "bad_metadata", s, err)

@@ -15,6 +15,7 @@ import (
 	"authy/server/fault"
 	"authy/server/limit"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -40,7 +41,7 @@ const (
 func (s *SP) Logout(
 	ctx context.Context, p *storage.Provider, u *storage.UpstreamSession, returnURL string,
 ) (*provider.Request, error) {
-	now := time.Now()
+	now := steady.Now()
 	to, err := peer(p, now)
 	if err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func (s *SP) TakeLogout(ctx context.Context, by audit.Actor, d Delivery) (*provi
 func (s *SP) takeLogout(
 	ctx context.Context, by audit.Actor, p *storage.Provider, m *message,
 ) (*provider.Request, error) {
-	now := time.Now()
+	now := steady.Now()
 	from, err := peer(p, now)
 	if err != nil {
 		return nil, err
@@ -228,7 +229,7 @@ func (s *SP) refuseLogout(ctx context.Context, by audit.Actor, slug string, caus
 	}
 	slog.WarnContext(ctx, "a SAML message about a logout was refused", "provider", slug,
 		"reason", refusal.Reason, "err", refusal.Err)
-	now := time.Now()
+	now := steady.Now()
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		return audit.Record(ctx, tx, by, now, audit.Event{
 			Action: "saml.logout", Failed: true, Reason: refusal.Reason, TargetKind: "provider",

@@ -11,13 +11,14 @@ import (
 
 	"authy/server/fault"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
 // ReadMetadata judges the metadata of an identity provider, and returns the entity
 // id in it: the one that is named, or the only one for "".
 func ReadMetadata(metadata, entityID string) (string, error) {
-	p, err := ParseMetadata([]byte(metadata), entityID, IdentityProvider, time.Now())
+	p, err := ParseMetadata([]byte(metadata), entityID, IdentityProvider, steady.Now())
 	if err != nil {
 		return "", errors.New(problemOf(err))
 	}
@@ -40,7 +41,7 @@ func problemOf(err error) string {
 // Test looks at the metadata of a provider: whether it can be read, how long its
 // certificates last, and where people are sent.
 func (s *SP) Test(_ context.Context, p *storage.Provider) []provider.Check {
-	now := time.Now()
+	now := steady.Now()
 	read, err := ParseMetadata([]byte(p.Options.Metadata), p.Issuer, IdentityProvider, now)
 	if err != nil {
 		return []provider.Check{{Name: "metadata", Text: "It cannot be used: " + problemOf(err) + "."}}
@@ -78,7 +79,7 @@ func (s *SP) Fetch(
 	if err != nil {
 		return "", nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	known, err := ParseMetadata([]byte(p.Options.Metadata), p.Issuer, IdentityProvider, now)
 	if err != nil { // it has ended: nothing of it is believed
 		known = &Peer{EntityID: p.Issuer}

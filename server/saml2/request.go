@@ -12,6 +12,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -27,7 +28,7 @@ func (p *IDP) Read(ctx context.Context, d Delivery) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.read(ctx, s, m, time.Now())
+	return p.read(ctx, s, m, steady.Now())
 }
 
 // issuer returns the service that says that it has sent a message.
@@ -211,7 +212,7 @@ func (p *IDP) Start(ctx context.Context, slug string) (*Request, error) {
 	if !s.Options.Unsolicited {
 		return nil, ErrNoService
 	}
-	to, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, time.Now())
+	to, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, steady.Now())
 	if err != nil {
 		return nil, refusedRequest(ctx, "bad_metadata", s, err)
 	}

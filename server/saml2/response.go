@@ -11,6 +11,7 @@ import (
 	"github.com/beevik/etree"
 
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -104,7 +105,7 @@ func openAnswer(answer url.Values) (*message, error) {
 func (s *SP) believe(
 	ctx context.Context, p *storage.Provider, trip provider.Trip, m *message,
 ) (*provider.Statement, error) {
-	now := time.Now()
+	now := steady.Now()
 	from, err := peer(p, now)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -55,7 +56,7 @@ func (k *Keys) Rotate(ctx context.Context, by audit.Actor, atOnce bool) (*Key, e
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	next, row := publishedIn(keys), (*storage.Certificate)(nil)
 	switch {
 	case next != "" && !atOnce:
@@ -130,7 +131,7 @@ func (k *Keys) find(ctx context.Context, id string) (*Key, error) {
 // Retire takes, for who administers the server, a key that does not sign out of
 // the metadata, and deletes it: what is encrypted to it is not read any more.
 func (k *Keys) Retire(ctx context.Context, by audit.Actor, id string) error {
-	now := time.Now()
+	now := steady.Now()
 	return k.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := mayAdminister(ctx, tx.Reader, by); err != nil {
 			return err

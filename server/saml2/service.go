@@ -17,6 +17,7 @@ import (
 	"authy/server/managed"
 	"authy/server/outbound"
 	"authy/server/registry"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -83,7 +84,7 @@ func (s *Services) Create(ctx context.Context, by audit.Actor, d Description) (*
 	if err := s.fetch(ctx, &d); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	made := &Service{ID: storage.NewID(), OrganizationID: storage.Ref(d.OrganizationID), CreatedAt: storage.At(now)}
 	if err := d.writeTo(made, now); err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func (s *Services) Update(
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	var changed *Service
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if changed, err = find(ctx, tx.Reader, by, orgID, slug); err != nil {
@@ -192,7 +193,7 @@ func (s *Services) fetched(ctx context.Context, old *Service, anew bool, change 
 
 // Remove deletes a service, for who manages it; orgID is as in [Services.Update].
 func (s *Services) Remove(ctx context.Context, by audit.Actor, orgID, slug string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		gone, err := find(ctx, tx.Reader, by, orgID, slug)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"authy/server/logout"
 	"authy/server/outbound"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -32,7 +33,7 @@ func (p *IDP) TellLogout(ctx context.Context, l *storage.Logout) error {
 	if err != nil {
 		return fmt.Errorf("look SAML service %s up: %w", l.ServiceID, err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	to, err := ParseMetadata([]byte(s.Metadata), s.EntityID, ServiceProvider, now)
 	if err != nil {
 		return fmt.Errorf("read the metadata of %s: %w", s.Slug, err)

@@ -12,6 +12,7 @@ import (
 	"authy/server/limit"
 	"authy/server/outbound"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -58,7 +59,7 @@ func peer(p *storage.Provider, now time.Time) (*Peer, error) {
 // Begin returns the request that asks a provider who somebody is (SAML core,
 // section 3.4.1): signed, by redirect where the provider takes that, else by POST.
 func (s *SP) Begin(ctx context.Context, p *storage.Provider, ask provider.Ask) (*provider.Request, error) {
-	now := time.Now()
+	now := steady.Now()
 	if len(ask.State) > maxRelayState {
 		return nil, fmt.Errorf("ask provider %s: the state is longer than %d bytes", p.Slug, maxRelayState)
 	}

@@ -16,6 +16,7 @@ import (
 	"authy/server/limit"
 	"authy/server/machine"
 	"authy/server/outbound"
+	"authy/server/steady"
 )
 
 // perChecker is how often an administrator may have the public URL looked at.
@@ -70,7 +71,7 @@ func (s *Service) CheckAddress(ctx context.Context, by audit.Actor) (*Address, e
 			return nil, err
 		}
 	}
-	now, secret := time.Now(), rand.Text()
+	now, secret := steady.Now(), rand.Text()
 	challenge := s.newChallenge(now)
 	set := s.Config.Config
 	l := &look{address: &Address{URL: set.PublicURL, OK: true}, listen: set.Listen, direct: set.TLS.CertFile != "" || !set.Secure()}

@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/limit"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -125,7 +126,7 @@ func (s *Service) SendTest(ctx context.Context, by audit.Actor, to string) (*Sen
 	if failure != nil {
 		event.Reason, event.Details["error"] = "refused", sent.Said
 	}
-	now := time.Now()
+	now := steady.Now()
 	err = s.DB.Update(context.WithoutCancel(ctx), func(tx *storage.Tx) error { return audit.Record(ctx, tx, by, now, event) })
 	return sent, err
 }

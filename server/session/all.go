@@ -10,6 +10,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/logout"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -72,7 +73,7 @@ func (s *Service) Show(ctx context.Context, by audit.Actor, id string) (*Owned, 
 	if err != nil {
 		return nil, fmt.Errorf("look session %s up: %w", id, err)
 	}
-	return &Owned{Session: session, User: user, State: s.stateOf(session, user, time.Now())}, nil
+	return &Owned{Session: session, User: user, State: s.stateOf(session, user, steady.Now())}, nil
 }
 
 // All returns to who administers the server at most limit sessions of a
@@ -95,7 +96,7 @@ func (s *Service) All(
 	if len(sessions) > limit {
 		sessions, next = sessions[:limit], sessions[limit-1].ID
 	}
-	now := time.Now()
+	now := steady.Now()
 	for i := range sessions {
 		one := &sessions[i]
 		user := users[one.UserID]
@@ -121,7 +122,7 @@ func (s *Service) stateOf(session *storage.Session, user *storage.User, now time
 // Revoke ends a session of anybody on behalf of who administers the server.
 // [ErrNotFound] if there is none; ending one that has ended is no error.
 func (s *Service) Revoke(ctx context.Context, by audit.Actor, id string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.mayAdminister(ctx, tx.Reader, by); err != nil {
 			return err
@@ -144,7 +145,7 @@ func (s *Service) Revoke(ctx context.Context, by audit.Actor, id string) error {
 // server, and returns how many there were. What applications were given stays;
 // account.Service.SignOut ends that, too.
 func (s *Service) RevokeAll(ctx context.Context, by audit.Actor, userID string) (ended int64, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.mayAdminister(ctx, tx.Reader, by); err != nil {
 			return err

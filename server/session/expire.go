@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/logout"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -22,7 +23,7 @@ const (
 // costs what there is to do, however many sessions there are.
 func (s *Service) Expire(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := s.expireSome(ctx, time.Now())
+		n, err := s.expireSome(ctx, steady.Now())
 		if err != nil {
 			slog.WarnContext(ctx, "expired sessions not seen to, trying again", "err", err)
 			return

@@ -18,6 +18,7 @@ import (
 	"authy/server/limit"
 	"authy/server/logout"
 	"authy/server/seen"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -200,7 +201,7 @@ func (s *Service) identify(ctx context.Context, session *storage.Session, kind s
 	if err != nil {
 		return nil, fmt.Errorf("look the user of session %s up: %w", session.ID, err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	if err := s.live(session, user, kind, now); err != nil {
 		return nil, err
 	}
@@ -243,7 +244,7 @@ func (s *Service) List(
 	if err != nil {
 		return nil, "", fmt.Errorf("list sessions of %s: %w", userID, err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	sessions, err = s.db.LiveSessions(ctx, userID, now, after, limit+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("list sessions of %s: %w", userID, err)
@@ -274,7 +275,7 @@ func (s *Service) Knows(ctx context.Context, user *storage.User, by audit.Actor)
 	if limit.Network(user.LastLoginIP) == here {
 		return true, nil
 	}
-	places, err := s.db.LiveAddresses(ctx, user.ID, time.Now())
+	places, err := s.db.LiveAddresses(ctx, user.ID, steady.Now())
 	if err != nil {
 		return false, fmt.Errorf("look for sessions of %s: %w", user.ID, err)
 	}
@@ -284,7 +285,7 @@ func (s *Service) Knows(ctx context.Context, user *storage.User, by audit.Actor)
 // End ends a session of a user. [ErrNotFound] if it is not theirs; ending one
 // that has ended is no error.
 func (s *Service) End(ctx context.Context, by audit.Actor, userID, id, action, reason string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		return s.EndIn(ctx, tx, by, now, userID, id, action, reason)
 	})
@@ -321,7 +322,7 @@ func (s *Service) end(
 // EndOthers ends every session of an identity's user but its own, and returns
 // how many there were.
 func (s *Service) EndOthers(ctx context.Context, by audit.Actor, id *Identity) (ended int64, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		ended, err = s.EndOthersIn(ctx, tx, by, now, id, "Revoked by user")
 		return err

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/managed"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -62,7 +62,7 @@ func (s *State) Export(ctx context.Context, by audit.Actor) (file []byte, err er
 func (s *State) reading(tx *storage.Tx) *run {
 	return &run{
 		tx: tx, rules: s.rules.in(s.db.In(tx)), doc: new(Document), source: &source{at: map[string]position{}},
-		by: audit.Shell(), now: time.Now(), plan: new(Plan),
+		by: audit.Shell(), now: steady.Now(), plan: new(Plan),
 	}
 }
 

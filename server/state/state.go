@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"authy/server/account"
 	"authy/server/audit"
@@ -29,6 +28,7 @@ import (
 	"authy/server/registry"
 	"authy/server/saml2"
 	"authy/server/webhook"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -92,7 +92,7 @@ func (s *State) Apply(ctx context.Context, by audit.Actor, d *Document, o Option
 	if err := s.prepare(ctx, d); err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := steady.Now()
 	apply := func() error {
 		err := s.db.Update(ctx, func(tx *storage.Tx) error {
 			r := &run{

@@ -15,6 +15,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -93,7 +94,7 @@ func (s *Service) Make(ctx context.Context, by audit.Actor, o Owner, in NewToken
 	if err := in.check(o); err != nil {
 		return nil, "", err
 	}
-	text, now := newText(), time.Now()
+	text, now := newText(), steady.Now()
 	t := in.token(by, o, text, now)
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.mayManage(ctx, tx.Reader, by, o); err != nil {
@@ -234,7 +235,7 @@ func (s *Service) List(ctx context.Context, by audit.Actor, o Owner, after strin
 	if err != nil {
 		return nil, err
 	}
-	live, err := s.live(ctx, s.db.Reader, all, time.Now())
+	live, err := s.live(ctx, s.db.Reader, all, steady.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +252,7 @@ func (s *Service) Revoke(ctx context.Context, by audit.Actor, o Owner, id string
 	if strings.ContainsRune(id, 0) {
 		id = "" // storage refuses such text
 	}
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := s.mayManage(ctx, tx.Reader, by, o); err != nil {
 			return err

@@ -20,6 +20,7 @@ import (
 	"authy/server/org"
 	"authy/server/seen"
 	"authy/server/session"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -72,7 +73,7 @@ func (s *Service) Authenticate(ctx context.Context, bearer string) (*session.Ide
 	if err != nil {
 		return nil, fmt.Errorf("look an API token up: %w", err)
 	}
-	now := time.Now()
+	now := steady.Now()
 	owner, err := s.ownerOf(ctx, s.db.Reader, t)
 	if err != nil {
 		return nil, err

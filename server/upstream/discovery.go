@@ -11,6 +11,7 @@ import (
 
 	"authy/server/outbound"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -151,7 +152,7 @@ func (d *documents) get(ctx context.Context, authority string) (*metadata, error
 func (d *document) look(ctx context.Context, ask *outbound.Client) (*metadata, chan struct{}, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
+	now := steady.Now()
 	if d.pending == nil && now.Sub(d.at) >= fresh && now.Sub(d.tried) >= retry {
 		d.pending, d.tried = make(chan struct{}), now
 		go d.fetch(context.WithoutCancel(ctx), ask)
@@ -173,7 +174,7 @@ func (d *document) fetch(ctx context.Context, ask *outbound.Client) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
-		d.found, d.at, d.tried = found, time.Now(), time.Time{}
+		d.found, d.at, d.tried = found, steady.Now(), time.Time{}
 	}
 	d.err = err
 	close(d.pending)

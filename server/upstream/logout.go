@@ -9,6 +9,7 @@ import (
 
 	"authy/server/keyset"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -38,7 +39,7 @@ func (s *Service) ParseLogout(ctx context.Context, p *storage.Provider, token st
 	if err != nil {
 		return nil, err
 	}
-	n, now := &provider.Notice{ID: text(t.Claims, "jti")}, time.Now()
+	n, now := &provider.Notice{ID: text(t.Claims, "jti")}, steady.Now()
 	if n.Issuer, err = o.checkIssued(m, now, t.Claims); err != nil {
 		return nil, err
 	}

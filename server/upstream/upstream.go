@@ -23,6 +23,7 @@ import (
 	"authy/server/keyset"
 	"authy/server/outbound"
 	"authy/server/provider"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -60,7 +61,7 @@ func (s *Service) Begin(ctx context.Context, p *storage.Provider, ask provider.A
 			Text: "This provider cannot confirm that it is you right now. Use your password or a passkey, or sign in another way.",
 		}
 	}
-	return d.begin(ctx, time.Now(), ask)
+	return d.begin(ctx, steady.Now(), ask)
 }
 
 // Finish says who came back with an answer; trip is what [Service.Begin] gave. The
@@ -75,7 +76,7 @@ func (s *Service) Finish(
 	if err != nil {
 		return nil, err
 	}
-	return d.finish(ctx, time.Now(), trip, answer)
+	return d.finish(ctx, steady.Now(), trip, answer)
 }
 
 // Logout returns where a browser is sent to end its session at the provider too,
@@ -91,7 +92,7 @@ func (s *Service) Logout(
 	if err != nil {
 		return nil, err
 	}
-	return d.logout(ctx, time.Now(), u.Hint, returnURL)
+	return d.logout(ctx, steady.Now(), u.Hint, returnURL)
 }
 
 // dialect is how one provider is spoken with.

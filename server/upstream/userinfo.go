@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"authy/server/keyset"
 	"authy/server/provider"
+	"authy/server/steady"
 )
 
 // complete returns the claims of an ID token, and where some are missing those of
@@ -70,7 +70,7 @@ func (o *openID) signedInfo(ctx context.Context, m *metadata, text string) (keys
 	if err != nil || !slices.Contains(audience, o.p.ClientID) {
 		return nil, provider.Refuse(provider.Untrue, "wrong_audience", fmt.Errorf("aud is %.200q", audience))
 	}
-	if _, _, err := token.Claims.Times(time.Now()); err != nil {
+	if _, _, err := token.Claims.Times(steady.Now()); err != nil {
 		return nil, provider.Refuse(provider.Untrue, "wrong_times", err)
 	}
 	return token.Claims, nil

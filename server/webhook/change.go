@@ -9,6 +9,7 @@ import (
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -22,7 +23,7 @@ const (
 // Create adds a webhook as it is described, and returns the secret that it signs with: this
 // once. It is told of what happens from now on. [ErrTaken] if its slug is in use.
 func (s *Service) Create(ctx context.Context, by audit.Actor, d Description) (h *Webhook, secret string, err error) {
-	d, now, secret := d.normal(), time.Now(), cmp.Or(d.Secret, newSecret())
+	d, now, secret := d.normal(), steady.Now(), cmp.Or(d.Secret, newSecret())
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := mayManage(ctx, tx.Reader, by); err != nil {
 			return err
@@ -64,7 +65,7 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, d Description) (h 
 func (s *Service) Update(
 	ctx context.Context, by audit.Actor, slug string, resume bool, change func(*Description),
 ) (h *Webhook, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if h, err = changeable(ctx, tx.Reader, by, slug); err != nil {
 			return err
@@ -155,7 +156,7 @@ func (s *Service) Rotate(
 	if grace < 0 || grace > MaxGrace {
 		return nil, "", fault.Field("grace", "Give a time from 0 to seven days.")
 	}
-	now, secret := time.Now(), newSecret()
+	now, secret := steady.Now(), newSecret()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		if h, err = changeable(ctx, tx.Reader, by, slug, "secret_file", "secret_env"); err != nil {
 			return err
@@ -178,7 +179,7 @@ func (s *Service) Rotate(
 
 // Remove deletes a webhook with its receipts; nothing more is told to it.
 func (s *Service) Remove(ctx context.Context, by audit.Actor, slug string) error {
-	now := time.Now()
+	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		h, err := changeable(ctx, tx.Reader, by, slug)
 		if err != nil {

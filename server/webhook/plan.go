@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -77,7 +78,7 @@ func (s *Service) planFor(ctx context.Context, h *Webhook) error {
 		if err != nil || len(events) == 0 {
 			return err
 		}
-		wanted, to := pick(h, events, window-waiting, time.Now())
+		wanted, to := pick(h, events, window-waiting, steady.Now())
 		err = s.db.Update(ctx, func(tx *storage.Tx) error {
 			if err := tx.SaveWebhookRead(ctx, h.ID, h.ReadSeq, to); err != nil || len(wanted) == 0 {
 				return err

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -53,7 +53,7 @@ func (s *Service) Deliveries(
 // Redeliver has a webhook told of an event again, now. [ErrNoDelivery] if there is no such
 // delivery, [ErrOff] if the webhook is off.
 func (s *Service) Redeliver(ctx context.Context, by audit.Actor, slug, id string) (d *Delivery, err error) {
-	now := time.Now()
+	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		h, err := find(ctx, tx.Reader, by, slug)
 		if err != nil {
@@ -101,7 +101,7 @@ func deliveryOf(ctx context.Context, r storage.Reader, h *Webhook, id string) (*
 // Test tells a webhook, whatever else it asks for, of an event that says that it is tested,
 // once, and returns what became of it. [ErrOff] if the webhook is off.
 func (s *Service) Test(ctx context.Context, by audit.Actor, slug string) (*Delivery, error) {
-	now := time.Now()
+	now := steady.Now()
 	var d *Delivery
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		h, err := find(ctx, tx.Reader, by, slug)

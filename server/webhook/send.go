@@ -13,6 +13,7 @@ import (
 	"authy/server/audit"
 	"authy/server/delivery"
 	"authy/server/outbound"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -58,7 +59,7 @@ type attempt struct {
 // take makes a delivery the caller's for as long as an attempt may take; nil if it is
 // somebody else's.
 func (s *Service) take(ctx context.Context, due storage.Delivery) (taken *storage.Delivery, err error) {
-	until := time.Now().Add(lease)
+	until := steady.Now().Add(lease)
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
 		taken, err = tx.TakeDelivery(ctx, due, until)
 		return err
@@ -112,18 +113,18 @@ func (s *Service) post(ctx context.Context, d *storage.Delivery) (a attempt) {
 	if err != nil {
 		return attempt{err: err}
 	}
-	began := time.Now()
+	began := steady.Now()
 	head, err := header(h, e.ID, began, body)
 	if err != nil {
 		return attempt{err: err}
 	}
 	answer, err := s.out.Ask(ctx, outbound.Question{URL: h.URL, Body: body, Header: head, Limit: maxAnswer, Brief: true})
-	a.took = time.Since(began)
+	a.took = steady.Since(began)
 	if err != nil {
 		a.err = bare(err)
 		return a
 	}
-	a.status, a.wait, a.err = answer.Status, retryAfter(answer.Header, time.Now()), verdict(answer.Status)
+	a.status, a.wait, a.err = answer.Status, retryAfter(answer.Header, steady.Now()), verdict(answer.Status)
 	return a
 }
 
@@ -166,7 +167,7 @@ func retryAfter(head http.Header, now time.Time) time.Duration {
 
 // settle notes what became of an attempt, and what that says of the webhook.
 func (s *Service) settle(ctx context.Context, d *storage.Delivery, a attempt) error {
-	until, now := d.NextAt.Time, time.Now()
+	until, now := d.NextAt.Time, steady.Now()
 	a.writeTo(d, now)
 	if a.err != nil {
 		slog.WarnContext(ctx, "webhook not told of an event", "webhook_id", d.WebhookID, "delivery", d.ID, "state", d.State,

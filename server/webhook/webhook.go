@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"authy/server/audit"
 	"authy/server/delivery"
@@ -26,6 +25,7 @@ import (
 	"authy/server/managed"
 	"authy/server/metric"
 	"authy/server/outbound"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -80,7 +80,7 @@ func (s *Service) lane(state string, slots, share int) *delivery.Lane[storage.De
 	return delivery.NewLane(delivery.Queue[storage.Delivery]{
 		Name: "delivery", Slots: slots, Share: share,
 		Due: func(ctx context.Context, full []string, limit int) ([]storage.Delivery, error) {
-			return s.db.DueDeliveries(ctx, state, full, limit, time.Now())
+			return s.db.DueDeliveries(ctx, state, full, limit, steady.Now())
 		},
 		Names: func(d *storage.Delivery) (id, receiver string) { return d.ID, d.WebhookID },
 		Take:  s.take, Try: s.try,

@@ -36,6 +36,20 @@ const child = `"$@" & cat >/dev/null; kill -QUIT "$!" 2>/dev/null; wait`
 // commit on the first waits for the standby if synchronous says so.
 func NewPair(t testing.TB, synchronous bool) *Pair {
 	t.Helper()
+	p := newPrimary(t)
+	p.run("pg_basebackup", "--host="+p.Primary, "--username=postgres", "--pgdata="+p.Standby+"/data",
+		"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync")
+	p.serve(p.Standby)
+	if synchronous {
+		p.Set(p.Primary, "synchronous_standby_names", "*")
+	}
+	p.follows(synchronous)
+	return p
+}
+
+// newPrimary starts the first server of a pair.
+func newPrimary(t testing.TB) *Pair {
+	t.Helper()
 	programs, err := findPrograms()
 	if errors.Is(err, errNoPrograms) && !required("postgres") {
 		t.Skipf("skipped: %v", err)
@@ -68,13 +82,6 @@ func NewPair(t testing.TB, synchronous bool) *Pair {
 		"--locale=C", "--no-sync", "--no-instructions")
 	p.serve(p.Primary)
 	p.Exec(p.Primary, "CREATE DATABASE "+pairDatabase)
-	p.run("pg_basebackup", "--host="+p.Primary, "--username=postgres", "--pgdata="+p.Standby+"/data",
-		"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync")
-	p.serve(p.Standby)
-	if synchronous {
-		p.Set(p.Primary, "synchronous_standby_names", "*")
-	}
-	p.follows(synchronous)
 	return p
 }
 
@@ -102,6 +109,12 @@ func (p *Pair) Set(home, name, value string) {
 // Kill ends the server of a directory without a word.
 func (p *Pair) Kill(home string) {
 	p.t.Helper()
+	p.signal(p.pid(home), syscall.SIGKILL)
+}
+
+// pid is that of the server of a directory.
+func (p *Pair) pid(home string) int {
+	p.t.Helper()
 	text, err := os.ReadFile(filepath.Join(home, "data", "postmaster.pid"))
 	if err != nil {
 		p.t.Fatal(err)
@@ -110,11 +123,12 @@ func (p *Pair) Kill(home string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	postmaster, err := os.FindProcess(pid)
-	if err == nil {
-		err = postmaster.Kill()
-	}
-	if err != nil {
+	return pid
+}
+
+func (p *Pair) signal(pid int, s syscall.Signal) {
+	p.t.Helper()
+	if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		p.t.Fatal(err)
 	}
 }
