@@ -169,7 +169,7 @@ var timed = []string{
 	"server/account", "server/activity", "server/brand", "server/dpop", "server/forward", "server/importer",
 	"server/keyring", "server/keyset", "server/login", "server/logout", "server/mail", "server/openid", "server/org",
 	"server/provider", "server/registry", "server/saml2", "server/self", "server/session", "server/state",
-	"server/token", "server/upstream",
+	"server/token", "server/upstream", "server/webhook",
 }
 
 // machineTime reports whether something reads the machine's clock where it should not.
