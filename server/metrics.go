@@ -15,8 +15,8 @@ import (
 	"authy/server/mail"
 	"authy/server/metric"
 	"authy/server/overview"
-	"authy/server/webhook"
 	"authy/server/steady"
+	"authy/server/webhook"
 	"authy/storage"
 	"authy/storage/kv"
 )

@@ -33,7 +33,8 @@ func TestR23ARestartKeepsPeopleSignedIn(t *testing.T) {
 			if long {
 				many, few = 10_000, 100
 			}
-			set, store := map[string]string{"openid.code_lifetime": "10m"}, "in-process" // a busy machine takes its time
+			// A busy machine takes its time.
+			set, store := map[string]string{"openid.code_lifetime": "10m"}, "in-process"
 			if c.redis {
 				set["redis.url"], store = startRedis(t), "redis"
 			}

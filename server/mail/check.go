@@ -1,9 +1,10 @@
 package mail
 
 import (
-	"authy/server/steady"
 	"context"
 	"fmt"
+
+	"authy/server/steady"
 )
 
 // Check asks the relay whether it would take mail: it connects, begins TLS, signs in

@@ -27,8 +27,8 @@ import (
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/saml2"
-	"authy/server/webhook"
 	"authy/server/steady"
+	"authy/server/webhook"
 	"authy/storage"
 )
 
