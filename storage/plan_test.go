@@ -141,7 +141,8 @@ func statements(t testing.TB, db *storage.DB) map[string][]storage.Statement {
 	records := oneOfEach(t, db)
 	found := map[string][]storage.Statement{}
 	for method := range reflect.TypeFor[*storage.Tx]().Methods() {
-		if slices.Contains([]string{"AfterCommit", "Exec", "Plan", "Texts"}, method.Name) {
+		// EndEarlier reads whole tables, once after a clock was put right.
+		if slices.Contains([]string{"AfterCommit", "EndEarlier", "Exec", "Plan", "Texts"}, method.Name) {
 			continue
 		}
 		known := map[string]bool{}
