@@ -191,7 +191,7 @@ func redis(t *testing.T, settings ...string) config.Secret {
 	dir := t.TempDir()
 	port := free(t)
 	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir}, settings...)
-	cmd := exec.Command("redis-server", args...) //nolint:noctx // it ends with the test
+	cmd := exec.Command("redis-server", args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
