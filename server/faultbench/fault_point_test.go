@@ -27,7 +27,8 @@ type points interface {
 var quiet = map[string]bool{
 	"events UPDATE": true, "event_heads INSERT": true, "event_heads UPDATE": true, "meta INSERT": true,
 	"meta UPDATE": true, "sessions UPDATE": true, "daily_counts INSERT": true, "daily_counts UPDATE": true,
-	"mails UPDATE": true, "flows DELETE": true, "mfa_policies UPDATE": true,
+	"mails UPDATE": true, "flows DELETE": true, "mfa_policies UPDATE": true, "incidents INSERT": true,
+	"incidents UPDATE": true, "refusals INSERT": true, "refusals UPDATE": true,
 }
 
 var operations = []string{"INSERT", "UPDATE", "DELETE"}
