@@ -31,10 +31,11 @@ type thread struct {
 }
 
 // How far threads stand back, as nice(1) counts it: beside one that does not and wants
-// everything, who is known has a third of a processor, and a stranger a tenth.
+// everything, who is known has two fifths of a processor, and a stranger a quarter. With
+// less a machine that has other things to do would let nobody in from elsewhere.
 const (
-	nicenessKnown    = 3
-	nicenessStranger = 10
+	nicenessKnown    = 1
+	nicenessStranger = 5
 )
 
 // forStrangers and forKnown are the threads that have nothing to do; there are as many as
