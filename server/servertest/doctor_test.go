@@ -26,8 +26,8 @@ func TestWhatIsWrongWithASetUpIsSaidToAdministrators(t *testing.T) {
 	s, box := servertest.WithMail(t, func(c *config.Config) { c.OpenID.Implicit = true })
 	box.Down(true)
 	v := rootVisitor(t, s)
-	v.shows(v.get("/admin/settings/doctor"), 200, `id="doctor-bad"`, "<code>mail</code>", "takes no mail", "421",
-		"<code>openid.implicit</code>", "clients of the profile legacy can have tokens")
+	v.shows(v.get("/admin/settings/doctor"), 200, `id="doctor-bad"`, "<code><bdi>mail</bdi></code>", "takes no mail", "421",
+		"<code><bdi>openid.implicit</bdi></code>", "clients of the profile legacy can have tokens")
 	v.post("/language", "language", "de", "to", "/admin/settings/doctor")
 	v.shows(v.get("/admin/settings/doctor"), 200, "nimmt keine E-Mail an", "Etwas stimmt nicht", "Clients des Profils legacy")
 	o := rooted(t, s).call("POST", "/api/v1/admin/doctor", nil).succeeded(200, "Set-up examined")

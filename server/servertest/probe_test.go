@@ -121,12 +121,13 @@ func TestAListTakesOnlyItsOwnQuestions(t *testing.T) {
 		own := orgID(t, s, "tech-startup")
 		p.makeToken(tokensPath, "profile:read")
 		p.makeToken(tokensPath, "profile:read")
+		p.call("POST", "/api/v1/admin/webhooks", map[string]any{"slug": "siem", "url": "https://siem.example.com"}).wantOneOf(201)
 		lists, cursors := map[string]string{}, []string{}
 		for _, d := range documentedOperations(t, s) {
 			if d.method != "GET" || !slices.Contains(d.parameters, parameter{"limit", "query"}) {
 				continue
 			}
-			path := strings.Replace(d.path, "{id}", own, 1)
+			path := strings.NewReplacer("{id}", own, "{webhook}", "siem").Replace(d.path)
 			for _, query := range []string{
 				"limit=0", "limit=-1", "limit=201", "limit=1000000000", "limit=9223372036854775808", "limit=abc", "limit=1.5", "limit=1e1", "limit=0x1",
 				"offset=-1", "offset=1", "page=2", "sort=password_hash", "sort=id;DROP", "order=x", "fields=password_hash", "Limit=1", "cursor=%21", "cursor=YQ==",
