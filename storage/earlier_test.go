@@ -68,7 +68,7 @@ func TestWhatWasMadeInTheFutureEndsEarlier(t *testing.T) {
 func TestWhateverIsMadeAndEndsCanEndEarlier(t *testing.T) {
 	t.Parallel()
 	others := []string{
-		"mails", "logouts", // wait to be sent: a little longer does no harm
+		"mails", "logouts", "deliveries", // wait to be sent: a little longer does no harm
 		"clients", // end when nobody has used them for a month
 	}
 	db := again(t, storagetest.Migrated(t, "sqlite"))
