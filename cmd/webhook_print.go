@@ -37,15 +37,11 @@ type webhookOut struct {
 }
 
 func webhookOutOf(h *webhook.Webhook) webhookOut {
-	out := webhookOut{
+	return webhookOut{
 		Slug: h.Slug, Name: h.Name, URL: h.URL, Actions: h.Actions, OrganizationID: string(h.OrganizationID),
 		IsActive: h.IsActive, State: webhook.StateOf(h), OffReason: h.OffReason, FailingSince: instantOrNull(h.FailingSince.Time),
-		CreatedAt: h.CreatedAt.UTC(), UpdatedAt: h.UpdatedAt.UTC(),
+		OldSecretUntil: instantOrNull(webhook.OldSecretUntil(h)), CreatedAt: h.CreatedAt.UTC(), UpdatedAt: h.UpdatedAt.UTC(),
 	}
-	if time.Now().Before(h.PreviousUntil.Time) {
-		out.OldSecretUntil = instantOrNull(h.PreviousUntil.Time)
-	}
-	return out
 }
 
 func (a *app) printWebhooks(all []webhook.Webhook, asJSON bool) error {

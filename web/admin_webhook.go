@@ -226,13 +226,10 @@ func (wb *Web) renderWebhook(
 	page := adminWebhookPage{
 		subject: subject{managed.Webhook, v.ID}, webhookRow: webhookRowOf(v.Webhook), URL: v.URL,
 		Organization: string(v.OrganizationID), Active: v.IsActive, Why: offReasons[v.OffReason],
-		Waiting: v.Waiting, Behind: int(v.Behind), CLI: webhookCommands(v.Slug),
+		Waiting: v.Waiting, Behind: int(v.Behind), OldKey: webhook.OldSecretUntil(v.Webhook), CLI: webhookCommands(v.Slug),
 	}
 	if v.IsActive {
 		page.Failing = v.FailingSince.Time
-	}
-	if time.Now().Before(v.PreviousUntil.Time) {
-		page.OldKey = v.PreviousUntil.Time
 	}
 	for i := range told {
 		page.Deliveries = append(page.Deliveries, deliveryRowOf(&told[i], v.IsActive))

@@ -43,16 +43,12 @@ type webhookView struct {
 }
 
 func webhookViewOf(h *webhook.Webhook) webhookView {
-	v := webhookView{
+	return webhookView{
 		Slug: h.Slug, Name: h.Name, URL: h.URL, Actions: listOf(h.Actions), OrganizationID: orNull(string(h.OrganizationID)),
 		IsActive: h.IsActive, State: webhook.StateOf(h), OffReason: orNull(h.OffReason),
-		FailingSince: timeOrNull(h.FailingSince.Time), CreatedAt: h.CreatedAt.Time, UpdatedAt: h.UpdatedAt.Time,
-		Managed: managedAs(managed.Webhook, h.ID),
+		FailingSince: timeOrNull(h.FailingSince.Time), OldSecretUntil: timeOrNull(webhook.OldSecretUntil(h)),
+		CreatedAt: h.CreatedAt.Time, UpdatedAt: h.UpdatedAt.Time, Managed: managedAs(managed.Webhook, h.ID),
 	}
-	if time.Now().Before(h.PreviousUntil.Time) {
-		v.OldSecretUntil = timeOrNull(h.PreviousUntil.Time)
-	}
-	return v
 }
 
 type webhooksOut struct {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"authy/server/activity"
+	"authy/server/steady"
 	"authy/storage"
 )
 
@@ -47,11 +48,23 @@ func sign(secret, id string, at time.Time, body []byte) (string, error) {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
+// oldSigns says whether the secret before signs, too, at a time.
+func oldSigns(h *Webhook, at time.Time) bool { return at.Before(h.PreviousUntil.Time) }
+
+// OldSecretUntil is how long the secret before signs beside the new one; zero if it does not
+// any more.
+func OldSecretUntil(h *Webhook) time.Time {
+	if !oldSigns(h, steady.Now()) {
+		return time.Time{}
+	}
+	return h.PreviousUntil.Time
+}
+
 // header is what goes with a message to a webhook at a time. Two secrets sign while one
 // takes the place of the other.
 func header(h *Webhook, id string, at time.Time, body []byte) (http.Header, error) {
 	secrets := []string{h.Secret}
-	if h.Previous != "" && at.Before(h.PreviousUntil.Time) {
+	if h.Previous != "" && oldSigns(h, at) {
 		secrets = append(secrets, h.Previous)
 	}
 	signatures := make([]string, len(secrets))
