@@ -244,20 +244,18 @@ func (wb *Web) renderWebhook(
 	if after != "" {
 		page.Pager.Back = page.Path
 	}
-	return wb.withWebhookForm(w, r, id, page, v.Webhook, refused)
+	return wb.withWebhookForm(w, r, page, v.Webhook, refused)
 }
 
 // withWebhookForm answers with a page about a webhook and the form that changes it.
 func (wb *Web) withWebhookForm(
-	w http.ResponseWriter, r *http.Request, _ *session.Identity, page adminWebhookPage, h *webhook.Webhook, refused error,
+	w http.ResponseWriter, r *http.Request, page adminWebhookPage, h *webhook.Webhook, refused error,
 ) error {
 	d := webhook.Description{Name: h.Name, URL: h.URL, Actions: h.Actions, OrganizationID: string(h.OrganizationID)}
 	status := http.StatusOK
-	if refused != nil {
-		d = sentWebhook(r)
-	}
 	page.Fields = webhookFields(d, false)
 	if refused != nil {
+		page.Fields = webhookFields(sentWebhook(r), false)
 		rest, told := problemsOf(refused, page.Fields)
 		if !told {
 			return refused
