@@ -1,14 +1,9 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +106,7 @@ func TestReadinessSaysWhenTheDatabaseIsGone(t *testing.T) {
 
 func TestReadinessSaysWhenTheStoreIsGone(t *testing.T) {
 	t.Parallel()
-	address, kill := startRedis(t)
+	address, kill := storagetest.Redis(t)
 	s := open(t, func(c *config.Config) { c.Redis.URL = config.Secret("redis://" + address) })
 	prepared(t, s)
 	ready := &readiness{services: s}
@@ -129,52 +124,6 @@ func TestReadinessSaysWhenTheStoreIsGone(t *testing.T) {
 	}
 	if strings.Contains(got.Message, address) {
 		t.Errorf("the message %q shows the address", got.Message)
-	}
-}
-
-// startRedis starts a redis-server of the test's own. Without the program the
-// test is skipped, unless AUTHY_TEST_REQUIRE names redis.
-func startRedis(t *testing.T) (address string, kill func()) {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("AUTHY_TEST_REQUIRE"), ","), "redis") {
-			t.Fatalf("redis-server is required by AUTHY_TEST_REQUIRE: %v", err)
-		}
-		t.Skipf("redis-server is not installed: %v", err)
-	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = l.Addr().String()
-	_, port, err := net.SplitHostPort(address)
-	if err != nil || l.Close() != nil {
-		t.Fatalf("free %s: %v", address, err)
-	}
-	// Not t.Context(): it ends before the cleanups that still use the server.
-	cmd := exec.CommandContext(context.Background(), "redis-server", "--port", port, "--bind", "127.0.0.1",
-		"--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	gone := false
-	kill = func() {
-		if !gone {
-			gone = true
-			_ = cmd.Process.Kill() // Wait reports the signal, which is no news here
-			_ = cmd.Wait()
-		}
-	}
-	t.Cleanup(kill)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
-		if err == nil {
-			_ = conn.Close() // it was opened only to see whether someone answers
-			return address, kill
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("redis-server does not answer: %v", err)
-		}
 	}
 }
 

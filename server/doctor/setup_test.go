@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -182,33 +181,8 @@ func TestASoundSetUpHasNothingWrong(t *testing.T) {
 // redis starts a redis-server of the test's own, with settings.
 func redis(t *testing.T, settings ...string) config.Secret {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("AUTHY_TEST_REQUIRE"), ","), "redis") {
-			t.Fatalf("redis-server is required by AUTHY_TEST_REQUIRE: %v", err)
-		}
-		t.Skipf("redis-server is not installed: %v", err)
-	}
-	dir := t.TempDir()
-	port := free(t)
-	args := append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir}, settings...)
-	cmd := exec.Command("redis-server", args...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // Wait reports the signal, which is no news here
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = conn.Close() // it was opened only to see whether someone answers
-			return config.Secret("redis://127.0.0.1:" + port)
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("redis-server does not answer: %v", err)
-		}
-	}
+	address, _ := storagetest.Redis(t, settings...)
+	return config.Secret("redis://" + address)
 }
 
 // free is a port that nobody listens at.

@@ -9,6 +9,7 @@ import (
 
 	"authy/server/servertest"
 	"authy/storage"
+	"authy/storage/storagetest"
 )
 
 // a restart signs nobody out and cuts nothing off, be it by SIGTERM or by kill -9: sessions,
@@ -36,7 +37,8 @@ func TestR23ARestartKeepsPeopleSignedIn(t *testing.T) {
 			// A busy machine takes its time.
 			set, store := map[string]string{"openid.code_lifetime": "10m"}, "in-process"
 			if c.redis {
-				set["redis.url"], store = startRedis(t), "redis"
+				address, _ := storagetest.Redis(t)
+				set["redis.url"], store = "redis://"+address, "redis"
 			}
 			began := time.Now()
 			b := newBench(t, start(t, setup{engine: c.engine, set: set}))
