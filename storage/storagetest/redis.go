@@ -33,7 +33,7 @@ func Redis(t testing.TB, args ...string) (address string, kill func()) {
 	}, args...)
 	// Not t.Context(): it ends before the cleanups that still use the server.
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, "redis-server", args...)
+	cmd := exec.CommandContext(ctx, "redis-server", args...) //nolint:gosec // ours
 	if err := cmd.Start(); err != nil {
 		cancel()
 		t.Fatal(err)
@@ -43,14 +43,27 @@ func Redis(t testing.TB, args ...string) (address string, kill func()) {
 		_ = cmd.Wait() // it was killed, which is no news here
 	}
 	t.Cleanup(kill)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+	awaitAddress(t, address)
+	return address, kill
+}
+
+// awaitAddress returns when somebody takes connections at an address.
+func awaitAddress(t testing.TB, address string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err == nil {
 			_ = conn.Close() // it was opened only to see whether someone answers
-			return address, kill
+			return
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("redis-server does not answer: %v", err)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("nobody answers at %s: %v", address, err)
 		}
 	}
 }
