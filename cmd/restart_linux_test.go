@@ -207,16 +207,18 @@ func TestARestartUnderLoadRefusesNoConnection(t *testing.T) {
 
 func TestADrainingServerAnswersAndSaysThatItIsNotReady(t *testing.T) {
 	t.Parallel()
-	u := newUnit(t, "AUTHY_SERVER_DRAIN_DELAY=2s")
+	u := newUnit(t, "AUTHY_SERVER_DRAIN_DELAY=4s")
 	u.start()
 	u.signal(syscall.SIGTERM)
 	u.told("STOPPING=1")
+	// Behind the server the socket is still there, and takes connections that nobody answers.
+	client := &http.Client{Timeout: 10 * time.Second}
 	for path, want := range map[string]int{"/api/ready": 503, "/oidc/jwks": 200, "/api/health": 200} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u.url+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := http.DefaultClient.Do(r)
+		res, err := client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
