@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"authy/storage/disk"
 )
 
 const (
@@ -35,10 +37,13 @@ const (
 // flushed to the disk, which tests have no use for, unless AUTHY_TEST_FSYNC is "on".
 const keeper = `
 flush=${AUTHY_TEST_FSYNC:-off}
+log=256MB
+test "$flush" = off || log=1GB
 "$1/initdb" --pgdata="$2/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C \
 	--no-sync --no-instructions >"$2/log" 2>&1 && {
 	"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c max_connections=400 \
 		-c "fsync=$flush" -c "synchronous_commit=$flush" -c "full_page_writes=$flush" -c shared_buffers=32MB \
+		-c "max_wal_size=$log" \
 		>>"$2/log" 2>&1 &
 }
 cat >/dev/null
@@ -123,7 +128,7 @@ func startServer() (*server, error) {
 		return nil, err
 	}
 	removeStale()
-	dir, err := os.MkdirTemp("", serverPrefix)
+	dir, err := os.MkdirTemp(quickDir(), serverPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +171,17 @@ func (s *server) wait() error {
 	}
 }
 
+// quickDir is where servers keep their files: in memory where that has plenty of room, since each
+// test makes a database of hundreds of files and drops it; on the disk where AUTHY_TEST_FSYNC is
+// "on", as it is for who wants to know what a disk costs.
+func quickDir() string {
+	const memory, plenty = "/dev/shm", 4 << 30
+	if os.Getenv("AUTHY_TEST_FSYNC") == "on" || disk.SpaceAt(memory).Free < plenty {
+		return os.TempDir()
+	}
+	return memory
+}
+
 // findPrograms returns the directory of initdb and postgres: that which AUTHY_TEST_POSTGRES
 // names, or that of the newest.
 func findPrograms() (string, error) {
@@ -201,7 +217,7 @@ func byVersion(a, b string) int {
 func removeStale() {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
-	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), serverPrefix+"*")) // the pattern is sound
+	dirs, _ := filepath.Glob(filepath.Join(quickDir(), serverPrefix+"*")) // the pattern is sound
 	for _, dir := range dirs {
 		info, err := os.Stat(dir)
 		if err != nil || time.Since(info.ModTime()) < 2*startLimit {
