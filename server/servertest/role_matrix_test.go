@@ -270,7 +270,7 @@ var adminDeeds = []deed{
 	{"PATCH /admin/saml/services/{saml service}", `{"name":"New"}`, 200, administrator},
 	{"DELETE /admin/saml/services/{saml service}", "", 200, administrator},
 	{"GET /admin/webhooks", "", 200, administrator},
-	{"POST /admin/webhooks", `{"slug":"{slug}","url":"https://127.0.0.1:1/","actions":["nothing.*"]}`, 201, administrator},
+	{"POST /admin/webhooks", `{"slug":"{slug}","url":"https://127.0.0.1:1/","actions":["audit.restart"]}`, 201, administrator},
 	{"GET /admin/webhooks/{webhook}", "", 200, administrator},
 	{"PATCH /admin/webhooks/{webhook}", `{"name":"New"}`, 200, administrator},
 	{"POST /admin/webhooks/{webhook}/rotate", `{"grace":60}`, 200, administrator},

@@ -260,7 +260,7 @@ func (sc *scene) make(name string) string {
 		return p.Slug
 	case "webhook":
 		h, _, err := sc.s.Webhooks.Create(ctx, shell, webhook.Description{
-			Slug: fmt.Sprintf("scene-%d", scenes.Add(1)), URL: "https://127.0.0.1:1/", Actions: []string{"nothing.*"},
+			Slug: fmt.Sprintf("scene-%d", scenes.Add(1)), URL: "https://127.0.0.1:1/", Actions: []string{"audit.restart"},
 		})
 		sc.do(err)
 		return h.Slug

@@ -130,12 +130,28 @@ func run(t testing.TB, services *server.Services, l net.Listener) (end func()) {
 		if err := <-done; err != nil {
 			t.Errorf("serve: %v", err)
 		}
+		knowsItsActions(t, services)
 		if err := services.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
 	t.Cleanup(end)
 	return end
+}
+
+// knowsItsActions fails when something was recorded that audit.Actions lacks. It looks at no more
+// than the newest, and at nothing where the test has cut the database off.
+func knowsItsActions(t testing.TB, services *server.Services) {
+	t.Helper()
+	events, err := services.DB.Events(context.WithoutCancel(t.Context()), 1000)
+	if err != nil {
+		return
+	}
+	for _, e := range events {
+		if !audit.IsRecorded(e.Action) {
+			t.Errorf("%s was recorded, and is not in audit.Actions", e.Action)
+		}
+	}
 }
 
 // Quiet silences the log of a test process; call it from TestMain or init.

@@ -154,6 +154,7 @@ func TestTheAPINamesWhatIsWrongWithAWebhook(t *testing.T) {
 		{object{"slug": "siem", "url": "http://127.0.0.1/"}, "url"},
 		{object{"slug": "siem", "url": "http://169.254.169.254/latest"}, "url"},
 		{object{"slug": "siem", "url": "https://siem.example.com", "actions": []string{"USER"}}, "actions"},
+		{object{"slug": "siem", "url": "https://siem.example.com", "actions": []string{"user.lgin"}}, "actions"},
 		{object{"slug": "siem", "url": "https://siem.example.com", "organization_id": "nobody"}, "organization_id"},
 		{object{"slug": "siem", "url": "https://siem.example.com", "secret": "x"}, "secret"},
 	} {

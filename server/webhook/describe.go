@@ -118,8 +118,11 @@ func nameProblem(name string) string {
 }
 
 func actionProblem(action string) string {
-	if len(action) > maxAction || !actionForm.MatchString(action) {
+	switch {
+	case len(action) > maxAction, !actionForm.MatchString(action):
 		return "Each is an action such as user.login, or user.* for all that begin so, or * for all."
+	case !audit.IsRecorded(action):
+		return fmt.Sprintf("Nothing is recorded as %s: docs/events.md has all actions.", action)
 	}
 	return ""
 }
@@ -205,16 +208,7 @@ func wants(h *Webhook, e *storage.Event) bool {
 		quiet(e) && e.TargetID == h.ID:
 		return false
 	}
-	return slices.ContainsFunc(h.Actions, func(pattern string) bool { return matches(pattern, e.Action) })
-}
-
-// matches says whether a pattern is for an action.
-func matches(pattern, action string) bool {
-	beginning, all := strings.CutSuffix(pattern, "*")
-	if all {
-		return strings.HasPrefix(action, beginning)
-	}
-	return pattern == action
+	return slices.ContainsFunc(h.Actions, func(pattern string) bool { return audit.Matches(pattern, e.Action) })
 }
 
 // quiet says whether an event is the server's about how a webhook fares. Whatever becomes
