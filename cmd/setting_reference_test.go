@@ -2,14 +2,11 @@ package cmd
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
 	"authy/server/config"
@@ -158,14 +155,7 @@ func TestTheReferenceOfSettingsIsWhatTheExampleFileSays(t *testing.T) {
 	root := (&app{settings: config.Flags{}}).root()
 	want := writeSettings(string(readRepository(t, "authy.example.toml")), root)
 	const path = "docs/configuration.md"
-	if os.Getenv("AUTHY_TEST_UPDATE") != "" {
-		if err := os.WriteFile(filepath.Join("..", path), []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(string(readRepository(t, path)), want); diff != "" {
-		t.Errorf("%s is not what authy.example.toml says; AUTHY_TEST_UPDATE=1 go test ./cmd -run Reference writes it:\n%s", path, diff)
-	}
+	matchesReference(t, path, want, "authy.example.toml says")
 	for _, s := range config.ReportOf(config.Defaults()).Settings() {
 		words := cell(config.Meaning(s.Key))
 		row := slices.IndexFunc(strings.Split(want, "\n"), func(line string) bool {
