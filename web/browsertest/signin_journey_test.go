@@ -1,6 +1,12 @@
 package browsertest_test
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -44,9 +50,16 @@ func TestARememberedAccountIsSwitchedToAndForgotten(t *testing.T) {
 	v.quiet()
 }
 
+// Nothing of it moves, even where it arrives in two parts.
 func TestTheSignInPageStandsStill(t *testing.T) {
 	t.Parallel()
-	s := servertest.Start(t, servertest.Options{Configure: named})
+	var authy string
+	front := httptest.NewServer(inParts(t, &authy, "</svg>"))
+	t.Cleanup(front.Close)
+	home := strings.Replace(front.URL, "127.0.0.1", "localhost", 1)
+	s := servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {
+		authy, c.PublicURL = "http://"+c.Listen, home
+	}})
 	v := newTour(t, s)
 	v.Show(browsertest.Narrow, "light")
 	v.open("/sign-in")
@@ -54,6 +67,44 @@ func TestTheSignInPageStandsStill(t *testing.T) {
 	if by := v.Shift(); by != 0 {
 		t.Errorf("what it shows moves by %g", by)
 	}
+}
+
+// inParts gives what base has, with a pause after the first of mark.
+func inParts(t *testing.T, base *string, mark string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, header, err := get(r.Context(), *base+r.URL.Path)
+		if err != nil {
+			if r.Context().Err() == nil {
+				t.Errorf("get %s: %v", r.URL.Path, err)
+			}
+			return
+		}
+		maps.Copy(w.Header(), header)
+		first, rest, found := strings.Cut(body, mark)
+		fmt.Fprint(w, first)
+		if found {
+			fmt.Fprint(w, mark)
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				t.Errorf("send the first part: %v", err)
+			}
+			time.Sleep(300 * time.Millisecond) // in which a browser would show it
+			fmt.Fprint(w, rest)
+		}
+	})
+}
+
+func get(ctx context.Context, url string) (body string, header http.Header, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return "", nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", nil, err
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	return string(content), answer.Header, err
 }
 
 // Without script everything works but passkeys: the password, a code, agreeing, making
