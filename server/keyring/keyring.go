@@ -44,6 +44,7 @@ type Ring struct {
 	db         *storage.DB
 	every      time.Duration // 0 is never
 	publishFor time.Duration
+	hearsay    time.Duration            // 0 where there is one node
 	arrived    map[string]chan struct{} // closed when the algorithm has a key
 	current    atomic.Pointer[parsed]
 	mu         sync.Mutex // over parsing, and over closing what arrived holds
@@ -60,6 +61,9 @@ type parsed struct {
 // anything can be signed.
 func New(db *storage.DB) *Ring {
 	r := &Ring{db: db, every: RotateEvery, publishFor: PublishFor, arrived: map[string]chan struct{}{}}
+	if db.Shared() != nil {
+		r.hearsay = hearsay
+	}
 	for _, alg := range Algorithms {
 		r.arrived[alg] = make(chan struct{})
 	}

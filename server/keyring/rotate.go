@@ -21,6 +21,10 @@ const (
 	PublishFor  = 24 * time.Hour
 )
 
+// hearsay is how long other nodes may take to hear of a key: so long one that is needed at
+// once is published before it signs, where there may be others.
+const hearsay = 2 * time.Second
+
 // slack is added to how long a token lives, for clocks that differ.
 const slack = 5 * time.Minute
 
@@ -108,7 +112,9 @@ func (r *Ring) advance(ctx context.Context, alg string, p phases, longest storag
 	}
 	switch {
 	case p.published != nil && !now.Before(p.published.SignsAt.Time):
-		return r.db.Update(ctx, func(tx *storage.Tx) error { return r.promote(ctx, tx, now, alg, p.published.ID) })
+		return r.db.Update(ctx, func(tx *storage.Tx) error {
+			return r.promote(ctx, tx, audit.Server(), now, alg, p.published.ID, "scheduled")
+		})
 	case p.published == nil && r.every > 0 && !now.Before(p.signing.SignsAt.Add(r.every-r.publishFor)):
 		return r.publish(ctx, alg, now)
 	}
@@ -133,9 +139,10 @@ func (r *Ring) plan(k *storage.Key, now time.Time) {
 
 // promote has the published key of an algorithm sign, and retires the one that
 // signed, in tx. errElsewhere if it is not published any more.
-func (r *Ring) promote(ctx context.Context, tx *storage.Tx, now time.Time, alg, id string) error {
-	by := audit.Server()
-	if err := r.retireSigning(ctx, tx, by, now, alg, "scheduled"); err != nil {
+func (r *Ring) promote(
+	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, alg, id, reason string,
+) error {
+	if err := r.retireSigning(ctx, tx, by, now, alg, reason); err != nil {
 		return err
 	}
 	used, err := tx.UseKey(ctx, id, now)
@@ -145,7 +152,7 @@ func (r *Ring) promote(ctx context.Context, tx *storage.Tx, now time.Time, alg, 
 	if !used {
 		return errElsewhere
 	}
-	return audit.Record(ctx, tx, by, now, event("key.activate", &storage.Key{ID: id, Algorithm: alg}, "scheduled"))
+	return audit.Record(ctx, tx, by, now, event("key.activate", &storage.Key{ID: id, Algorithm: alg}, reason))
 }
 
 // retireSigning has the key that signs for an algorithm, if there is one, sign
@@ -205,7 +212,8 @@ func endIn(ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, k
 // Rotate publishes, for who administers the server, a new key for an algorithm,
 // or for each if alg is "", and returns the new ones. They sign when they have been
 // published for long enough, or at once if they are needed at once: then whoever
-// has cached the keys meets an unknown one. [ErrComing] if a new one is published
+// has cached the keys meets an unknown one. Other nodes have heard of it before it
+// signs, which takes two seconds on PostgreSQL. [ErrComing] if a new one is published
 // already.
 func (r *Ring) Rotate(ctx context.Context, by audit.Actor, alg string, atOnce bool) ([]Info, error) {
 	if err := mayAdminister(ctx, r.db.Reader, by); err != nil {
@@ -225,7 +233,40 @@ func (r *Ring) Rotate(ctx context.Context, by audit.Actor, alg string, atOnce bo
 			return nil, err
 		}
 	}
-	return r.add(ctx, by, fresh, atOnce)
+	added, err := r.add(ctx, by, fresh, atOnce)
+	if err != nil || !atOnce || r.hearsay == 0 {
+		return added, err
+	}
+	if err := r.signSoon(context.WithoutCancel(ctx), by, added); err != nil {
+		return nil, err
+	}
+	return added, nil
+}
+
+// signSoon has new keys sign once other nodes have heard of them. [ErrComing] if another
+// rotation has put others in their place meanwhile.
+func (r *Ring) signSoon(ctx context.Context, by audit.Actor, fresh []Info) error {
+	<-time.After(r.hearsay)
+	now := steady.Now()
+	err := r.db.Update(ctx, func(tx *storage.Tx) error {
+		for i := range fresh {
+			if k := &fresh[i]; k.State == storage.PublishedKey {
+				if err := r.promote(ctx, tx, by, now, k.Algorithm, k.ID, "replaced"); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errElsewhere) {
+		return ErrComing
+	}
+	for i := range fresh {
+		if k := &fresh[i]; err == nil && k.State == storage.PublishedKey {
+			k.State, k.SignsAt = storage.SigningKey, now
+		}
+	}
+	return err
 }
 
 // add stores new keys. Where one is published already another is not needed.
@@ -275,11 +316,14 @@ func (r *Ring) addIn(
 	}
 	r.plan(k, now)
 	p := phasesOf(keys, k.Algorithm)
-	if atOnce || p.signing == nil {
+	switch {
+	case p.signing == nil, atOnce && r.hearsay == 0:
 		k.State, k.SignsAt = storage.SigningKey, storage.At(now)
+	case atOnce:
+		k.SignsAt = storage.At(now.Add(10 * r.hearsay)) // if this process has ended by then
 	}
 	switch {
-	case p.published != nil && k.State == storage.PublishedKey:
+	case p.published != nil && !atOnce && k.State == storage.PublishedKey:
 		return false, nil
 	case p.published != nil: // it may have leaked, too
 		if err := endIn(ctx, tx, by, now, p.published, "replaced"); err != nil {
