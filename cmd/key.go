@@ -91,7 +91,8 @@ func (a *app) rotateKeysCommand() *cobra.Command {
 after keys.publish_for, when everyone has had the time to learn of them; what
 the old ones signed stays good until it ends.
 
-With --now they sign at once, because an old one has leaked. Applications that
+With --now they sign at once, because an old one has leaked; on PostgreSQL two
+seconds later, when every node has heard of them. Applications that
 keep the keys then refuse new tokens until they fetch them again, which the good
 ones do at once and others within five minutes. The old key is trusted until you
 take it out with 'authy key retire', which ends whatever it signed.`,

@@ -19,6 +19,7 @@ import (
 	"authy/server/audit"
 	"authy/server/limit"
 	"authy/server/openid"
+	"authy/storage"
 )
 
 // wrap puts around every request what all of them have: who asks and from
@@ -49,7 +50,7 @@ func (s *Services) wrap(next http.Handler) http.Handler {
 		}
 		out := &recorder{ResponseWriter: w}
 		setHeaders(out.Header(), by.RequestID, secure)
-		ctx := audit.WithActor(r.Context(), by)
+		ctx := audit.WithActor(storage.Watch(r.Context()), by)
 		if r.Method == http.MethodPost || r.Method == http.MethodDelete { // what is counted
 			ctx, out.limits = limit.Watch(ctx)
 		}

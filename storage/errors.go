@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -21,6 +22,9 @@ var (
 	// ErrUnavailable says that the database cannot be reached or written to;
 	// the change did not happen as far as this process can tell.
 	ErrUnavailable error = unavailable{}
+	// ErrInDoubt says that PostgreSQL was asked to keep a change and did not answer: it
+	// is there as a whole, or not at all. It is an [ErrUnavailable].
+	ErrInDoubt error = inDoubt{}
 	// ErrSecretKey says that the database was made under another secret key.
 	ErrSecretKey = errors.New("storage: the secret key is not the one this database was made with")
 )
@@ -31,6 +35,18 @@ func (unavailable) Error() string { return "storage: database unavailable" }
 
 // Unavailable marks the error for those who do not know this package.
 func (unavailable) Unavailable() bool { return true }
+
+type inDoubt struct{ unavailable }
+
+func (inDoubt) Error() string {
+	return "storage: the database did not say whether it kept the change"
+}
+
+// InDoubt marks the error for those who do not know this package.
+func (inDoubt) InDoubt() bool { return true }
+
+// Is says that the database is unavailable, too.
+func (inDoubt) Is(target error) bool { return target == ErrUnavailable }
 
 // translate turns a driver's error into this package's own where one fits.
 func translate(err error) error {
@@ -45,6 +61,30 @@ func translate(err error) error {
 		return errors.Join(ErrUnavailable, err)
 	}
 	return err
+}
+
+// translateCommit is translate for what came of a COMMIT on PostgreSQL, which may have been
+// done although it failed here.
+func translateCommit(err error) error {
+	if isInDoubt(err) {
+		return errors.Join(ErrInDoubt, err)
+	}
+	return translate(err)
+}
+
+// isInDoubt says whether a COMMIT that failed may have been done: there was no answer but,
+// perhaps, that PostgreSQL ends. What pgx takes to be safe to try again is no guide: it says
+// so, too, of a connection that ended after the COMMIT was sent.
+func isInDoubt(err error) bool {
+	if err == nil {
+		return false
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.SeverityUnlocalized != "ERROR"
+	}
+	rolledBack := errors.Is(err, sql.ErrTxDone) || errors.Is(err, pgx.ErrTxCommitRollback)
+	unsent := err == context.DeadlineExceeded || err == context.Canceled //nolint:errorlint // bare, of database/sql
+	return !rolledBack && !unsent
 }
 
 func isUnique(err error) bool {

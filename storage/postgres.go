@@ -54,6 +54,7 @@ type postgresEngine struct {
 	holds  kv.Store
 	node   string
 	noRoom atomic.Bool // the last that was written found none
+	doubts atomic.Bool // a COMMIT failed, and may have been done or be done yet
 	tally  tally
 	ears   ears
 	cancel context.CancelFunc
@@ -154,8 +155,11 @@ func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn f
 	if err := e.announce(ctx, sqlTx, tx.changed); err != nil {
 		return err
 	}
-	if err := sqlTx.Commit(); err != nil {
-		return translate(err)
+	if err := translateCommit(sqlTx.Commit()); err != nil {
+		if errors.Is(err, ErrInDoubt) {
+			e.doubt(tx.changed)
+		}
+		return err
 	}
 	e.tally.transactions.Add(1)
 	e.tally.commits.Add(1)
@@ -164,6 +168,13 @@ func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn f
 		do()
 	}
 	return nil
+}
+
+// doubt forgets what a COMMIT that failed may have changed. It may also be done later, as
+// when a standby comes back: from now on this node hears of its own changes, too.
+func (e *postgresEngine) doubt(changed []string) {
+	e.doubts.Store(true)
+	e.cache.drop(changed)
 }
 
 // begin begins a transaction. A connection that was cut while it was idle gives

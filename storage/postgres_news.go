@@ -97,7 +97,7 @@ func (e *postgresEngine) hear(ctx context.Context, conn *pgx.Conn) error {
 		}
 		node, keys, _ := strings.Cut(news.Payload, " ")
 		switch {
-		case node == e.node:
+		case node == e.node && !e.doubts.Load(): // it has forgotten them
 		case keys == "*":
 			e.cache.dropAll()
 		default:

@@ -100,7 +100,7 @@ func (p *postgresPlace) load(ctx context.Context, db *DB, fn func(loader) error)
 	if err := p.loadIn(ctx, held.Conn, tx, fn); err != nil {
 		return errors.Join(err, ended(tx.Rollback()))
 	}
-	return translate(tx.Commit())
+	return translateCommit(tx.Commit())
 }
 
 func (p *postgresPlace) loadIn(ctx context.Context, held *sql.Conn, tx *sql.Tx, fn func(loader) error) error {

@@ -158,7 +158,7 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return db.engine.update(context.WithoutCancel(ctx), fn)
+	return noteChange(ctx, db.engine.update(context.WithoutCancel(ctx), fn))
 }
 
 // UpdateAll is [DB.Update] for what writes very much at once, such as the records of
@@ -167,7 +167,7 @@ func (db *DB) UpdateAll(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return db.engine.updateAll(ctx, fn)
+	return noteChange(ctx, db.engine.updateAll(ctx, fn))
 }
 
 // Chain is [DB.Update] for what links events: one such transaction runs at a

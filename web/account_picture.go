@@ -32,7 +32,7 @@ func (wb *Web) setPicture(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		_, err = wb.Accounts.SetPicture(r.Context(), id.Actor(actor(r)), id.User.ID, file)
 	}
-	f, told := fault.As(err)
+	f, told := fault.In(r.Context(), err)
 	if told && f.Fields["picture"] != nil {
 		return wb.refusePicture(w, r, id, strings.Join(f.Fields["picture"], " "))
 	}

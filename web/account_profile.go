@@ -132,7 +132,7 @@ func (wb *Web) saveProfile(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := profileForm(typed)
 	fields := append(append(append([]inputView{}, page.About...), page.Region...), page.More...)
-	problem, told := problemsOf(err, fields)
+	problem, told := problemsOf(r.Context(), err, fields)
 	if !told {
 		return err
 	}

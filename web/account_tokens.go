@@ -94,7 +94,7 @@ func (wb *Web) makeToken(w http.ResponseWriter, r *http.Request, id *session.Ide
 	if err == nil {
 		return wb.carry(w, r, tokensPath, carried{Secret: text})
 	}
-	f, refused := fault.As(err)
+	f, refused := fault.In(r.Context(), err)
 	if !refused || f.Fields == nil && f.Kind != fault.Conflict {
 		return err
 	}

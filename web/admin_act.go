@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 
@@ -28,8 +29,8 @@ type adminActPage struct {
 
 // refusedWith is the status of a page that says why something was refused. What was
 // not proved was not by who asks, who is signed in.
-func refusedWith(err error) int {
-	if f, ok := fault.As(err); ok {
+func refusedWith(ctx context.Context, err error) int {
+	if f, ok := fault.In(ctx, err); ok {
 		if f.Kind == fault.Unauthenticated {
 			return http.StatusConflict
 		}
@@ -304,8 +305,8 @@ func (wb *Web) doUserAct(w http.ResponseWriter, r *http.Request, id *session.Ide
 		return nil
 	}
 	secret, err := act.do(wb, r, id.Actor(actor(r)), u)
-	if f, told := fault.As(err); told && f.Kind != fault.Internal && f.Kind != fault.NotFound {
-		wb.renderUserAct(w, r, refusedWith(err), act, u, f.Error())
+	if f, told := fault.In(r.Context(), err); told && f.Kind != fault.Internal && f.Kind != fault.NotFound {
+		wb.renderUserAct(w, r, refusedWith(r.Context(), err), act, u, f.Error())
 		return nil
 	}
 	if err != nil {

@@ -119,7 +119,7 @@ func (wb *Web) showAudit(w http.ResponseWriter, r *http.Request, id *session.Ide
 		found, err = wb.Activity.All(r.Context(), by, filter, q.Get("after"), adminListed)
 	}
 	status := http.StatusOK
-	if f, told := fault.As(err); told && f.Kind == fault.Invalid {
+	if f, told := fault.In(r.Context(), err); told && f.Kind == fault.Invalid {
 		page.Problem, status = wb.explain(r, f), http.StatusBadRequest
 	} else if err != nil {
 		return err

@@ -67,7 +67,7 @@ func (wb *Web) renderBackups(w http.ResponseWriter, r *http.Request, id *session
 
 func (wb *Web) makeBackup(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	err := wb.Backups.Begin(r.Context(), id.Actor(actor(r)))
-	if f, ok := fault.As(err); ok && f.Kind == fault.Conflict {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind == fault.Conflict {
 		return wb.renderBackups(w, r, id, statuses[f.Kind], f.Message)
 	}
 	if err != nil {

@@ -158,8 +158,8 @@ func (wb *Web) brandingProblem(w http.ResponseWriter, r *http.Request, id *sessi
 		return failed
 	}
 	fields := append(brandingFields(b), inputView{Name: "logo"})
-	rest, told := problemsOf(err, fields)
-	f, _ := fault.As(err)
+	rest, told := problemsOf(r.Context(), err, fields)
+	f, _ := fault.In(r.Context(), err)
 	if !told || f.Kind != fault.Invalid {
 		return err
 	}

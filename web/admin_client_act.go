@@ -109,7 +109,7 @@ func (wb *Web) renderClientSecret(w http.ResponseWriter, r *http.Request, a *app
 	status := http.StatusOK
 	if refused != nil {
 		fields := []inputView{page.Overlap}
-		rest, told := problemsOf(refused, fields)
+		rest, told := problemsOf(r.Context(), refused, fields)
 		if !told {
 			return refused
 		}

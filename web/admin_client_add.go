@@ -106,7 +106,7 @@ func (wb *Web) renderNewClient(w http.ResponseWriter, r *http.Request, a *appsAr
 		page.Fields = append(page.Fields, clientAllowField(allowed))
 	}
 	if refused != nil {
-		rest, told := problemsOf(refused, page.Fields)
+		rest, told := problemsOf(r.Context(), refused, page.Fields)
 		if !told {
 			return refused
 		}
@@ -171,7 +171,7 @@ func (wb *Web) addClient(w http.ResponseWriter, r *http.Request, a *appsArea) er
 }
 
 func (wb *Web) refuseNewClient(w http.ResponseWriter, r *http.Request, a *appsArea, err error) error {
-	if f, is := fault.As(err); !is || f.Kind == fault.Forbidden {
+	if f, is := fault.In(r.Context(), err); !is || f.Kind == fault.Forbidden {
 		return err
 	}
 	return wb.renderNewClient(w, r, a, http.StatusBadRequest, err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"authy/server/fault"
@@ -68,12 +69,12 @@ func (f clientSettingsForm) views(in *clientDescription, sent map[string][]strin
 }
 
 // blameSettings gives each field its problem, and returns the rest.
-func blameSettings(err error, groups []clientSettingsGroup) (rest string, told bool) {
+func blameSettings(ctx context.Context, err error, groups []clientSettingsGroup) (rest string, told bool) {
 	var all []inputView
 	for _, g := range groups {
 		all = append(all, g.Fields...)
 	}
-	if rest, told = problemsOf(err, all); !told {
+	if rest, told = problemsOf(ctx, err, all); !told {
 		return "", false
 	}
 	for g := range groups {
@@ -119,7 +120,7 @@ func (wb *Web) renderClientSettings(
 	}
 	status := http.StatusOK
 	if refused != nil {
-		rest, told := blameSettings(refused, page.Groups)
+		rest, told := blameSettings(r.Context(), refused, page.Groups)
 		if !told {
 			return refused
 		}

@@ -84,11 +84,11 @@ func (wb *Web) renderDomains(w http.ResponseWriter, r *http.Request, id *session
 	}
 	if wrong != nil {
 		fields := []inputView{page.Field}
-		problem, told := problemsOf(wrong, fields)
+		problem, told := problemsOf(r.Context(), wrong, fields)
 		if !told {
 			return wrong
 		}
-		page.Field, page.Problem, status = fields[0], problem, refusedWith(wrong)
+		page.Field, page.Problem, status = fields[0], problem, refusedWith(r.Context(), wrong)
 	}
 	wb.adminPage(w, r, status, "admin_domains", wb.say(r, "Domains of %s", o.Name), page)
 	return nil
@@ -97,7 +97,7 @@ func (wb *Web) renderDomains(w http.ResponseWriter, r *http.Request, id *session
 // addDomain grants an organization a domain.
 func (wb *Web) addDomain(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	d, err := wb.Providers.AddDomain(r.Context(), id.Actor(actor(r)), param(r, "id"), r.PostForm.Get("domain"))
-	if f, told := fault.As(err); told && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) {
+	if f, told := fault.In(r.Context(), err); told && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) {
 		return wb.renderDomains(w, r, id, err)
 	}
 	if err != nil {

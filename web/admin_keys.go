@@ -113,7 +113,7 @@ func (wb *Web) rotateKeys(w http.ResponseWriter, r *http.Request, id *session.Id
 		return keyring.ErrNoKey
 	}
 	_, err := wb.Keys.Rotate(r.Context(), id.Actor(actor(r)), alg, now)
-	if f, ok := fault.As(err); ok && f.Kind == fault.Conflict {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind == fault.Conflict {
 		return wb.renderRotateKeys(w, r, id, statuses[f.Kind], alg, f.Message)
 	}
 	if err != nil {

@@ -133,9 +133,9 @@ func mailPageOf(m *self.Mail) adminMailPage {
 func (wb *Web) testMail(w http.ResponseWriter, r *http.Request, id *session.Identity) error {
 	to := r.PostForm.Get("to")
 	sent, err := wb.Self.SendTest(r.Context(), id.Actor(actor(r)), to)
-	if f, ok := fault.As(err); ok && f.Kind == fault.Invalid {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind == fault.Invalid {
 		field := []inputView{{Name: "email", Value: to}}
-		problem, _ := problemsOf(err, field)
+		problem, _ := problemsOf(r.Context(), err, field)
 		return wb.renderMail(w, r, id, field[0], problem)
 	}
 	if err != nil {

@@ -115,11 +115,11 @@ func (wb *Web) createOrgFor(w http.ResponseWriter, r *http.Request, id *session.
 		return wb.carry(w, r, "/admin/organizations/"+o.ID, carried{Notice: wb.say(r, "The organization is added.")})
 	}
 	fields := newOrgFields(form)
-	rest, told := problemsOf(err, fields)
+	rest, told := problemsOf(r.Context(), err, fields)
 	if !told {
 		return err
 	}
-	wb.adminPage(w, r, refusedWith(err), "admin_new_organization", "Add an organization", adminNewOrgPage{fields, rest})
+	wb.adminPage(w, r, refusedWith(r.Context(), err), "admin_new_organization", "Add an organization", adminNewOrgPage{fields, rest})
 	return nil
 }
 
@@ -225,9 +225,9 @@ func (wb *Web) saveOrg(w http.ResponseWriter, r *http.Request, id *session.Ident
 		return wb.carry(w, r, r.URL.Path, carried{Notice: wb.say(r, "Saved.")})
 	}
 	fields := orgFields(form.Get)
-	rest, told := problemsOf(err, fields)
-	if f, ok := fault.As(err); !told || ok && f.Kind == fault.NotFound {
+	rest, told := problemsOf(r.Context(), err, fields)
+	if f, ok := fault.In(r.Context(), err); !told || ok && f.Kind == fault.NotFound {
 		return err
 	}
-	return wb.renderOrg(w, r, refusedWith(err), id, fields, rest)
+	return wb.renderOrg(w, r, refusedWith(r.Context(), err), id, fields, rest)
 }

@@ -140,10 +140,10 @@ func (wb *Web) doOrgAct(w http.ResponseWriter, r *http.Request, id *session.Iden
 		return nil
 	}
 	err = act.do(wb, r, id.Actor(actor(r)), o.ID)
-	if f, told := fault.As(err); told && f.Kind != fault.Internal {
+	if f, told := fault.In(r.Context(), err); told && f.Kind != fault.Internal {
 		fields := []inputView{{Name: "owner"}}
-		rest, _ := problemsOf(err, fields)
-		wb.renderOrgAct(w, r, refusedWith(err), act, view, rest, fields[0].Problem)
+		rest, _ := problemsOf(r.Context(), err, fields)
+		wb.renderOrgAct(w, r, refusedWith(r.Context(), err), act, view, rest, fields[0].Problem)
 		return nil
 	}
 	if err != nil {

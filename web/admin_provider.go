@@ -283,7 +283,7 @@ func (wb *Web) renderProviderRemove(
 func (wb *Web) removeProvider(w http.ResponseWriter, r *http.Request, d providerDesk) error {
 	slug := param(r, "provider")
 	err := wb.Providers.Remove(r.Context(), d.id.Actor(actor(r)), d.orgID(), slug)
-	if f, told := fault.As(err); told && f.Kind == fault.Conflict {
+	if f, told := fault.In(r.Context(), err); told && f.Kind == fault.Conflict {
 		return wb.renderProviderRemove(w, r, http.StatusConflict, d, f.Message)
 	}
 	if err != nil {

@@ -84,7 +84,7 @@ func (wb *Web) renderNewProvider(
 ) error {
 	by := d.id.Actor(actor(r))
 	slug, back, err := wb.Providers.Prepare(r.Context(), by, d.orgID(), page.Kind, page.Slug)
-	if f, told := fault.As(err); told && f.Fields["slug"] != nil {
+	if f, told := fault.In(r.Context(), err); told && f.Fields["slug"] != nil {
 		page.SlugProblem, status = strings.Join(f.Fields["slug"], " "), http.StatusBadRequest
 		slug, back, err = wb.Providers.Prepare(r.Context(), by, d.orgID(), page.Kind, "")
 	}
@@ -134,12 +134,12 @@ func (wb *Web) addProvider(w http.ResponseWriter, r *http.Request, d providerDes
 		return wb.carry(w, r, d.Root+"/"+p.Slug, carried{Notice: notice})
 	}
 	page := newProviderPage{Kind: kind, Slug: n.Slug, Fields: typed(providerFields(kind, d, true, &provider.Provider{Kind: kind}, nil), r.PostForm)}
-	problem, told := problemsOf(err, page.Fields)
+	problem, told := problemsOf(r.Context(), err, page.Fields)
 	if !told {
 		return err
 	}
 	page.Problem = problem
-	return wb.renderNewProvider(w, r, refusedWith(err), d, page)
+	return wb.renderNewProvider(w, r, refusedWith(r.Context(), err), d, page)
 }
 
 // providerEditPage is the data of page "admin_provider_edit".
@@ -177,11 +177,11 @@ func (wb *Web) renderProviderEdit(w http.ResponseWriter, r *http.Request, d prov
 	fields, status := providerFields(u.Kind, d, false, &u.Provider, roles), http.StatusOK
 	page := providerEditPage{providerRow: rowOf(d, u), Root: d.Root, CLI: cliOf("authy provider update", u.Slug, "--name NAME")}
 	if wrong != nil {
-		problem, told := problemsOf(wrong, typed(fields, r.PostForm))
+		problem, told := problemsOf(r.Context(), wrong, typed(fields, r.PostForm))
 		if !told {
 			return wrong
 		}
-		page.Problem, status = problem, refusedWith(wrong)
+		page.Problem, status = problem, refusedWith(r.Context(), wrong)
 	}
 	page.Parts = inParts(fields)
 	wb.providerPage(w, r, status, d, "admin_provider_edit", wb.say(r, "Edit %s", u.Name), page)

@@ -122,7 +122,7 @@ func (wb *Web) renderRegistration(w http.ResponseWriter, r *http.Request, id *se
 	}
 	status := http.StatusOK
 	if refused != nil {
-		rest, told := problemsOf(refused, page.Fields)
+		rest, told := problemsOf(r.Context(), refused, page.Fields)
 		if !told {
 			return refused
 		}

@@ -224,11 +224,11 @@ func (wb *Web) createUser(w http.ResponseWriter, r *http.Request, id *session.Id
 		return wb.carry(w, r, "/admin/users/"+user.ID, left)
 	}
 	fields := newUserFields(form)
-	rest, told := problemsOf(err, fields)
+	rest, told := problemsOf(r.Context(), err, fields)
 	if !told {
 		return err
 	}
-	wb.adminPage(w, r, refusedWith(err), "admin_new_user", "Add a user", adminNewUserPage{Fields: fields, Problem: rest})
+	wb.adminPage(w, r, refusedWith(r.Context(), err), "admin_new_user", "Add a user", adminNewUserPage{Fields: fields, Problem: rest})
 	return nil
 }
 
@@ -341,7 +341,7 @@ func (wb *Web) saveUser(w http.ResponseWriter, r *http.Request, id *session.Iden
 	if err == nil {
 		return wb.carry(w, r, "/admin/users/"+userID, carried{Notice: wb.say(r, "Saved.")})
 	}
-	rest, told := problemsOf(err, fields)
+	rest, told := problemsOf(r.Context(), err, fields)
 	if !told {
 		return err
 	}
@@ -349,6 +349,6 @@ func (wb *Web) saveUser(w http.ResponseWriter, r *http.Request, id *session.Iden
 	if showErr != nil {
 		return showErr
 	}
-	wb.renderUser(w, r, refusedWith(err), u, fields, rest)
+	wb.renderUser(w, r, refusedWith(r.Context(), err), u, fields, rest)
 	return nil
 }

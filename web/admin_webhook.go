@@ -87,11 +87,11 @@ func (wb *Web) renderWebhooks(w http.ResponseWriter, r *http.Request, id *sessio
 	}
 	status := http.StatusOK
 	if refused != nil {
-		rest, told := problemsOf(refused, page.Fields)
+		rest, told := problemsOf(r.Context(), refused, page.Fields)
 		if !told {
 			return refused
 		}
-		page.Problem, status = wb.say(r, rest), refusedWith(refused)
+		page.Problem, status = wb.say(r, rest), refusedWith(r.Context(), refused)
 	}
 	wb.adminPage(w, r, status, "admin_webhooks", msg("Webhooks"), page)
 	return nil
@@ -256,11 +256,11 @@ func (wb *Web) withWebhookForm(
 	page.Fields = webhookFields(d, false)
 	if refused != nil {
 		page.Fields = webhookFields(sentWebhook(r), false)
-		rest, told := problemsOf(refused, page.Fields)
+		rest, told := problemsOf(r.Context(), refused, page.Fields)
 		if !told {
 			return refused
 		}
-		page.Problem, status = wb.say(r, rest), refusedWith(refused)
+		page.Problem, status = wb.say(r, rest), refusedWith(r.Context(), refused)
 	}
 	wb.adminPage(w, r, status, "admin_webhook", h.Name, page)
 	return nil
@@ -287,7 +287,7 @@ func (wb *Web) changeWebhook(w http.ResponseWriter, r *http.Request, id *session
 
 // refusedWebhook shows why something was not done, beside the webhook that there is.
 func (wb *Web) refusedWebhook(w http.ResponseWriter, r *http.Request, id *session.Identity, err error) error {
-	if f, told := fault.As(err); told && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) {
+	if f, told := fault.In(r.Context(), err); told && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) {
 		return wb.renderWebhook(w, r, id, nil, err)
 	}
 	return err

@@ -83,7 +83,7 @@ func (wb *Web) join(w http.ResponseWriter, r *http.Request) error {
 		page.Email = a.Email
 	}
 	next, err := wb.Login.Join(r.Context(), actor(r), wb.browser(r), handle, page.FullName, page.Email)
-	f, told := fault.As(err)
+	f, told := fault.In(r.Context(), err)
 	switch {
 	case told && f.Fields != nil:
 		page.Fields = map[string]string{}

@@ -42,7 +42,7 @@ func (wb *Web) changeEmail(w http.ResponseWriter, r *http.Request, id *session.I
 		return wb.done(w, r, profilePath,
 			wb.say(r, "A link is on its way to the new address. Your address changes when you follow it."))
 	}
-	f, told := fault.As(err)
+	f, told := fault.In(r.Context(), err)
 	if !told || f.Kind != fault.Invalid && f.Kind != fault.Conflict {
 		return err
 	}

@@ -47,7 +47,7 @@ func (wb *Web) confirmDelete(w http.ResponseWriter, r *http.Request) error {
 // deleteAccount deletes the account of someone who has proved who they are.
 func (wb *Web) deleteAccount(w http.ResponseWriter, r *http.Request, id *session.Identity, in login.Again) error {
 	err := wb.Login.CloseAccount(r.Context(), id.Actor(actor(r)), id, in)
-	if f, told := fault.As(err); told && f.Kind == fault.Conflict {
+	if f, told := fault.In(r.Context(), err); told && f.Kind == fault.Conflict {
 		return wb.renderDelete(w, r, statuses[f.Kind], id, deleteRefused(f))
 	}
 	if err != nil {

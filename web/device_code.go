@@ -43,7 +43,7 @@ func (wb *Web) renderDeviceCode(w http.ResponseWriter, r *http.Request, status i
 func (wb *Web) deviceCode(w http.ResponseWriter, r *http.Request) error {
 	code := r.PostForm.Get("user_code")
 	next, err := wb.Login.Device(r.Context(), actor(r), wb.browser(r), code)
-	if f, ok := fault.As(err); ok && f.Kind != fault.Internal {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind != fault.Internal {
 		setRetryAfter(w, f)
 		wb.renderDeviceCode(w, r, statuses[f.Kind], deviceCodePage{UserCode: code, Problem: f.Error()})
 		return nil

@@ -167,7 +167,7 @@ func (wb *Web) turn(w http.ResponseWriter, r *http.Request, err error) error {
 	if !is {
 		return err
 	}
-	f, told := fault.As(turned.Err)
+	f, told := fault.In(r.Context(), turned.Err)
 	if !told {
 		return err
 	}
@@ -202,14 +202,14 @@ func (wb *Web) externalLogout(w http.ResponseWriter, r *http.Request) {
 	ctx, done := context.WithTimeout(r.Context(), logoutPatience)
 	defer done()
 	err := wb.Login.EndedThere(ctx, actor(r), slugOf(r), r.PostForm.Get("logout_token"))
-	f, told := fault.As(err)
+	f, told := fault.In(r.Context(), err)
 	switch {
 	case err == nil:
 		w.WriteHeader(http.StatusOK)
 	case told && f.Kind != fault.Internal:
 		setRetryAfter(w, f)
 		status := http.StatusBadRequest
-		if f.Kind == fault.RateLimited || f.Kind == fault.Unavailable {
+		if f.Kind == fault.RateLimited || f.Kind.IsOurs() {
 			status = statuses[f.Kind]
 		}
 		refuseLogout(w, status, "The logout token is not accepted.")
@@ -284,7 +284,7 @@ func (wb *Web) renderOrganization(w http.ResponseWriter, r *http.Request, status
 func (wb *Web) organization(w http.ResponseWriter, r *http.Request) error {
 	page := organizationPage{Email: r.PostForm.Get("email"), Flow: r.PostForm.Get("flow")}
 	found, err := wb.Login.DoorFor(r.Context(), actor(r), page.Email)
-	if f, told := fault.As(err); told && f.Fields != nil {
+	if f, told := fault.In(r.Context(), err); told && f.Fields != nil {
 		page.Problem = wb.say(r, strings.Join(f.Fields["email"], " "))
 		wb.renderOrganization(w, r, http.StatusBadRequest, page)
 		return nil

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"strings"
 
 	"authy/server/fault"
@@ -69,9 +70,9 @@ func (i inputView) DescribedBy() string {
 // problemsOf gives each field what err says is wrong with it, and returns the rest: what is wrong
 // with the form as a whole, or with fields that it does not have. It reports false if err is
 // nothing to be said beside a form.
-func problemsOf(err error, fields []inputView) (rest string, told bool) {
-	f, told := fault.As(err)
-	if !told || f.Kind == fault.Internal {
+func problemsOf(ctx context.Context, err error, fields []inputView) (rest string, told bool) {
+	f, told := fault.In(ctx, err)
+	if !told || f.Kind == fault.Internal || f.Kind == fault.InDoubt {
 		return "", false
 	}
 	if len(f.Fields) == 0 {

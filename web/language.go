@@ -79,8 +79,8 @@ func (wb *Web) chooseLanguage(w http.ResponseWriter, r *http.Request) error {
 	to := local(r.PostForm.Get("to"))
 	if flow := flowOf(to); flow != "" {
 		err := wb.Login.Speak(r.Context(), wb.browser(r), flow, tag)
-		if _, ended := fault.As(err); err != nil && !ended { // the page tells of a sign-in that has ended
-			return err
+		if _, ended := fault.In(r.Context(), err); err != nil && !ended {
+			return err // but the page tells of a sign-in that has ended
 		}
 	}
 	wb.setCookie(w, languageCookie, tag, &until)

@@ -50,7 +50,7 @@ func (wb *Web) leave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = wb.Orgs.Leave(r.Context(), id.Actor(actor(r)), r.PostForm.Get("id"))
-	if f, told := fault.As(err); told && f.Is(org.ErrLastOwner) {
+	if f, told := fault.In(r.Context(), err); told && f.Is(org.ErrLastOwner) {
 		return wb.renderLeave(w, r, statuses[f.Kind], id,
 			msg("You are its only owner. Make someone else an owner first; then you can leave."))
 	}

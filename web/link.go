@@ -107,7 +107,7 @@ func (wb *Web) renderForgot(w http.ResponseWriter, r *http.Request, status int, 
 func (wb *Web) forgot(w http.ResponseWriter, r *http.Request) error {
 	email := r.PostForm.Get("email")
 	err := wb.Login.ForgotPassword(r.Context(), actor(r), email)
-	if f, ok := fault.As(err); ok && f.Kind != fault.Internal {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind != fault.Internal {
 		setRetryAfter(w, f)
 		problem := f.Message
 		if texts := f.Fields["email"]; texts != nil {
@@ -146,7 +146,7 @@ func (wb *Web) reset(w http.ResponseWriter, r *http.Request) error {
 		return wb.renderReset(w, r, http.StatusBadRequest, page)
 	}
 	err := wb.Login.ResetPassword(r.Context(), actor(r), page.Token, form.Get("password"))
-	if f, ok := fault.As(err); ok && f.Fields != nil {
+	if f, ok := fault.In(r.Context(), err); ok && f.Fields != nil {
 		page.Fields = map[string]string{"password": strings.Join(f.Fields["password"], " ")}
 		return wb.renderReset(w, r, http.StatusBadRequest, page)
 	}

@@ -140,8 +140,8 @@ func (wb *Web) showOrgConfirm(
 // told is err, in words, for a page that says why beside its form: it reports what to say
 // and with which status, or false for an error that is none of the form's.
 func (wb *Web) told(r *http.Request, err error) (problem string, status int, ok bool) {
-	f, ok := fault.As(err)
-	if !ok || f.Kind == fault.Internal || f.Kind == fault.Unavailable {
+	f, ok := fault.In(r.Context(), err)
+	if !ok || f.Kind.IsOurs() {
 		return "", 0, false
 	}
 	return wb.explain(r, f), statuses[f.Kind], true
@@ -241,13 +241,13 @@ func (wb *Web) createOrg(w http.ResponseWriter, r *http.Request) error {
 
 func (wb *Web) refuseNewOrg(w http.ResponseWriter, r *http.Request, in org.NewOrg, err error) error {
 	page := orgNewPage{Fields: orgNewFields(in)}
-	f, _ := fault.As(err)
+	f, _ := fault.In(r.Context(), err)
 	if f != nil && f.Is(org.ErrSlugTaken) {
 		err = &fault.Error{Kind: f.Kind, Code: f.Code, Fields: map[string][]string{
 			"slug": {msg("Another organization has this short name. Choose a different one.")},
 		}}
 	}
-	problem, ok := problemsOf(err, page.Fields)
+	problem, ok := problemsOf(r.Context(), err, page.Fields)
 	if !ok {
 		return err
 	}

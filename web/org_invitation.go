@@ -103,11 +103,11 @@ func (wb *Web) invite(w http.ResponseWriter, r *http.Request, id *session.Identi
 		}
 	}
 	fields := inviteFields(o, typed, role)
-	problem, ok := problemsOf(err, fields)
+	problem, ok := problemsOf(r.Context(), err, fields)
 	if !ok {
 		return err
 	}
-	f, _ := fault.As(err)
+	f, _ := fault.In(r.Context(), err)
 	setRetryAfter(w, f)
 	return wb.renderInvite(w, r, statuses[f.Kind], o, problem, fields)
 }

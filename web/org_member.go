@@ -206,10 +206,10 @@ func (wb *Web) setMemberFactor(w http.ResponseWriter, r *http.Request, id *sessi
 		ForceWebAuthn: form.Get("force_webauthn") == "yes",
 	}
 	err := wb.Orgs.SetOverride(r.Context(), id.Actor(actor(r)), o.Organization.ID, user, in)
-	if f, ok := fault.As(err); ok && (f.Kind == fault.Invalid || f.Kind == fault.Forbidden) {
+	if f, ok := fault.In(r.Context(), err); ok && (f.Kind == fault.Invalid || f.Kind == fault.Forbidden) {
 		return wb.renderMember(w, r, statuses[f.Kind], id, o, func(page *orgMemberPage) {
 			page.FactorFields = overrideFields(in)
-			page.Problem, _ = problemsOf(err, page.FactorFields)
+			page.Problem, _ = problemsOf(r.Context(), err, page.FactorFields)
 		})
 	}
 	if err != nil {

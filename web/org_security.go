@@ -129,10 +129,10 @@ func (wb *Web) setOrgPolicy(w http.ResponseWriter, r *http.Request, id *session.
 		Mode: &mode, GraceDays: daysOf(form.Get("mfa_grace_period_days")), NotifyDays: daysOf(form.Get("notify_days_before")),
 	}
 	_, err := wb.Orgs.SetPolicy(r.Context(), id.Actor(actor(r)), o.Organization.ID, in)
-	if f, ok := fault.As(err); ok && f.Kind == fault.Invalid {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind == fault.Invalid {
 		return wb.renderOrgSecurity(w, r, statuses[f.Kind], id, o, func(page *orgSecurityPage) {
 			page.Fields = policyFields(mode, form.Get("mfa_grace_period_days"), form.Get("notify_days_before"))
-			page.Problem, _ = problemsOf(err, page.Fields)
+			page.Problem, _ = problemsOf(r.Context(), err, page.Fields)
 		})
 	}
 	if err != nil {

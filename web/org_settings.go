@@ -52,9 +52,9 @@ func (wb *Web) saveOrgSettings(w http.ResponseWriter, r *http.Request, id *sessi
 	_, err := wb.Orgs.Update(r.Context(), id.Actor(actor(r)), o.Organization.ID, org.Change{
 		Name: &name, Description: &description, LogoURL: &logo,
 	})
-	if f, ok := fault.As(err); ok && f.Kind == fault.Invalid {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind == fault.Invalid {
 		fields := settingsFields(name, description, logo)
-		problem, _ := problemsOf(err, fields)
+		problem, _ := problemsOf(r.Context(), err, fields)
 		return wb.renderOrgSettings(w, r, statuses[f.Kind], o, problem, fields)
 	}
 	if err != nil {

@@ -110,12 +110,12 @@ func (wb *Web) makeOrgToken(w http.ResponseWriter, r *http.Request, id *session.
 	if err == nil {
 		return wb.carry(w, r, orgPath(o, "tokens"), carried{Notice: wb.say(r, "The token is made."), Secret: text})
 	}
-	f, ok := fault.As(err)
+	f, ok := fault.In(r.Context(), err)
 	if !ok || f.Kind != fault.Invalid && f.Kind != fault.Conflict {
 		return err
 	}
 	fields := orgTokenFields(in, form.Get("expires_in_days"))
-	problem, _ := problemsOf(err, fields)
+	problem, _ := problemsOf(r.Context(), err, fields)
 	return wb.renderNewOrgToken(w, r, statuses[f.Kind], o, problem, fields)
 }
 

@@ -55,7 +55,7 @@ func (wb *Web) passkey(w http.ResponseWriter, r *http.Request) error {
 		wb.follow(w, r, next)
 		return nil
 	}
-	f, told := fault.As(err)
+	f, told := fault.In(r.Context(), err)
 	switch {
 	case errors.Is(err, login.ErrPending), errors.Is(err, account.ErrChanged):
 		return wb.startOver(w, r, flow)

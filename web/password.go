@@ -104,7 +104,7 @@ func (wb *Web) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return wb.done(w, r, securityPath,
 			wb.say(r, "Your password is changed. Everything else that was signed in is signed out."))
 	}
-	f, told := fault.As(err)
+	f, told := fault.In(r.Context(), err)
 	if !told || f.Kind == fault.Internal {
 		return err
 	}

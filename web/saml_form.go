@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -185,10 +186,10 @@ func (sc samlScope) newForm(form url.Values, d saml2.Description) samlFormPage {
 }
 
 // again shows a form again, with what was wrong.
-func (sc samlScope) again(err error, title string, page samlFormPage) error {
+func (sc samlScope) again(ctx context.Context, err error, title string, page samlFormPage) error {
 	fields := slices.Concat(page.Sources, page.Typed, page.Fields)
-	rest, told := problemsOf(err, fields)
-	if f, _ := fault.As(err); !told || f.Kind == fault.NotFound || f.Kind == fault.Forbidden {
+	rest, told := problemsOf(ctx, err, fields)
+	if f, _ := fault.In(ctx, err); !told || f.Kind == fault.NotFound || f.Kind == fault.Forbidden {
 		return err
 	}
 	sources, typed := len(page.Sources), len(page.Typed)
@@ -212,7 +213,7 @@ func (wb *Web) addSAMLService(w http.ResponseWriter, r *http.Request, sc samlSco
 	readSAMLForm(form, &d)
 	made, err := wb.SAMLServices.Create(r.Context(), sc.id.Actor(actor(r)), d)
 	if err != nil {
-		return sc.again(err, msg("Add a SAML service"), sc.newForm(form, d))
+		return sc.again(r.Context(), err, msg("Add a SAML service"), sc.newForm(form, d))
 	}
 	return wb.carry(w, r, sc.at(made.Slug), carried{
 		Notice: wb.say(r, "%s is added. Now give it what it needs to know of this server.", made.Name),
@@ -259,7 +260,7 @@ func (wb *Web) changeSAMLService(w http.ResponseWriter, r *http.Request, sc saml
 		typed = *d
 	})
 	if err != nil {
-		return sc.again(err, msg("Change a SAML service"), sc.changeForm(form, samlName{Slug: slug, Name: typed.Name}, typed))
+		return sc.again(r.Context(), err, msg("Change a SAML service"), sc.changeForm(form, samlName{Slug: slug, Name: typed.Name}, typed))
 	}
 	return wb.carry(w, r, sc.at(slug), carried{Notice: wb.say(r, "%s is changed.", changed.Name)})
 }

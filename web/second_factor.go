@@ -64,7 +64,7 @@ func (wb *Web) secondFactor(w http.ResponseWriter, r *http.Request) error {
 	page := secondFactorPage{Flow: r.PostForm.Get("flow"), Recovery: r.PostForm.Get("recovery") != ""}
 	code := login.Code{Text: r.PostForm.Get("code"), Recovery: page.Recovery}
 	next, err := wb.Login.SecondFactor(r.Context(), actor(r), wb.browser(r), page.Flow, code)
-	f, told := fault.As(err)
+	f, told := fault.In(r.Context(), err)
 	switch {
 	case err == nil:
 		wb.clearCookie(w, pendingCookie)

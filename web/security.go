@@ -113,7 +113,7 @@ func (wb *Web) change(c change) handler {
 		err = c.do(wb, w, r, id, login.Again{
 			Password: form.Get("password"), Code: login.Code{Text: form.Get("code"), Recovery: page.Recovery},
 		})
-		f, told := fault.As(err)
+		f, told := fault.In(r.Context(), err)
 		if told && (f.Kind == fault.Unauthenticated || f.Kind == fault.Forbidden || f.Kind == fault.RateLimited) {
 			setRetryAfter(w, f)
 			page.Problem = againProblem(f)
@@ -252,7 +252,7 @@ func (wb *Web) confirmTOTP(w http.ResponseWriter, r *http.Request) error {
 	}
 	code := strings.ReplaceAll(r.PostForm.Get("code"), " ", "")
 	err = wb.Login.ConfirmTOTP(r.Context(), id.Actor(actor(r)), id.User.ID, code)
-	if f, told := fault.As(err); told && f.Is(account.ErrTOTPCode) {
+	if f, told := fault.In(r.Context(), err); told && f.Is(account.ErrTOTPCode) {
 		wb.pages.render(w, r, statuses[f.Kind], "authenticator", wb.view(r, "Authenticator app", authenticatorPage{
 			Problem: msg("This code is wrong. Type the one that your app shows now."),
 		}))

@@ -33,7 +33,7 @@ func (wb *Web) setup(w http.ResponseWriter, r *http.Request) error {
 		return wb.renderSetup(w, r, http.StatusBadRequest, page)
 	}
 	result, err := wb.Login.Setup(r.Context(), actor(r), page.Token, in)
-	if f, ok := fault.As(err); ok && f.Fields != nil {
+	if f, ok := fault.In(r.Context(), err); ok && f.Fields != nil {
 		page.Fields = problemsAt(f)
 		return wb.renderSetup(w, r, http.StatusBadRequest, page)
 	}

@@ -129,7 +129,7 @@ func (wb *Web) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	flow := r.PostForm.Get("flow")
 	next, err := wb.Login.Password(r.Context(), actor(r), wb.browser(r), flow, in)
-	if f, ok := fault.As(err); ok && f.Kind != fault.Internal {
+	if f, ok := fault.In(r.Context(), err); ok && f.Kind != fault.Internal {
 		setRetryAfter(w, f)
 		return wb.renderSignIn(w, r, statuses[f.Kind], signInPage{
 			Flow: flow, Email: in.Email, Remember: in.Remember, Problem: f.Error(),

@@ -76,7 +76,7 @@ func (wb *Web) signUp(w http.ResponseWriter, r *http.Request) error {
 		return wb.renderSignUp(w, r, http.StatusBadRequest, page)
 	}
 	next, err := wb.Login.SignUp(r.Context(), actor(r), wb.browser(r), page.Flow, in)
-	switch f, told := fault.As(err); {
+	switch f, told := fault.In(r.Context(), err); {
 	case told && f.Fields != nil:
 		page.Fields = problemsAt(f)
 		return wb.renderSignUp(w, r, http.StatusBadRequest, page)

@@ -233,7 +233,8 @@ var statuses = map[fault.Kind]int{
 	fault.Invalid: http.StatusBadRequest, fault.Unauthenticated: http.StatusUnauthorized,
 	fault.Forbidden: http.StatusForbidden, fault.NotFound: http.StatusNotFound,
 	fault.Conflict: http.StatusConflict, fault.RateLimited: http.StatusTooManyRequests,
-	fault.Unavailable: http.StatusServiceUnavailable, fault.Internal: http.StatusInternalServerError,
+	fault.Unavailable: http.StatusServiceUnavailable, fault.InDoubt: http.StatusGatewayTimeout,
+	fault.Internal: http.StatusInternalServerError,
 }
 
 // fail shows why a request was refused.
@@ -242,7 +243,7 @@ func (wb *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
 		wb.refuse(w, r, refusal)
 		return
 	}
-	f, ok := fault.As(err)
+	f, ok := fault.In(r.Context(), err)
 	if !ok || f.Kind == fault.Internal {
 		if !errors.Is(err, context.Canceled) {
 			slog.ErrorContext(r.Context(), "page failed", "request_id", actor(r).RequestID, "path", r.URL.Path, "err", err)
@@ -262,7 +263,8 @@ var headings = map[fault.Kind]string{
 	fault.Invalid: msg("That did not work"), fault.Unauthenticated: msg("Please sign in"),
 	fault.Forbidden: msg("Not allowed"), fault.NotFound: msg("Not found"),
 	fault.Conflict: msg("That did not work"), fault.RateLimited: msg("Too many attempts"),
-	fault.Unavailable: msg("Please try again shortly"), fault.Internal: msg("Something went wrong"),
+	fault.Unavailable: msg("Please try again shortly"), fault.InDoubt: msg("This may have been done"),
+	fault.Internal: msg("Something went wrong"),
 }
 
 // NotFound answers for paths that lead nowhere.

@@ -180,7 +180,7 @@ func open[I, T any](
 ) {
 	op := operation(route, status, summary)
 	op.Metadata = map[string]any{"message": message}
-	op.Errors = []int{400, 401, 403, 409, 413, 415, 429, 500, 503}
+	op.Errors = []int{400, 401, 403, 409, 413, 415, 429, 500, 503, 504}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[T], error) {
 		data, err := do(ctx, audit.FromContext(ctx), in)
 		if err != nil {
@@ -205,7 +205,7 @@ func signedOperation[I, T any](
 ) {
 	status, hasObjects := op.DefaultStatus, mentions(reflect.TypeFor[T]())
 	op.Metadata = map[string]any{"message": message}
-	op.Errors = []int{400, 401, 403, 404, 409, 413, 415, 429, 500, 503}
+	op.Errors = []int{400, 401, 403, 404, 409, 413, 415, 429, 500, 503, 504}
 	a.secured(&op)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[T], error) {
 		id, ok := ctx.Value(identityKey{}).(*session.Identity)

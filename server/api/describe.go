@@ -20,7 +20,8 @@ var refusals = map[int]struct{ text, kind, message string }{
 	415: {"The body is not JSON", "UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json."},
 	429: {"Too many attempts: Retry-After says how many seconds to wait", "RATE_LIMIT_EXCEEDED", "Too many attempts. Please wait and try again."},
 	500: {"Something is wrong here: an administrator finds request_id in the log", "INTERNAL_ERROR", "Something went wrong on our side."},
-	503: {"The database or the store cannot be reached now", "UNAVAILABLE", "The server cannot answer now. Please try again."},
+	503: {"Nothing was done: the database or the store cannot be reached now", "UNAVAILABLE", "The server cannot answer now. Please try again."},
+	504: {"It may have been done: the database was lost before it was finished", "IN_DOUBT", "Look whether it is there before you try again."},
 }
 
 const exampleRequestID = "6f2c1f0e-5a8e-4a55-9f0e-3d1d0a6b7c11"

@@ -27,7 +27,7 @@ func download[I any](
 	do func(ctx context.Context, by audit.Actor, in *I) (*huma.StreamResponse, error),
 ) {
 	op := operation(route, http.StatusOK, summary)
-	op.Errors = []int{400, 401, 403, 404, 413, 415, 429, 500, 503}
+	op.Errors = []int{400, 401, 403, 404, 413, 415, 429, 500, 503, 504}
 	a.secured(&op)
 	content := map[string]*huma.MediaType{}
 	for _, name := range slices.Sorted(maps.Values(types)) {

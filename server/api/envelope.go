@@ -125,6 +125,7 @@ var kinds = map[fault.Kind]struct {
 	fault.Conflict:        {http.StatusConflict, "CONFLICT"},
 	fault.RateLimited:     {http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED"},
 	fault.Unavailable:     {http.StatusServiceUnavailable, "UNAVAILABLE"},
+	fault.InDoubt:         {http.StatusGatewayTimeout, "IN_DOUBT"},
 	fault.Internal:        {http.StatusInternalServerError, "INTERNAL_ERROR"},
 }
 
@@ -153,10 +154,12 @@ var named = map[string]struct {
 // logged and hidden.
 func failure(ctx context.Context, err error) *Failure {
 	requestID := audit.FromContext(ctx).RequestID
-	f, ok := fault.As(err)
+	f, ok := fault.In(ctx, err)
 	switch {
 	case ok && f.Kind == fault.Unavailable:
 		slog.WarnContext(ctx, "request refused for now", "request_id", requestID, "err", err)
+	case ok && f.Kind == fault.InDoubt:
+		slog.ErrorContext(ctx, "the database was lost, and a change may have been made", "request_id", requestID, "err", err)
 	case ok && f.Kind != fault.Internal:
 	default:
 		if !errors.Is(err, context.Canceled) {

@@ -41,6 +41,7 @@ func TestEveryKindOfFaultHasItsStatus(t *testing.T) {
 		{fault.New(fault.RateLimited, "x", "No."), 429, "RATE_LIMIT_EXCEEDED"},
 		{fault.New(fault.Internal, "x", "Secret."), 500, "INTERNAL_ERROR"},
 		{fault.New(fault.Unavailable, "x", "No."), 503, "UNAVAILABLE"},
+		{fault.New(fault.InDoubt, "x", "Perhaps."), 504, "IN_DOUBT"},
 		{fmt.Errorf("wrapped: %w", session.ErrInvalid), 401, "INVALID_TOKEN"},
 		{errors.New("dial tcp 10.0.0.1:5432"), 500, "INTERNAL_ERROR"},
 	} {

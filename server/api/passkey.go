@@ -42,7 +42,7 @@ type bare[T any] struct {
 
 func (a *API) bareRegisterBegin() {
 	op := operation("POST /api/v1/auth/webauthn/register/begin", 200, "Ask for a new passkey")
-	op.Errors = []int{400, 401, 403, 409, 413, 415, 429, 500, 503}
+	op.Errors = []int{400, 401, 403, 409, 413, 415, 429, 500, 503, 504}
 	a.secured(&op)
 	huma.Register(a.huma, op, func(ctx context.Context, in *maybeAgainIn) (*bare[account.CreationOptions], error) {
 		id, ok := ctx.Value(identityKey{}).(*session.Identity)
@@ -74,7 +74,7 @@ type AskOut struct {
 
 func (a *API) bareLoginBegin() {
 	op := operation("POST /api/v1/auth/webauthn/login/begin", 200, "Ask for a passkey")
-	op.Errors = []int{400, 401, 404, 413, 415, 429, 500, 503}
+	op.Errors = []int{400, 401, 404, 413, 415, 429, 500, 503, 504}
 	huma.Register(a.huma, op, func(ctx context.Context, in *askIn) (*bare[AskOut], error) {
 		ask := login.Ask{Held: a.one(in.SecurePendingCookie, in.PendingCookie)}
 		if in.Body != nil {

@@ -5,11 +5,14 @@
 package fault
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"authy/storage"
 )
 
 // Kind is what sort of refusal a fault is.
@@ -25,7 +28,12 @@ const (
 	Conflict
 	RateLimited
 	Unavailable
+	InDoubt // it may have been done
 )
+
+// IsOurs says whether faults of this kind are the server's, and nothing is wrong with what
+// was asked.
+func (k Kind) IsOurs() bool { return k == Internal || k == Unavailable || k == InDoubt }
 
 // Error is a refusal that may be shown to whoever asked.
 type Error struct {
@@ -96,12 +104,41 @@ type unavailable interface {
 	Unavailable() bool
 }
 
+// doubtful is what an error says that leaves open whether the change was made.
+type doubtful interface {
+	error
+	InDoubt() bool
+}
+
+func isUnavailable(err error) bool {
+	u, ok := errors.AsType[unavailable](err)
+	return ok && u.Unavailable()
+}
+
+func inDoubt() *Error {
+	return New(InDoubt, "in_doubt",
+		"The database was lost before this was finished: it may have been done. Look before you try again.")
+}
+
+// In is [As] for what failed in a request. A part that is unavailable after something was
+// changed leaves open what was done ([storage.Watch]).
+func In(ctx context.Context, err error) (*Error, bool) {
+	f, ok := As(err)
+	if ok && f.Kind == Unavailable && isUnavailable(err) && storage.HasChanged(ctx) {
+		return inDoubt(), true
+	}
+	return f, ok
+}
+
 // As returns the fault in err, if there is one.
 func As(err error) (*Error, bool) {
 	if f, ok := errors.AsType[*Error](err); ok {
 		return f, true
 	}
-	if u, ok := errors.AsType[unavailable](err); ok && u.Unavailable() {
+	if d, ok := errors.AsType[doubtful](err); ok && d.InDoubt() {
+		return inDoubt(), true
+	}
+	if isUnavailable(err) {
 		return New(Unavailable, "unavailable",
 			"The server cannot read or write its records at the moment. Try again shortly.").Wait(time.Second), true
 	}

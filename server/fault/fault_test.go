@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"authy/server/fault"
+	"authy/storage"
+	"authy/storage/storagetest"
 )
 
 var errTaken = fault.New(fault.Conflict, "taken", "It is taken.")
@@ -61,6 +64,51 @@ func TestWhatIsUnavailableIsAFaultThatTellsNothing(t *testing.T) {
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// lost is the error of a database that went away while it kept something.
+type lost struct{ away }
+
+func (lost) InDoubt() bool { return true }
+
+// Whoever asked is not told to ask again, although the database is unavailable.
+func TestWhatIsInDoubtIsAFaultOfItsOwn(t *testing.T) {
+	t.Parallel()
+	f, ok := fault.As(fmt.Errorf("write: %w", lost{away(true)}))
+	if !ok || f.Kind != fault.InDoubt || f.RetryAfter != 0 || !strings.Contains(f.Message, "before you try again") {
+		t.Errorf("As() = %+v, %t", f, ok)
+	}
+}
+
+// Once a request has changed something, what is unavailable after that leaves open what was done;
+// what was refused on purpose does not.
+func TestWhatIsUnavailableAfterAChangeIsInDoubt(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		busy := fault.New(fault.Unavailable, "busy", "It is busy.")
+		ctx := storage.Watch(t.Context())
+		if f, _ := fault.In(ctx, away(true)); f.Kind != fault.Unavailable {
+			t.Errorf("before a change it is %+v", f)
+		}
+		if err := db.Update(ctx, func(*storage.Tx) error { return busy }); !errors.Is(err, busy) {
+			t.Fatal(err)
+		}
+		if f, _ := fault.In(ctx, away(true)); f.Kind != fault.Unavailable {
+			t.Errorf("after a change that failed it is %+v", f)
+		}
+		if err := db.Update(ctx, func(*storage.Tx) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if f, _ := fault.In(ctx, away(true)); f.Kind != fault.InDoubt {
+			t.Errorf("after a change it is %+v", f)
+		}
+		if f, _ := fault.In(ctx, busy); f != busy {
+			t.Errorf("a refusal after a change is %+v", f)
+		}
+		if f, _ := fault.In(t.Context(), away(true)); f.Kind != fault.Unavailable {
+			t.Errorf("another request is told %+v", f)
+		}
+	})
 }
 
 func TestWaitLeavesTheFaultAsItWas(t *testing.T) {

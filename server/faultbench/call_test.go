@@ -69,7 +69,8 @@ func (a answer) location() *url.URL {
 	return u
 }
 
-// errBusy says that a server has more to do than it can, and did nothing.
+// errBusy says that a server has more to do than it can, and did nothing, or that it lost its
+// database and knows not what it did.
 var errBusy = errors.New("busy")
 
 // errOdd says that a server has answered, and not as it should.
@@ -90,7 +91,7 @@ func (w *worker) do(ctx context.Context, c call) (answer, error) {
 		told = c.told(a)
 	}
 	w.ledger.end(e, a.status, told...)
-	if a.status == http.StatusServiceUnavailable && !c.fails {
+	if (a.status == http.StatusServiceUnavailable || a.status == http.StatusGatewayTimeout) && !c.fails {
 		return a, fmt.Errorf("%w: %s", errBusy, c.kind)
 	}
 	if c.fails != (a.status >= 400) {

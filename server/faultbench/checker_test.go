@@ -14,7 +14,8 @@ type findings struct {
 	// The writes are those that were acknowledged.
 	acked, unknown, refused, writes           int
 	kept, lost, zombie, half, phantom, double int
-	// x5 are answers from 500 on, but for 503, which says that nothing was done.
+	// x5 are answers from 500 on, but for 503, which says that nothing was done, and 504, which
+	// says that nobody knows.
 	x5       int
 	problems []string
 }
@@ -88,7 +89,7 @@ func (f *findings) count(e *entry) {
 	if e.Outcome == acked && e.Event {
 		f.writes++
 	}
-	if e.Status >= 500 && e.Status != http.StatusServiceUnavailable {
+	if e.Status >= 500 && e.Status != http.StatusServiceUnavailable && e.Status != http.StatusGatewayTimeout {
 		f.x5++
 	}
 }

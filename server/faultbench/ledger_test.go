@@ -64,9 +64,6 @@ type ledger struct {
 	err  error
 
 	answers atomic.Int64
-	// unsure says that 503 may come of a change of which nobody knows whether it happened: the
-	// database was lost while it was asked to keep it.
-	unsure bool
 }
 
 // wait returns after so many more answers, or after limit.
@@ -135,12 +132,14 @@ func (l *ledger) end(e *entry, status int, told ...fact) {
 	defer l.mu.Unlock()
 	e.Status, e.AckedNS, e.Outcome = status, time.Now().UnixNano(), acked
 	switch {
-	case status == http.StatusServiceUnavailable && l.unsure:
-		e.Outcome = pending
+	case status == http.StatusGatewayTimeout:
+		e.Outcome = pending // nobody knows
 	case status >= 400:
 		e.Outcome = refused
 	}
-	e.Facts = settle(e.Facts, told)
+	if e.Outcome != pending {
+		e.Facts = settle(e.Facts, told)
+	}
 	l.answers.Add(1)
 	l.write(e)
 }

@@ -21,7 +21,6 @@ func TestR10PostgreSQLRestartsUnderLoad(t *testing.T) {
 	alone := storagetest.NewAlone(t)
 	began := time.Now()
 	b := newBench(t, start(t, setup{engine: "postgres", database: alone.URL()}))
-	b.ledger.unsure = true
 	stop := make(chan struct{})
 	done := b.run(b.workers(8), stop)
 	r := result{id: "R-10", database: "postgres", store: "in-process", nodes: 1, seed: b.seed, began: began}

@@ -181,9 +181,14 @@ const unavailable = "temporarily_unavailable"
 // client is told to come again.
 func explainInternal(ctx context.Context, err error) (status int, code, text string) {
 	id := actor(ctx).RequestID
-	if f, is := fault.As(err); is && f.Kind == fault.Unavailable {
+	f, is := fault.In(ctx, err)
+	switch {
+	case is && f.Kind == fault.Unavailable:
 		slog.WarnContext(ctx, "openid request not served", "request_id", id, "err", err)
 		return http.StatusServiceUnavailable, unavailable, f.Message
+	case is && f.Kind == fault.InDoubt:
+		slog.ErrorContext(ctx, "the database was lost, and a change may have been made", "request_id", id, "err", err)
+		return http.StatusGatewayTimeout, unavailable, f.Message
 	}
 	if errors.Is(err, context.Canceled) {
 		slog.DebugContext(ctx, "client went away", "request_id", id)

@@ -187,7 +187,7 @@ func (p *Provider) writeRegistrationError(w http.ResponseWriter, r *http.Request
 		writeOAuth(w, http.StatusBadRequest, invalid, ascii(problem.Error()))
 		return
 	}
-	f, isFault := fault.As(err)
+	f, isFault := fault.In(r.Context(), err)
 	switch {
 	case errors.Is(err, errMetadataType):
 		writeOAuth(w, http.StatusUnsupportedMediaType, invalid, err.Error())
@@ -195,7 +195,7 @@ func (p *Provider) writeRegistrationError(w http.ResponseWriter, r *http.Request
 		writeOAuth(w, http.StatusRequestEntityTooLarge, invalid, err.Error())
 	case errors.Is(err, errMetadataState):
 		writeOAuth(w, http.StatusBadRequest, "invalid_software_statement", err.Error())
-	case !isFault:
+	case !isFault, f.Kind == fault.InDoubt:
 		writeInternal(w, r, err)
 	case errors.Is(err, registry.ErrDynamicToken) && r.Header.Get("Authorization") == "":
 		writeBearer(w, &unauthorized)

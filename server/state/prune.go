@@ -76,7 +76,7 @@ func (r *run) dismiss(ctx context.Context, m managed.Mark) error {
 		return nil
 	}
 	err = r.remove(ctx, e, m.ID)
-	if f, ok := fault.As(err); ok && f.Kind != fault.Unavailable {
+	if f, ok := fault.As(err); ok && !f.Kind.IsOurs() {
 		r.source.note("", "%s cannot be removed: %s", c.text(), f.Message)
 		return errRefused
 	}

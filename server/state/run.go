@@ -190,7 +190,7 @@ func (s *source) refused(path string, names map[string]string, err error) error 
 	switch {
 	case err == nil:
 		return nil
-	case !ok || f.Kind == fault.Unavailable || f.Kind == fault.Internal:
+	case !ok || f.Kind.IsOurs():
 		return err
 	case len(f.Fields) == 0:
 		s.note(path, "%s", f.Message)

@@ -21,8 +21,8 @@ type Relay struct {
 	mu      sync.Mutex
 	mute    bool        // passes nothing on, and says nothing
 	refuse  bool        // hangs up on whoever connects
-	cut     string      // when the server has been sent this, the next answer is not passed on
-	reached bool        // it has been sent that
+	cut     string      // when the server has been sent this, its answer is not passed on
+	reached *exchange   // where it has been sent that
 	open    []*exchange // what it passes between
 }
 
@@ -65,7 +65,7 @@ func (r *Relay) Refuse(refuse bool) { r.set(func() { r.refuse = refuse }) }
 
 // CutAfter has the relay hang up instead of passing the answer on when the server has been sent
 // a text, once.
-func (r *Relay) CutAfter(text string) { r.set(func() { r.cut, r.reached = text, false }) }
+func (r *Relay) CutAfter(text string) { r.set(func() { r.cut, r.reached = text, nil }) }
 
 func (r *Relay) set(change func()) {
 	r.mu.Lock()
@@ -126,7 +126,7 @@ func (r *Relay) pass(one *exchange, dead *bool, from io.Reader, to io.Writer, as
 		if err != nil {
 			return
 		}
-		switch r.verdict(dead, string(buffer[:n]), asks) {
+		switch r.verdict(one, dead, string(buffer[:n]), asks) {
 		case swallow:
 		case hangUp:
 			return
@@ -145,7 +145,7 @@ const (
 	hangUp
 )
 
-func (r *Relay) verdict(dead *bool, text string, asks bool) int {
+func (r *Relay) verdict(one *exchange, dead *bool, text string, asks bool) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	*dead = *dead || r.mute
@@ -153,9 +153,9 @@ func (r *Relay) verdict(dead *bool, text string, asks bool) int {
 	case *dead:
 		return swallow
 	case r.cut != "" && asks && strings.Contains(text, r.cut):
-		r.reached = true
-	case r.cut != "" && !asks && r.reached:
-		r.cut = ""
+		r.cut, r.reached = "", one
+	case !asks && r.reached == one:
+		r.reached = nil
 		return hangUp
 	}
 	return passOn
