@@ -29,7 +29,8 @@ one before, under its secret key, about a second after it is written.`,
   authy audit export --format csv > audit.csv
   authy audit verify`,
 	}
-	c.AddCommand(a.listAuditCommand(), a.exportAuditCommand(), a.verifyAuditCommand(), a.restartAuditCommand())
+	c.AddCommand(a.listAuditCommand(), a.exportAuditCommand(), a.verifyAuditCommand(), a.restartAuditCommand(),
+		a.listActionsCommand())
 	return c
 }
 
@@ -77,6 +78,28 @@ func parseInstant(text string) (time.Time, error) {
 		return day, nil
 	}
 	return time.Parse(time.RFC3339, text)
+}
+
+func (a *app) listActionsCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "actions",
+		Short: "List what is recorded, and what each means",
+		Long: `List what is recorded, and what each means: the actions that --action takes here,
+and that a webhook can be told of. No server is needed.`,
+		Example: `  authy audit actions | grep mfa
+  authy audit actions --json`,
+		Args: takes(),
+		RunE: func(*cobra.Command, []string) error {
+			rows := make([][]string, len(audit.Actions))
+			for i, action := range audit.Actions {
+				rows[i] = []string{action.Name, action.Meaning}
+			}
+			return a.printList(asJSON, audit.Actions, []string{"ACTION", "MEANING"}, rows, "")
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }
 
 func (a *app) listAuditCommand() *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/managed"
 	"authy/server/session"
@@ -39,6 +40,7 @@ func (wb *Web) registerAdminWebhooks(get, post func(path string, h handler)) {
 type adminWebhooksPage struct {
 	List    []webhookRow
 	Fields  []inputView
+	All     []audit.Action // that there are
 	Problem string
 	CLI     cliPart
 }
@@ -78,7 +80,7 @@ func (wb *Web) renderWebhooks(w http.ResponseWriter, r *http.Request, id *sessio
 		return err
 	}
 	d := sentWebhook(r)
-	page := adminWebhooksPage{Fields: webhookFields(d, true), CLI: cliLines(
+	page := adminWebhooksPage{Fields: webhookFields(d, true), All: audit.Actions, CLI: cliLines(
 		cliOf("authy webhook list"),
 		cliOf("authy webhook add", orWord(d.Slug, "SLUG"), "--url", orWord(d.URL, "URL")),
 	)}
@@ -162,6 +164,7 @@ type adminWebhookPage struct {
 	Deliveries      []deliveryRow
 	Pager           pagerView
 	Fields          []inputView
+	All             []audit.Action // that there are
 	Problem         string
 	CLI             cliPart
 }
@@ -227,6 +230,7 @@ func (wb *Web) renderWebhook(
 		subject: subject{managed.Webhook, v.ID}, webhookRow: webhookRowOf(v.Webhook), URL: v.URL,
 		Organization: string(v.OrganizationID), Active: v.IsActive, Why: offReasons[v.OffReason],
 		Waiting: v.Waiting, Behind: int(v.Behind), OldKey: webhook.OldSecretUntil(v.Webhook), CLI: webhookCommands(v.Slug),
+		All: audit.Actions,
 	}
 	if v.IsActive {
 		page.Failing = v.FailingSince.Time

@@ -7,8 +7,8 @@ import (
 
 // Action is something that events tell of.
 type Action struct {
-	Name    string // what [Event.Action] holds
-	Meaning string // what happened, in English; of a failure, what was tried
+	Name    string `json:"name"`    // what [Event.Action] holds
+	Meaning string `json:"meaning"` // what happened, in English; of a failure, what was tried
 }
 
 // Actions are all that this version records, in the order of their names. A log may hold others,

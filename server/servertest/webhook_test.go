@@ -187,9 +187,11 @@ func TestWebhooksAreLookedAfterOnTheirPages(t *testing.T) {
 	v.shows(v.get(all), 200, "There are no webhooks.", "authy webhook add SLUG --url URL")
 	v.shows(v.post(all, "slug", "siem", "url", "http://10.0.0.1/", "actions", "<b>"), 400,
 		"plain http goes only to addresses that outbound.allow permits", "Each is an action such as user.login", "&lt;b&gt;")
+	v.shows(v.post(all, "slug", "siem", "url", l.URL, "actions", "user.logn"), 400, "Nothing is recorded as user.logn",
+		`id="all-actions"`, "<code>user.login</code>", "<code>webhook.update</code>")
 	v.leads(v.post(all, "slug", "siem", "name", "Our <SIEM>", "url", l.URL+"/hook?a=b", "actions", "user.*\r\nwebhook.test"), one)
 	page := v.get(one)
-	v.shows(page, 200, "Our &lt;SIEM&gt;", "whsec_", "user.*", `id="test"`, "authy webhook deliveries siem")
+	v.shows(page, 200, "Our &lt;SIEM&gt;", "whsec_", "user.*", `id="test"`, "authy webhook deliveries siem", `id="all-actions"`)
 	secret := regexp.MustCompile(`whsec_[A-Za-z0-9+/=]+`).FindString(strings.ReplaceAll(page.Body, "&#43;", "+"))
 	if again := v.get(one); strings.Contains(again.Body, "whsec_") {
 		t.Error("the secret is shown twice")

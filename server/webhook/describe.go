@@ -122,7 +122,7 @@ func actionProblem(action string) string {
 	case len(action) > maxAction, !actionForm.MatchString(action):
 		return "Each is an action such as user.login, or user.* for all that begin so, or * for all."
 	case !audit.IsRecorded(action):
-		return fmt.Sprintf("Nothing is recorded as %s: docs/events.md has all actions.", action)
+		return fmt.Sprintf("Nothing is recorded as %s: 'authy audit actions' lists what is.", action)
 	}
 	return ""
 }
