@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +87,11 @@ var jumping = sync.OnceValues(func() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	source := filepath.Join(runtime.GOROOT(), "src", "time")
+	goroot, err := exec.Command("go", "env", "GOROOT").Output() // runtime.GOROOT is "" after -trimpath
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(strings.TrimSpace(string(goroot)), "src", "time")
 	text, err := os.ReadFile(filepath.Join(source, "time.go"))
 	if err != nil {
 		return "", err
