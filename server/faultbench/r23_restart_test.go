@@ -44,21 +44,19 @@ func TestR23ARestartKeepsPeopleSignedIn(t *testing.T) {
 			b := newBench(t, start(t, setup{engine: c.engine, set: set}))
 			k := b.keepsakes(many, few)
 			k.check(b)
-			if state := b.node.terminate(time.Minute); state.ExitCode() != 0 {
-				t.Errorf("after SIGTERM: %v", state)
-			}
-			recovery := b.node.restart()
-			k.check(b)
-			b.node.kill()
-			recovery = max(recovery, b.node.restart())
-			k.check(b)
-			k.use(b)
+			recovery := k.across(b, k.halfWay[:few], func() {
+				if state := b.node.terminate(time.Minute); state.ExitCode() != 0 {
+					t.Errorf("after SIGTERM: %v", state)
+				}
+			})
+			recovery = max(recovery, k.across(b, k.halfWay[few:], b.node.kill))
+			k.refresh(b)
 			r := result{
 				id: "R-23", database: c.engine, store: store, nodes: 1, seed: b.seed, began: began,
 				recovery: recovery, findings: b.look(),
 			}
 			report(t, r)
-			t.Logf("R-23: %d sessions and %d refresh tokens, a tenth of them revoked, and %d of each thing half way",
+			t.Logf("R-23: %d sessions and %d refresh tokens, a tenth of them revoked, and %d of each thing half way at each stop",
 				many, many, few)
 		})
 	}
@@ -104,14 +102,35 @@ func (b *bench) keepsakes(many, few int) *keepsakes {
 			b.t.Fatal(err)
 		}
 	}
-	for i := range few {
+	for i := range 2 * few {
 		h := &halfWay{w: b.worker(10 + i)}
-		if err := h.begin(ctx); err != nil {
+		if err := h.w.furnish(ctx); err != nil {
 			b.t.Fatal(err)
 		}
 		k.halfWay = append(k.halfWay, h)
 	}
 	return k
+}
+
+// across begins what can be half way, stops the server and starts it, goes on with all of that, some
+// of which lives for a minute only, and looks for the many. It returns how long the start took.
+func (k *keepsakes) across(b *bench, begun []*halfWay, stop func()) (recovery time.Duration) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	for _, h := range begun {
+		if err := h.begin(ctx); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	stop()
+	recovery = b.node.restart()
+	for _, h := range begun {
+		if err := h.goOn(ctx); err != nil {
+			b.t.Errorf("half way: %v", err)
+		}
+	}
+	k.check(b)
+	return recovery
 }
 
 // insertSlice is how many are added in one transaction, which PostgreSQL gives some seconds.
@@ -177,9 +196,6 @@ func (k *keepsakes) facts() (list []fact) {
 // begin begins everything that can be half way.
 func (h *halfWay) begin(ctx context.Context) (err error) {
 	w := h.w
-	if err := w.furnish(ctx); err != nil {
-		return err
-	}
 	if h.code, err = w.consent(ctx); err != nil {
 		return err
 	}
@@ -236,15 +252,10 @@ func (k *keepsakes) check(b *bench) {
 	}
 }
 
-// use goes on with all that was half way, and uses some of the many up.
-func (k *keepsakes) use(b *bench) {
+// refresh uses some of the many up.
+func (k *keepsakes) refresh(b *bench) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	for _, h := range k.halfWay {
-		if err := h.goOn(ctx); err != nil {
-			b.t.Errorf("half way: %v", err)
-		}
-	}
 	for i, token := range k.tokens {
 		c := k.host.renew(token)
 		if c.fails = i < k.revoked; c.fails {
