@@ -180,7 +180,10 @@ func writeKey(dir, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = f.WriteString(key + "\n")
+	err = disk.Narrow(f) // before there is anything in it
+	if err == nil {
+		_, err = f.WriteString(key + "\n")
+	}
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
