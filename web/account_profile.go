@@ -142,5 +142,5 @@ func (wb *Web) saveProfile(w http.ResponseWriter, r *http.Request) error {
 		page.MoreOpen = page.MoreOpen || field.Problem != ""
 	}
 	page.Problem = problem
-	return wb.renderProfile(w, r, http.StatusBadRequest, id, page)
+	return wb.renderProfile(w, r, refusedWith(r.Context(), err), id, page)
 }

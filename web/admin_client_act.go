@@ -113,7 +113,7 @@ func (wb *Web) renderClientSecret(w http.ResponseWriter, r *http.Request, a *app
 		if !told {
 			return refused
 		}
-		page.Overlap, page.Problem, status = fields[0], wb.say(r, rest), http.StatusBadRequest
+		page.Overlap, page.Problem, status = fields[0], wb.say(r, rest), refusedWith(r.Context(), refused)
 	}
 	a.page(w, r, status, "admin_client_secret", c.Name, page)
 	return nil

@@ -174,7 +174,7 @@ func (wb *Web) refuseNewClient(w http.ResponseWriter, r *http.Request, a *appsAr
 	if f, is := fault.In(r.Context(), err); !is || f.Kind == fault.Forbidden {
 		return err
 	}
-	return wb.renderNewClient(w, r, a, http.StatusBadRequest, err)
+	return wb.renderNewClient(w, r, a, refusedWith(r.Context(), err), err)
 }
 
 // clientDescribedBy is the client that a form describes, and whether it has no secret.

@@ -124,7 +124,7 @@ func (wb *Web) renderClientSettings(
 		if !told {
 			return refused
 		}
-		page.Problem, status = wb.say(r, rest), http.StatusBadRequest
+		page.Problem, status = wb.say(r, rest), refusedWith(r.Context(), refused)
 	}
 	a.page(w, r, status, "admin_client_settings", c.Name, page)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"authy/server/audit"
-	"authy/server/fault"
 	"authy/server/org"
 	"authy/server/session"
 )
@@ -140,14 +139,14 @@ func (wb *Web) doOrgAct(w http.ResponseWriter, r *http.Request, id *session.Iden
 		return nil
 	}
 	err = act.do(wb, r, id.Actor(actor(r)), o.ID)
-	if f, told := fault.In(r.Context(), err); told && f.Kind != fault.Internal {
+	if err != nil {
 		fields := []inputView{{Name: "owner"}}
-		rest, _ := problemsOf(r.Context(), err, fields)
+		rest, told := problemsOf(r.Context(), err, fields)
+		if !told {
+			return err
+		}
 		wb.renderOrgAct(w, r, refusedWith(r.Context(), err), act, view, rest, fields[0].Problem)
 		return nil
-	}
-	if err != nil {
-		return err
 	}
 	to := "/admin/organizations/" + o.ID
 	if name == "delete" {

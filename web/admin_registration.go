@@ -126,7 +126,7 @@ func (wb *Web) renderRegistration(w http.ResponseWriter, r *http.Request, id *se
 		if !told {
 			return refused
 		}
-		page.Problem, status = wb.say(r, rest), http.StatusBadRequest
+		page.Problem, status = wb.say(r, rest), refusedWith(r.Context(), refused)
 	}
 	wb.adminPage(w, r, status, "admin_registration", msg("Registration tokens"), page)
 	return nil

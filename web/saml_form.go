@@ -198,7 +198,7 @@ func (sc samlScope) again(ctx context.Context, err error, title string, page sam
 	if page.Problem == "" {
 		page.Problem = msg("Some fields need another look.")
 	}
-	sc.show(http.StatusBadRequest, "saml_form", title, page)
+	sc.show(refusedWith(ctx, err), "saml_form", title, page)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func TestSAMLServicesAreManagedInPages(t *testing.T) {
 			"metadata": {plainMetadata(slug)}, "name": {slug}, "attributes": {"mail=email\nstaff=text:yes"}, "unsolicited": {"yes"}, "allow": {"organization"},
 		}
 		p.says("added", p.post("/new", good), 200, slug+" is added.", "https://"+slug+".example/acs", "staff", s.URL+"/saml/start/"+slug, "Never")
-		p.says("added twice", p.post("/new", good), 400, "exists already")
+		p.says("added twice", p.post("/new", good), 409, "exists already")
 		p.says("the list", p.get(""), 200, "https://"+slug+".example/saml", p.root+at)
 		p.says("found", p.get("?search=EXAMPLE/saml"), 200, p.root+at)
 		p.says("not found", p.get("?search=nothing"), 200, "No service is called like that")
