@@ -27,6 +27,11 @@ func (l *loader) readFile(file string, env environment) bool {
 		file = defaultFile
 	}
 	data, err := readRegular(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.fail("configuration file: %s does not exist: make it, an empty one has every setting as it is by default, "+
+			"or name none by --config or %s", file, envConfig)
+		return false
+	}
 	if err != nil {
 		l.fail("configuration file: %w", err)
 		return false

@@ -324,6 +324,27 @@ func TestCaddyAsInTheDocument(t *testing.T) {
 	holds(t, s, viaTLS(listen))
 }
 
+func TestTraefikAsInTheDocument(t *testing.T) {
+	t.Parallel()
+	program := needs(t, "traefik", "traefik") // Debian has none
+	s, dir, listen := documented(t), t.TempDir(), freePort(t)
+	cert, key := certificate(t, dir)
+	dynamic := replaced(t, snippet(t, "Traefik", "yaml"), "127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t)) +
+		"tls: { stores: { default: { defaultCertificate: { certFile: " + cert + ", keyFile: " + key + " } } } }\n"
+	file := filepath.Join(dir, "dynamic.yaml")
+	if err := os.WriteFile(file, []byte(dynamic), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	starts(t, listen, program, "--entryPoints.websecure.address="+listen, "--providers.file.filename="+file,
+		"--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
+	holds(t, s, viaTLS(listen))
+	// Without authy nothing passes, not even what everyone may see.
+	s.Stop()
+	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusInternalServerError {
+		t.Errorf("without authy it is %d %s", page.Response.StatusCode, page.Body)
+	}
+}
+
 func TestHAProxyAsInTheDocument(t *testing.T) {
 	t.Parallel()
 	program := needs(t, "haproxy", "haproxy")
