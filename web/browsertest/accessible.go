@@ -118,6 +118,8 @@ const barriers = `(() => {
 
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) bad.push("the page is " + scrollWidth + " wide in a window of " + clientWidth);
+  for (const e of all("nav a"))
+    if (seen(e) && e.scrollWidth > e.clientWidth) bad.push("this runs into what is beside it: " + what(e));
   for (const e of all("main button, main a.button, main input:not([type=hidden])")) {
     const r = e.getBoundingClientRect();
     if (seen(e) && (r.right > clientWidth || r.left < 0)) bad.push("this is cut off: " + what(e));

@@ -3,6 +3,6 @@
 // them. It has tests alone, and refuses to know how a verdict comes about.
 //
 // Read scene_test.go (the hosts, their rules, and a browser), narrow_test.go (the cookie),
-// attack_test.go (what must fail), document_test.go (the snippets of the document for nginx, Caddy
-// and HAProxy) and apache_test.go.
+// attack_test.go (what must fail), document_test.go (the snippets of the document for nginx, Caddy,
+// Traefik and HAProxy) and apache_test.go.
 package proxytest
