@@ -14,9 +14,9 @@ const eventsIntro = `<!-- Made from server/audit/action.go: AUTHY_TEST_UPDATE=1 
 # What the audit log records
 
 Each event has an 'action' of these. Its 'outcome' is 'success' or 'failure': of a failure the table says what was tried,
-and 'reason' why it failed. 'authy audit actions' lists them, too. 'authy audit list --action user.login', '/admin/audit' and 'GET /api/v1/admin/audit' find
-those of one action; [webhooks](webhooks.md) are told of those that they ask for. A later version may record others; these
-keep their names.
+and 'reason' why it failed. 'authy audit actions' lists them, too. 'authy audit list --action user.login', '/admin/audit'
+and 'GET /api/v1/admin/audit' find those of one action; [webhooks](webhooks.md) are told of those that they ask for. A
+later version may record others; these keep their names.
 
 | Action | What happened |
 |---|---|
