@@ -112,8 +112,9 @@ func (b *bench) keepsakes(many, few int) *keepsakes {
 	return k
 }
 
-// across begins what can be half way, stops the server and starts it, goes on with all of that, some
-// of which lives for a minute only, and looks for the many. It returns how long the start took.
+// across begins what can be half way, stops the server and starts it, goes on with all of that,
+// some of which lives for a minute only, and looks for the many. It returns how long the start
+// took.
 func (k *keepsakes) across(b *bench, begun []*halfWay, stop func()) (recovery time.Duration) {
 	b.t.Helper()
 	ctx := b.t.Context()

@@ -203,7 +203,7 @@ func TestACodeCannotBeSpentTwiceAtOnce(t *testing.T) {
 			t.Parallel()
 			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			browser := servertest.Browser(t)
-			for range 5 {
+			for range roundsOf(t, 5) {
 				code, verifier := acmePortal.code(t, s, browser)
 				form := acmePortal.redemption(code, verifier)
 				replies := atOnce(50, func() reply { return acmePortal.post(t, s, tokenPath, form) })

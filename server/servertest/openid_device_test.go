@@ -334,7 +334,7 @@ func TestOneDeviceCodeRacesForOneSetOfTokens(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {
 		tv, browser := newTV(t, s, "living-room"), servertest.Browser(t)
-		for range 3 {
+		for range roundsOf(t, 3) {
 			codes := tv.device(t, s, allScopes)
 			decideOn(t, s, browser, typeCode(t, s, browser, codes.text("user_code")), "allow")
 			good := 0
@@ -346,7 +346,7 @@ func TestOneDeviceCodeRacesForOneSetOfTokens(t *testing.T) {
 				r.refused(t, http.StatusBadRequest, "invalid_grant")
 			}
 			if good != 1 {
-				t.Errorf("RC-04 %d of 50 polls got tokens, want 1", good)
+				t.Fatalf("RC-04 %d of 50 polls got tokens, want 1", good)
 			}
 		}
 	})

@@ -214,7 +214,7 @@ func TestOneProofRacesForOneToken(t *testing.T) {
 	t.Parallel()
 	engines(t, func(t *testing.T, s *servertest.Server) {
 		key := dpoptest.NewProver(t, "ES256")
-		for range 3 {
+		for range roundsOf(t, 3) {
 			proof := key.Sign(t, dpoptest.Claims(http.MethodPost, s.URL+tokenPath))
 			good := 0
 			for _, r := range atOnce(50, func() reply {
@@ -227,7 +227,7 @@ func TestOneProofRacesForOneToken(t *testing.T) {
 				r.refused(t, http.StatusBadRequest, "invalid_dpop_proof")
 			}
 			if good != 1 {
-				t.Errorf("%d of 50 uses of one proof succeeded, want 1", good)
+				t.Fatalf("%d of 50 uses of one proof succeeded, want 1", good)
 			}
 		}
 	})

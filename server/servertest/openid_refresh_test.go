@@ -49,12 +49,12 @@ func TestARefreshTokenThatIsReusedEndsItsFamily(t *testing.T) {
 
 func TestTwoHonestTabsRefreshAtOnce(t *testing.T) {
 	t.Parallel()
-	for engine, rounds := range map[string]int{"sqlite": 100, "postgres": 100} {
+	for _, engine := range storagetest.Engines {
 		t.Run("TK-05 "+engine, func(t *testing.T) {
 			t.Parallel()
 			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
 			got := acmePortal.tokens(t, s, servertest.Browser(t))
-			for round := range rounds {
+			for round := range roundsOf(t, 100) {
 				token := got.Refresh
 				replies := atOnce(2, func() reply { return acmePortal.refresh(t, s, token) })
 				got = replies[0].tokens(t)
