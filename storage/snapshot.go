@@ -130,6 +130,9 @@ func (db *DB) writeSnapshot(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := disk.Narrow(f); err != nil { // before there is anything in it
+		return err
+	}
 	packed, err := gzip.NewWriterLevel(f, gzip.BestSpeed)
 	if err != nil {
 		return err
