@@ -345,6 +345,35 @@ func TestTraefikAsInTheDocument(t *testing.T) {
 	}
 }
 
+func TestEnvoyAsInTheDocument(t *testing.T) {
+	t.Parallel()
+	program := needs(t, "envoy", "envoy") // Debian has none
+	s, dir, listen := documented(t), t.TempDir(), freePort(t)
+	cert, key := certificate(t, dir)
+	ports := make(map[string]string)
+	for what, address := range map[string]string{"proxy": listen, "authy": s.Config.Listen, "app": application(t)} {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports[what] = port
+	}
+	whole := replaced(t, snippet(t, "Envoy", "yaml"), "address: 0.0.0.0, port_value: 443", "address: 127.0.0.1, port_value: "+ports["proxy"],
+		"/etc/ssl/example.com.pem", cert, "/etc/ssl/example.com.key", key,
+		"http://127.0.0.1:5000", "http://"+s.Config.Listen, "port_value: 5000", "port_value: "+ports["authy"], "port_value: 8080", "port_value: "+ports["app"])
+	file := filepath.Join(dir, "envoy.yaml")
+	if err := os.WriteFile(file, []byte(whole), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	starts(t, listen, program, "--config-path", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")
+	holds(t, s, viaTLS(listen))
+	// Without authy nothing passes, not even what everyone may see.
+	s.Stop()
+	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("without authy it is %d %s", page.Response.StatusCode, page.Body)
+	}
+}
+
 func TestHAProxyAsInTheDocument(t *testing.T) {
 	t.Parallel()
 	program := needs(t, "haproxy", "haproxy")
