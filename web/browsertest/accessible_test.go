@@ -44,7 +44,7 @@ func (v tour) look(name string) {
 		look   func() []string
 	}{
 		{browsertest.Narrow, "light", v.OwnBarriers},
-		{browsertest.Narrow, "dark", v.Barriers},
+		{browsertest.Narrow, "dark", v.NarrowBarriers},
 		{browsertest.Wide, "dark", v.OwnBarriers},
 		{browsertest.Wide, "light", v.Barriers},
 	} {
