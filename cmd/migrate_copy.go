@@ -63,7 +63,7 @@ func (a *app) migrateCopy(ctx context.Context, from, to string, asJSON bool) err
 		return err
 	case storage.Missing(c.DatabaseURL()):
 		return fmt.Errorf("there is no database to copy at %s: name another with --from, or its directory with --data-dir",
-			withoutPassword(c.DatabaseURL()))
+			config.MaskURL(c.DatabaseURL()))
 	}
 	return a.withStopped(ctx, func(c *config.Config, source *storage.DB) error {
 		if to == c.DatabaseURL() {
@@ -71,17 +71,17 @@ func (a *app) migrateCopy(ctx context.Context, from, to string, asJSON bool) err
 		}
 		target, unlock, err := openTarget(ctx, c, to)
 		if err != nil {
-			return fmt.Errorf("--to %s: %w", withoutPassword(to), err)
+			return fmt.Errorf("--to %s: %w", config.MaskURL(to), err)
 		}
 		defer unlock()
 		tell := a.progress("Copying")
-		contents, err := backup.Copy(ctx, audit.Shell(), source, target, withoutPassword(c.DatabaseURL()), server.Migrations(), tell.to)
+		contents, err := backup.Copy(ctx, audit.Shell(), source, target, config.MaskURL(c.DatabaseURL()), server.Migrations(), tell.to)
 		tell.end()
 		if err := errors.Join(err, target.Close()); err != nil {
 			return err
 		}
 		return a.tellCopied(&copyOut{
-			From: withoutPassword(c.DatabaseURL()), To: withoutPassword(to), Rows: contents.Rows(), Tables: contents.Tables,
+			From: config.MaskURL(c.DatabaseURL()), To: config.MaskURL(to), Rows: contents.Rows(), Tables: contents.Tables,
 		}, asJSON)
 	})
 }

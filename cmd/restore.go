@@ -111,7 +111,7 @@ func (a *app) restore(c *cobra.Command, path string, f restoreFlags) error {
 	if err := b.CanRestore(set, server.Migrations(), f.Restoring); err != nil {
 		return fmt.Errorf("%w; nothing was changed", err)
 	}
-	to := withoutPassword(set.DatabaseURL())
+	to := config.MaskURL(set.DatabaseURL())
 	if f.dryRun {
 		a.note("It would be restored to %s. Nothing was changed.", to)
 		return a.tellBackup(b, f.asJSON)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -121,23 +120,15 @@ func onHangUp(ctx context.Context, s *server.Services) (end func()) {
 func announce(ctx context.Context, c *config.Config, address net.Addr) {
 	slog.InfoContext(ctx, "listening", "address", address.String(), "version", version())
 	slog.InfoContext(ctx, "issuer", "url", c.PublicURL)
-	slog.InfoContext(ctx, "database", "url", withoutPassword(c.DatabaseURL()))
+	slog.InfoContext(ctx, "database", "url", config.MaskURL(c.DatabaseURL()))
 	store := "in this process"
 	switch text := c.Redis.URL.Reveal(); {
 	case text != "":
-		store = withoutPassword(text)
+		store = config.MaskURL(text)
 	case !strings.HasPrefix(c.DatabaseURL(), "sqlite:"):
 		store = "in the database"
 	}
 	slog.InfoContext(ctx, "attempts are counted", "at", store)
-}
-
-func withoutPassword(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return "[unreadable]"
-	}
-	return u.Redacted()
 }
 
 // announceSetup prints a link that makes the first administrator, if there is

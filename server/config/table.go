@@ -242,7 +242,7 @@ func (s setting) mask(text string) string {
 	case text == "":
 		return ""
 	case s.isURL:
-		return maskURL(text)
+		return MaskURL(text)
 	}
 	return "[set]"
 }

@@ -187,8 +187,8 @@ func checkPasswordURL(text string) error {
 
 const masked = "xxxxx"
 
-// maskURL returns text with any password in it replaced.
-func maskURL(text string) string {
+// MaskURL returns a URL with any password in it replaced, be it in its query.
+func MaskURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "[set]"
