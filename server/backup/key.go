@@ -23,7 +23,8 @@ func sealFor(recipient, passphrase string) (seal, error) {
 	case recipient != "":
 		to, err := age.ParseRecipients(strings.NewReader(recipient))
 		if err != nil || len(to) != 1 {
-			return seal{}, fmt.Errorf("%q is no public key of age; it begins with age1, and age-keygen prints it", recipient)
+			// What it is may be the private key.
+			return seal{}, errors.New("the recipient is no public key of age; it begins with age1, and age-keygen prints it")
 		}
 		return seal{to[0]}, nil
 	case passphrase != "":
