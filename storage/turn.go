@@ -11,11 +11,13 @@ const turnPrefix = "due:"
 
 // TakeTurn says whether something that is done now and then, by one node, is due at now,
 // and this node is to do it. Nobody else is then until the time that again names, by when
-// the node has called [Tx.EndTurn] unless it has died.
-func (tx *Tx) TakeTurn(ctx context.Context, what string, now, again time.Time) (bool, error) {
+// the node has called [Tx.EndTurn] unless it has died. What is due later than the time that
+// furthest names is due now: a clock was ahead when that was said, or it is to be done more
+// often since.
+func (tx *Tx) TakeTurn(ctx context.Context, what string, now, again, furthest time.Time) (bool, error) {
 	res, err := tx.conn.hot(ctx, `INSERT INTO meta (name, value) VALUES (?, ?)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(meta.value AS BIGINT) <= ?`,
-		turnPrefix+what, millis(again), At(now).UnixMilli())
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(meta.value AS BIGINT) NOT BETWEEN ? AND ?`,
+		turnPrefix+what, millis(again), At(now).UnixMilli()+1, At(furthest).UnixMilli())
 	if err != nil {
 		return false, translate(err)
 	}

@@ -15,7 +15,7 @@ func TestATurnIsTakenOnce(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
 		take := func(now, again time.Time) (mine bool) {
 			err := db.Update(t.Context(), func(tx *storage.Tx) (err error) {
-				mine, err = tx.TakeTurn(t.Context(), "test", now, again)
+				mine, err = tx.TakeTurn(t.Context(), "test", now, again, now.Add(48*time.Hour))
 				return err
 			})
 			if err != nil {
@@ -48,6 +48,13 @@ func TestATurnIsTakenOnce(t *testing.T) {
 		}
 		if take(noon.Add(23*time.Hour), noon.Add(25*time.Hour)) || !take(noon.Add(24*time.Hour), noon.Add(25*time.Hour)) {
 			t.Error("the turn is not taken when it is due")
+		}
+		err = db.Update(t.Context(), func(tx *storage.Tx) error { return tx.EndTurn(t.Context(), "test", noon.AddDate(10, 0, 0)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !take(noon.Add(26*time.Hour), noon.Add(27*time.Hour)) || take(noon.Add(26*time.Hour), noon.Add(27*time.Hour)) {
+			t.Error("a turn that is due too far ahead is not taken, once")
 		}
 	})
 }

@@ -310,6 +310,31 @@ func TestAKilledBackupLeavesNothingThatLooksLikeOne(t *testing.T) {
 	}
 }
 
+func TestAShorterScheduleIsHeededAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "sqlite", "")
+	s.Backup.Unencrypted = true
+	made := func(every time.Duration) int {
+		s.Backup.Every.Duration = every
+		backup.New(s.db, s.Config).MakeDue(t.Context())
+		events, err := s.db.EventsMatching(t.Context(), storage.EventFilter{Action: "backup.made"}, storage.EventKey{}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(events)
+	}
+	if got := made(720 * time.Hour); got != 1 {
+		t.Fatalf("backups at first: %d, want 1", got)
+	}
+	if got := made(720 * time.Hour); got != 1 {
+		t.Fatalf("backups that are not due: %d, want 1", got)
+	}
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // a name has seconds
+	if got := made(24 * time.Hour); got != 2 {
+		t.Errorf("backups after one a month became one a day: %d, want 2", got)
+	}
+}
+
 func glob(t *testing.T, dir, pattern string) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, pattern))

@@ -28,7 +28,8 @@ func (s *Service) MakeDue(ctx context.Context) {
 	}
 	now, mine := time.Now(), false
 	err := s.db.Update(ctx, func(tx *storage.Tx) (err error) {
-		mine, err = tx.TakeTurn(ctx, turn, now, now.Add(min(every, longest)))
+		// A clock that is ahead of this one by less than every has no more backups made.
+		mine, err = tx.TakeTurn(ctx, turn, now, now.Add(min(every, longest)), now.Add(2*every))
 		return err
 	})
 	if err != nil {
