@@ -62,10 +62,10 @@ func (a *app) makeBackup(c *cobra.Command, f backupFlags) error {
 	return a.with(ctx, func(s *server.Services) error {
 		s.Backups.Version = version()
 		m, err := s.Backups.Make(ctx, audit.Shell(), f.Options)
-		if err != nil {
+		if m == nil {
 			return hintAtKeys(err)
 		}
-		return a.tellMade(m, f.asJSON)
+		return errors.Join(a.tellMade(m, f.asJSON), err)
 	})
 }
 

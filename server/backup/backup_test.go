@@ -310,6 +310,13 @@ func TestAKilledBackupLeavesNothingThatLooksLikeOne(t *testing.T) {
 	}
 }
 
+func TestADirectoryMayHaveAnyName(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "sqlite", "")
+	s.Backup.Dir = filepath.Join(s.DataDir, "back[ups")
+	s.make(t, backup.Options{Unencrypted: true})
+}
+
 func TestAShorterScheduleIsHeededAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "sqlite", "")

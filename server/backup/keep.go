@@ -46,24 +46,16 @@ func timeIn(name string) (time.Time, bool) {
 	return at, isBackup && isOurs && err == nil
 }
 
-// fileAt describes the file of a backup, whatever it is called.
-func fileAt(path string) (File, error) {
+// fileAt describes the file of a backup, whatever it is called, and whoever may read it.
+func fileAt(path string, encrypted bool) (File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return File{}, err
 	}
-	f := File{Name: filepath.Base(path), Path: path, Size: info.Size(), MadeAt: info.ModTime().UTC()}
+	f := File{Name: filepath.Base(path), Path: path, Size: info.Size(), MadeAt: info.ModTime().UTC(), Encrypted: encrypted}
 	if at, ok := timeIn(f.Name); ok {
 		f.MadeAt = at
 	}
-	in, err := os.Open(path)
-	if err != nil {
-		return File{}, err
-	}
-	defer in.Close() //nolint:errcheck // only read
-	head := make([]byte, len(ageHead))
-	_, err = in.Read(head)
-	f.Encrypted = err == nil && string(head) == ageHead
 	return f, nil
 }
 
@@ -80,7 +72,7 @@ func Files(dir string) (files []File, err error) {
 		if _, ok := timeIn(entry.Name()); !ok || !entry.Type().IsRegular() {
 			continue
 		}
-		f, err := fileAt(filepath.Join(dir, entry.Name()))
+		f, err := fileAt(filepath.Join(dir, entry.Name()), strings.HasSuffix(entry.Name(), ageSuffix))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("look at backup %s: %w", entry.Name(), err)
 		}
@@ -119,8 +111,12 @@ func (n *newest) keeps(period string) bool {
 	return true
 }
 
+// keptTooMany is logged where prune fails.
+const keptTooMany = "older backups are still there that are kept no longer"
+
 // prune removes the backups that are kept no longer. It is called after one was made and
-// found to be whole, which stays, whatever the clock says.
+// found to be whole, which stays, whatever the clock says. One that cannot be removed keeps
+// none of the others.
 func (s *Service) prune(ctx context.Context, by audit.Actor, just string) (names []string, err error) {
 	files, err := Files(s.Dir())
 	if err != nil {
@@ -130,14 +126,16 @@ func (s *Service) prune(ctx context.Context, by audit.Actor, just string) (names
 		if f.Name == just {
 			continue
 		}
-		if err := os.Remove(f.Path); err != nil {
-			return names, fmt.Errorf("remove a backup that is kept no longer: %w", err)
-		}
-		names = append(names, f.Name)
 		event := audit.Event{Action: removed, Reason: "kept_no_longer", TargetKind: "backup", TargetID: f.Name}
-		if err := s.record(ctx, by, event); err != nil {
-			return names, err
+		if failure := os.Remove(f.Path); failure != nil {
+			event.Failed, event.Details = true, map[string]string{"error": audit.Cut(failure.Error(), 300)}
+			err = errors.Join(err, fmt.Errorf("remove a backup that is kept no longer: %w", failure))
+		} else {
+			names = append(names, f.Name)
+		}
+		if failure := s.record(ctx, by, event); failure != nil {
+			return names, errors.Join(err, failure)
 		}
 	}
-	return names, nil
+	return names, err
 }

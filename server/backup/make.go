@@ -44,7 +44,8 @@ type Made struct {
 }
 
 // Make makes a backup, reads it again, and removes those that are kept no longer where it
-// goes to the directory that is set.
+// goes to the directory that is set. A backup that is returned is whole, also where the error
+// says that an older one could not be removed.
 func (s *Service) Make(ctx context.Context, by audit.Actor, o Options) (*Made, error) {
 	if err := s.mayAdminister(ctx, by); err != nil {
 		return nil, err
@@ -64,8 +65,10 @@ func (s *Service) Begin(ctx context.Context, by audit.Actor) error {
 		return ErrRunning
 	}
 	go func() {
-		if _, err := s.make(context.WithoutCancel(ctx), by, Options{}); err != nil {
+		if m, err := s.make(context.WithoutCancel(ctx), by, Options{}); m == nil {
 			slog.ErrorContext(ctx, "no backup was made", "err", err)
+		} else if err != nil {
+			slog.ErrorContext(ctx, keptTooMany, "err", err)
 		}
 	}()
 	return nil
@@ -149,7 +152,7 @@ func (s *Service) makeFile(ctx context.Context, o Options) (m *Made, err error) 
 	if err != nil {
 		return nil, err
 	}
-	f, err := createPartial(path)
+	f, err := createPartial(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +179,7 @@ func (s *Service) makeFile(ctx context.Context, o Options) (m *Made, err error) 
 	if err := disk.Publish(f, path); err != nil {
 		return nil, err
 	}
-	file, err := fileAt(path)
+	file, err := fileAt(path, seal.to != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -258,15 +261,18 @@ func (s *Service) pathFor(to string, now time.Time, encrypted bool) (string, err
 const partialPrefix, partialSuffix = ".authy-backup-", ".partial"
 
 // createPartial makes the file in which path is written, and removes what others have left.
-func createPartial(path string) (*os.File, error) {
+func createPartial(ctx context.Context, path string) (*os.File, error) {
 	dir := filepath.Dir(path)
-	left, err := filepath.Glob(filepath.Join(dir, partialPrefix+"*"+partialSuffix))
+	left, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make a backup: %w", err)
 	}
 	for _, old := range left {
-		if err := removeAbandoned(old); err != nil {
-			return nil, fmt.Errorf("remove what is left of a backup: %w", err)
+		if !strings.HasPrefix(old.Name(), partialPrefix) || !strings.HasSuffix(old.Name(), partialSuffix) {
+			continue
+		}
+		if err := removeAbandoned(filepath.Join(dir, old.Name())); err != nil {
+			slog.WarnContext(ctx, "what is left of a backup could not be removed", "err", err)
 		}
 	}
 	f, err := os.CreateTemp(dir, partialPrefix+"*"+partialSuffix) // 0600

@@ -40,11 +40,15 @@ func (s *Service) MakeDue(ctx context.Context) {
 		return
 	}
 	due := now.Add(every)
-	if m, err := s.make(ctx, audit.Server(), Options{}); err != nil {
+	m, err := s.make(ctx, audit.Server(), Options{})
+	if m == nil {
 		due = time.Now().Add(min(every, retryAfter))
 		slog.ErrorContext(ctx, "no backup was made", "err", err, "again_at", due.UTC().Format(time.RFC3339))
 	} else {
 		slog.InfoContext(ctx, "backup made", "file", m.Path, "bytes", m.Size, "rows", m.Rows, "removed", len(m.Removed))
+		if err != nil {
+			slog.ErrorContext(ctx, keptTooMany, "err", err)
+		}
 	}
 	ctx = context.WithoutCancel(ctx)
 	err = s.db.Update(ctx, func(tx *storage.Tx) error { return tx.EndTurn(ctx, turn, due) })
