@@ -77,7 +77,7 @@ func (s *source) checkUser(u *User, once seen) {
 
 // checkMembers writes the addresses of members in their one form.
 func (s *source) checkMembers(o *Organization) {
-	once, members := seen{s, map[string]string{}}, map[string]string{}
+	once, members, places := seen{s, map[string]string{}}, map[string]string{}, map[string]position{}
 	for _, text := range slices.Sorted(maps.Keys(o.Members)) {
 		at := join(join(o.path, "members"), text)
 		email, err := account.ParseEmail(text)
@@ -90,8 +90,11 @@ func (s *source) checkMembers(o *Organization) {
 			s.note(at, "%q is not a role%s; it is one of %s", role, config.Suggest(role, roles), strings.Join(roles, ", "))
 		}
 		members[email] = o.Members[text]
-		s.at[join(join(o.path, "members"), email)] = s.at[at]
+		if one := join(join(o.path, "members"), email); one != at {
+			places[one] = s.at[at]
+		}
 	}
+	maps.Copy(s.at, places)
 	if o.Members != nil {
 		o.Members = members
 	}
@@ -99,7 +102,7 @@ func (s *source) checkMembers(o *Organization) {
 
 // checkExceptions writes the addresses of exceptions in their one form.
 func (s *source) checkExceptions(o *Organization) {
-	once, exceptions := seen{s, map[string]string{}}, map[string]string{}
+	once, exceptions, places := seen{s, map[string]string{}}, map[string]string{}, map[string]position{}
 	for _, text := range slices.Sorted(maps.Keys(o.Exceptions)) {
 		at := join(join(o.path, "exceptions"), text)
 		email, err := account.ParseEmail(text)
@@ -113,8 +116,11 @@ func (s *source) checkExceptions(o *Organization) {
 				words, config.Suggest(words, exceptionWords))
 		}
 		exceptions[email] = o.Exceptions[text]
-		s.at[join(join(o.path, "exceptions"), email)] = s.at[at]
+		if one := join(join(o.path, "exceptions"), email); one != at {
+			places[one] = s.at[at]
+		}
 	}
+	maps.Copy(s.at, places)
 	if o.Exceptions != nil {
 		o.Exceptions = exceptions
 	}

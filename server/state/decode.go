@@ -111,11 +111,15 @@ func (s *source) setTable(path string, value any, into reflect.Value) {
 	}
 }
 
+// secrets are what keys are called, without their ends, that name what others would hold in clear.
+var secrets = map[string]string{
+	"client_secret": "client_secret", "secret": "secret", "password": "password_hash", "password_hash": "password_hash",
+}
+
 // unknown notes a key that a table does not have.
 func (s *source) unknown(path, key string, fields []field) {
-	if key == "client_secret" || key == "secret" || key == "password" || key == "password_hash" {
-		s.note(join(path, key), "a secret does not stand in this file; name a file with %s_file or an environment variable with %[1]s_env",
-			strings.Replace(key, "password_hash", "password", 1))
+	if name, secret := secrets[key]; secret {
+		s.note(join(path, key), "a secret does not stand in this file; name a file with %s_file or an environment variable with %[1]s_env", name)
 		return
 	}
 	known := make([]string, len(fields))

@@ -34,3 +34,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAMistakeNamesTheKeyAndTheLineThatMendIt(t *testing.T) {
+	t.Parallel()
+	const members = "[[organization]]\nslug = \"acme\"\nname = \"Acme\"\n[organization.members]\n"
+	for text, want := range map[string]string{
+		"[[user]]\nemail = \"ann@acme.example\"\npassword = \"x\"\n":      "name a file with password_hash_file or ",
+		"[[user]]\nemail = \"ann@acme.example\"\npassword_hash = \"x\"\n": "environment variable with password_hash_env",
+		"[[client]]\nclient_secret = \"x\"\n":                             "name a file with client_secret_file or ",
+		members + "\"ann@acme.example\" = \"owner\"\n\"ANN@acme.example\" = \"admin\"\n": "state.toml:5:1: organization.members.\"ann@acme.example\": " +
+			"the member with this address, ann@acme.example, is also in line 6",
+	} {
+		if _, err := Parse("state.toml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%q) = %v, want %q in it", text, err, want)
+		}
+	}
+}
