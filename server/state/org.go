@@ -10,6 +10,7 @@ import (
 
 	"authy/server/managed"
 	"authy/server/org"
+	"authy/server/provider"
 	"authy/storage"
 )
 
@@ -179,7 +180,12 @@ func (o *Organization) writeDomains(ctx context.Context, r *run, id string) erro
 	}
 	for _, domain := range slices.Compact(slices.Sorted(slices.Values(wanted))) {
 		if !slices.Contains(known, domain) {
-			if _, err := r.rules.Providers.AddDomain(ctx, r.by, id, domain); err != nil {
+			_, err := r.rules.Providers.AddDomain(ctx, r.by, id, domain)
+			if errors.Is(err, provider.ErrGranted) {
+				r.source.note(join(o.path, "domains"), "another organization has %s; take it from that one first", domain)
+				return errRefused
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -65,7 +65,8 @@ func (r *run) apply(ctx context.Context) error {
 		r.each(entriesOf(r.doc.Webhooks)),
 	} {
 		if err := step(ctx); err != nil {
-			return err
+			// After what the database refused it says nothing any more: then the mistake counts.
+			return cmp.Or(r.source.err(), err)
 		}
 		if err := r.source.err(); err != nil {
 			return err

@@ -36,13 +36,18 @@ type mistake struct {
 	text string
 }
 
-// note notes what is wrong with the key at a path: there, or where it is missing.
+// note notes what is wrong with the key at a path: there, or where it is missing. What is
+// wrong with no key has the path "".
 func (s *source) note(path, format string, args ...any) {
 	at, found := s.at[path]
 	for parent := path; !found && parent != ""; at, found = s.at[parent] {
 		parent = parent[:max(strings.LastIndexAny(parent, ".["), 0)]
 	}
-	s.mistakes = append(s.mistakes, mistake{at, shown(path) + ": " + fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	if path != "" {
+		text = shown(path) + ": " + text
+	}
+	s.mistakes = append(s.mistakes, mistake{at, text})
 }
 
 // line is the line of a path.
