@@ -22,6 +22,7 @@ type app struct {
 	stdout, stderr io.Writer
 	file           string
 	settings       config.Flags
+	noInput        bool // nobody is there to be asked
 }
 
 // configure loads the configuration and starts logging by it, at the level

@@ -174,15 +174,17 @@ func readLogo(path string) ([]byte, error) {
 }
 
 func (a *app) resetBrandCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "reset",
-		Short:   "Have the server be called and look as authy does",
-		Example: `  authy brand reset`,
-		Args:    takes(),
+	var y confirmation
+	c := &cobra.Command{
+		Use:   "reset",
+		Short: "Have the server be called and look as authy does",
+		Example: `  authy brand reset
+  authy brand reset --yes`,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx := c.Context()
-			return a.with(ctx, func(s *server.Services) error {
-				if err := s.Brand.Reset(ctx, audit.Shell()); err != nil {
+			question := "Delete the server's name, colours, logo and texts, for good?"
+			return a.ifConfirmed(c, y, question, func(s *server.Services) error {
+				if err := s.Brand.Reset(c.Context(), audit.Shell()); err != nil {
 					return err
 				}
 				a.note("The server is called and looks as authy does.")
@@ -190,4 +192,6 @@ func (a *app) resetBrandCommand() *cobra.Command {
 			})
 		},
 	}
+	y.add(c)
+	return c
 }

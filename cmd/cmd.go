@@ -91,6 +91,7 @@ an OpenID Connect provider, and the pages that go with them.`,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.SetFlagErrorFunc(flagMisuse)
+	root.PersistentFlags().BoolVar(&a.noInput, "no-input", false, "fail instead of asking anything")
 	root.SetHelpCommand(helpCommand())
 	a.addSettings(root)
 	root.AddCommand(a.serveCommand(), a.seedCommand(), a.userCommand(), a.orgCommand(), a.clientCommand(), a.auditCommand(),

@@ -20,6 +20,11 @@ import (
 	"authy/server/config"
 )
 
+// destroys are the names of commands after which something is gone for good.
+var destroys = map[string]bool{
+	"delete": true, "down": true, "panic": true, "remove": true, "reset": true, "restore": true, "retire": true, "rollback": true,
+}
+
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 	t.Parallel()
 	a := &app{settings: config.Flags{}}
@@ -36,6 +41,9 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 		}
 		if c.Args == nil {
 			t.Errorf("%s: takes any arguments, want them checked", c.CommandPath())
+		}
+		if destroys[c.Name()] && c.Flags().Lookup("yes") == nil {
+			t.Errorf("%s: it does not ask before it goes ahead", c.CommandPath())
 		}
 		for _, sub := range c.Commands() {
 			visit(sub)

@@ -99,15 +99,23 @@ func (a *app) printDomains(domains []provider.Domain, asJSON bool) error {
 }
 
 func (a *app) removeDomainCommand() *cobra.Command {
-	return &cobra.Command{
+	var y confirmation
+	c := &cobra.Command{
 		Use:   "remove SLUG-or-ID DOMAIN",
 		Short: "Take a domain from an organization",
 		Long: `Take a domain from an organization: its identity providers are no longer believed
 about addresses there. Accounts that are linked stay linked.`,
-		Example: `  authy org domain remove acme-corp acme-corp.com`,
-		Args:    takes("SLUG-or-ID", "DOMAIN"),
+		Example: `  authy org domain remove acme-corp acme-corp.com
+  authy org domain remove --yes acme-corp acme-corp.com`,
+		Args: takes("SLUG-or-ID", "DOMAIN"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.canConfirm(c, y); err != nil {
+				return err
+			}
 			return a.withOrg(c.Context(), args[0], func(s *server.Services, o *org.Organization) error {
+				if err := a.confirm(c.Context(), y, printable("Take "+args[1]+" from "+o.Slug+"?")); err != nil {
+					return err
+				}
 				if err := s.Providers.RemoveDomain(c.Context(), audit.Shell(), o.ID, args[1]); err != nil {
 					return err
 				}
@@ -116,4 +124,6 @@ about addresses there. Accounts that are linked stay linked.`,
 			})
 		},
 	}
+	y.add(c)
+	return c
 }

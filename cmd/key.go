@@ -127,7 +127,8 @@ func (a *app) rotateKeys(ctx context.Context, alg string, now, asJSON bool) erro
 }
 
 func (a *app) retireKeyCommand() *cobra.Command {
-	return &cobra.Command{
+	var y confirmation
+	c := &cobra.Command{
 		Use:   "retire KEY",
 		Short: "Take a key out of the published ones at once",
 		Long: `Take a key out of the published ones at once, because it has leaked: whatever it
@@ -135,12 +136,12 @@ signed is refused from then on, here at once and by applications within five
 minutes. The key that signs cannot be taken out: rotate the keys of its algorithm
 first, with --now.`,
 		Example: `  authy key list
-  authy key retire 3sLwmNLiCmHoNmHcsm0iq2ZfKc8YpHv_z1wG6-0oTSA`,
+  authy key retire --yes 3sLwmNLiCmHoNmHcsm0iq2ZfKc8YpHv_z1wG6-0oTSA`,
 		Args: takes("KEY"),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx := c.Context()
-			return a.with(ctx, func(s *server.Services) error {
-				if err := s.Keys.Retire(ctx, audit.Shell(), args[0]); err != nil {
+			question := "Retire the key " + args[0] + " and refuse whatever it has signed, for good?"
+			return a.ifConfirmed(c, y, question, func(s *server.Services) error {
+				if err := s.Keys.Retire(c.Context(), audit.Shell(), args[0]); err != nil {
 					return err
 				}
 				a.note("The key is gone, and whatever it signed is refused.")
@@ -148,4 +149,6 @@ first, with --now.`,
 			})
 		},
 	}
+	y.add(c)
+	return c
 }

@@ -168,13 +168,21 @@ func (a *app) memberRoleCommand() *cobra.Command {
 }
 
 func (a *app) removeMemberCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "remove SLUG-or-ID EMAIL-or-ID",
-		Short:   "Remove a member; the last owner stays",
-		Example: `  authy org member remove acme bob@example.com`,
-		Args:    takes("SLUG-or-ID", "EMAIL-or-ID"),
+	var y confirmation
+	c := &cobra.Command{
+		Use:   "remove SLUG-or-ID EMAIL-or-ID",
+		Short: "Remove a member; the last owner stays",
+		Example: `  authy org member remove acme bob@example.com
+  authy org member remove --yes acme bob@example.com`,
+		Args: takes("SLUG-or-ID", "EMAIL-or-ID"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.canConfirm(c, y); err != nil {
+				return err
+			}
 			return a.withMember(c.Context(), args, func(s *server.Services, o *org.Organization, u *account.User) error {
+				if err := a.confirm(c.Context(), y, "Remove "+u.Email+" from "+o.Slug+"?"); err != nil {
+					return err
+				}
 				if err := s.Orgs.Remove(c.Context(), audit.Shell(), o.ID, u.ID); err != nil {
 					return err
 				}
@@ -183,6 +191,8 @@ func (a *app) removeMemberCommand() *cobra.Command {
 			})
 		},
 	}
+	y.add(c)
+	return c
 }
 
 // withMember finds the organization and the user that the first two arguments

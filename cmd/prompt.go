@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"authy/server"
 )
 
 // maxLine is the longest line read from standard input, in bytes.
@@ -22,6 +24,17 @@ var (
 	errDeclined    = errors.New("not confirmed; nothing was changed")
 	errDiffer      = errors.New("the two passwords differ; nothing was changed")
 )
+
+// cannotAsk returns why nothing can be asked, or nothing where it can.
+func (a *app) cannotAsk() string {
+	switch {
+	case a.noInput:
+		return "--no-input forbids to ask"
+	case !isTerminal(a.stdin):
+		return "there is no terminal to ask at"
+	}
+	return ""
+}
 
 // isTerminal says whether a person sits at the other end of stream.
 func isTerminal(stream any) bool {
@@ -40,6 +53,7 @@ func (p *passwordFlags) add(c *cobra.Command) {
 // password returns the password that a command was given. It is never an
 // argument: those can be read by others in the list of processes.
 func (a *app) password(c *cobra.Command, from passwordFlags) (string, error) {
+	no := a.cannotAsk()
 	switch {
 	case from.fromStdin && from.generate:
 		return "", misused(c, "--password-stdin and --generate exclude each other")
@@ -47,9 +61,8 @@ func (a *app) password(c *cobra.Command, from passwordFlags) (string, error) {
 		return rand.Text(), nil
 	case from.fromStdin:
 		return a.readLine(c.Context())
-	case !isTerminal(a.stdin):
-		return "", misused(c, "there is no terminal to ask for a password at; "+
-			"give one with --password-stdin, or have one made with --generate")
+	case no != "":
+		return "", misused(c, "%s for a password; give one with --password-stdin, or have one made with --generate", no)
 	}
 	first, err := a.askSecret(c.Context(), "Password: ")
 	if err != nil {
@@ -120,10 +133,10 @@ func (y *confirmation) add(c *cobra.Command) {
 
 // canConfirm refuses a command that would have to ask where nobody is.
 func (a *app) canConfirm(c *cobra.Command, y confirmation) error {
-	if y.yes || isTerminal(a.stdin) {
-		return nil
+	if no := a.cannotAsk(); !y.yes && no != "" {
+		return misused(c, "%s; add --yes to go ahead", no)
 	}
-	return misused(c, "there is no terminal to ask at; add --yes to go ahead")
+	return nil
 }
 
 // confirm asks whether to go ahead, and returns nil for yes.
@@ -141,4 +154,15 @@ func (a *app) confirm(ctx context.Context, y confirmation, question string) erro
 		return nil
 	}
 	return errDeclined
+}
+
+// ifConfirmed asks whether to go ahead, and opens the services for do if so.
+func (a *app) ifConfirmed(c *cobra.Command, y confirmation, question string, do func(*server.Services) error) error {
+	if err := a.canConfirm(c, y); err != nil {
+		return err
+	}
+	if err := a.confirm(c.Context(), y, printable(question)); err != nil {
+		return err
+	}
+	return a.with(c.Context(), do)
 }

@@ -149,16 +149,17 @@ func (a *app) printRegistrationTokens(tokens []registry.InitialToken, asJSON boo
 }
 
 func (a *app) deleteRegistrationTokenCommand() *cobra.Command {
-	return &cobra.Command{
+	var y confirmation
+	c := &cobra.Command{
 		Use:     "delete ID",
 		Short:   "End a registration token at once",
 		Long:    `End a registration token at once. The clients that it registered stay.`,
-		Example: "  authy client registration-token delete 0198c0de-0000-7000-8000-000000000000",
+		Example: "  authy client registration-token delete --yes 0198c0de-0000-7000-8000-000000000000",
 		Args:    takes("ID"),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx := c.Context()
-			return a.with(ctx, func(s *server.Services) error {
-				err := s.Clients.DeleteInitialToken(ctx, audit.Shell(), args[0])
+			question := "Delete the registration token " + args[0] + ", for good?"
+			return a.ifConfirmed(c, y, question, func(s *server.Services) error {
+				err := s.Clients.DeleteInitialToken(c.Context(), audit.Shell(), args[0])
 				if err == nil {
 					a.note("Deleted the registration token %s: it registers nothing any more.", args[0])
 				}
@@ -166,4 +167,6 @@ func (a *app) deleteRegistrationTokenCommand() *cobra.Command {
 			})
 		},
 	}
+	y.add(c)
+	return c
 }

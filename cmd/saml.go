@@ -129,18 +129,19 @@ leaked: peers refuse what it signs until they have read the metadata again.`,
 }
 
 func (a *app) retireSAMLKeyCommand() *cobra.Command {
-	return &cobra.Command{
+	var y confirmation
+	c := &cobra.Command{
 		Use:   "retire KEY",
 		Short: "Delete a SAML key that does not sign",
 		Long: `Delete a SAML key that does not sign: it goes out of the metadata, and what is
 encrypted to it is not read any more.`,
 		Example: `  authy saml key list
-  authy saml key retire 3f1c0a5b4f6f8f0f9f3b6b0f1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d`,
+  authy saml key retire --yes 3f1c0a5b4f6f8f0f9f3b6b0f1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d`,
 		Args: takes("KEY"),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx := c.Context()
-			return a.with(ctx, func(s *server.Services) error {
-				if err := s.SAMLKeys.Retire(ctx, audit.Shell(), args[0]); err != nil {
+			question := "Delete the SAML key " + args[0] + ", for good?"
+			return a.ifConfirmed(c, y, question, func(s *server.Services) error {
+				if err := s.SAMLKeys.Retire(c.Context(), audit.Shell(), args[0]); err != nil {
 					return err
 				}
 				a.note("The key is gone.")
@@ -148,6 +149,8 @@ encrypted to it is not read any more.`,
 			})
 		},
 	}
+	y.add(c)
+	return c
 }
 
 func (a *app) samlRefreshCommand() *cobra.Command {

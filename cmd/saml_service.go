@@ -293,14 +293,16 @@ whole; an empty value clears it. Its entity ID stays as it is.`,
 }
 
 func (a *app) removeServiceCommand() *cobra.Command {
-	return &cobra.Command{
+	var y confirmation
+	c := &cobra.Command{
 		Use: "remove SLUG", Short: "Remove a SAML service", Long: `Remove a SAML service: nobody can sign in to it any more.`,
-		Example: `  authy saml sp remove wiki`,
-		Args:    takes("SLUG"),
+		Example: `  authy saml sp remove wiki
+  authy saml sp remove --yes wiki`,
+		Args: takes("SLUG"),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx := c.Context()
-			return a.with(ctx, func(s *server.Services) error {
-				if err := s.SAMLServices.Remove(ctx, audit.Shell(), "", args[0]); err != nil {
+			question := "Remove the SAML service " + args[0] + ", for good?"
+			return a.ifConfirmed(c, y, question, func(s *server.Services) error {
+				if err := s.SAMLServices.Remove(c.Context(), audit.Shell(), "", args[0]); err != nil {
 					return err
 				}
 				a.note("Removed the SAML service %s.", args[0])
@@ -308,6 +310,8 @@ func (a *app) removeServiceCommand() *cobra.Command {
 			})
 		},
 	}
+	y.add(c)
+	return c
 }
 
 // serviceOut is a service as commands print it.

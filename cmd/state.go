@@ -20,7 +20,7 @@ var errDrift = errors.New("the server is not what the file says")
 // stateFlags say how a state file is applied.
 type stateFlags struct {
 	state.Options
-	asJSON, noInput bool
+	asJSON bool
 	confirmation
 }
 
@@ -83,7 +83,6 @@ say.`,
 	}
 	f.add(c)
 	f.confirmation.add(c)
-	c.Flags().BoolVar(&f.noInput, "no-input", false, "fail instead of asking")
 	return c
 }
 
@@ -129,16 +128,13 @@ func (a *app) confirmRemovals(c *cobra.Command, s *server.Services, d *state.Doc
 	if removed == 0 {
 		return false, nil
 	}
-	if f.noInput {
-		return false, fmt.Errorf("%d objects would be removed, and --no-input does not ask; add --yes to remove them", removed)
-	}
-	if err := a.canConfirm(c, f.confirmation); err != nil {
-		return false, err
+	if no := a.cannotAsk(); no != "" {
+		return false, misused(c, "objects that would be removed: %d; %s; add --yes to go ahead", removed, no)
 	}
 	if err := a.printPlan(plan, planned, false); err != nil {
 		return false, err
 	}
-	return true, a.confirm(c.Context(), f.confirmation, fmt.Sprintf("Remove %d objects?", removed))
+	return true, a.confirm(c.Context(), f.confirmation, fmt.Sprintf("Objects to remove: %d. Go ahead?", removed))
 }
 
 // How the sums of a plan are told.

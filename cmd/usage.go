@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"authy/server/config"
 )
 
 // usageError is a command line that was not understood.
@@ -87,7 +90,20 @@ func flagMisuse(c *cobra.Command, err error) error {
 	if c.HasSubCommands() && c.Flags().NArg() > 0 {
 		return usage(c, unknownCommand(c, c.Flags().Arg(0)))
 	}
+	if unknown := new(pflag.NotExistError); errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		return misused(c, "%w%s", err, config.Suggest("--"+unknown.GetSpecifiedName(), flagsOf(c)))
+	}
 	return usage(c, err)
+}
+
+// flagsOf returns the flags that a command takes, as they are typed.
+func flagsOf(c *cobra.Command) (names []string) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	return names
 }
 
 func helpCommand() *cobra.Command {

@@ -200,15 +200,17 @@ meanwhile. If the old one has leaked, end it at once with --grace 0s.`,
 }
 
 func (a *app) removeWebhookCommand() *cobra.Command {
-	return &cobra.Command{
+	var y confirmation
+	c := &cobra.Command{
 		Use: "remove SLUG", Short: "Remove a webhook with its receipts",
-		Long:    `Remove a webhook with its receipts. Nothing more is told to it; what waits is dropped.`,
-		Example: `  authy webhook remove siem`,
-		Args:    takes("SLUG"),
+		Long: `Remove a webhook with its receipts. Nothing more is told to it; what waits is dropped.`,
+		Example: `  authy webhook remove siem
+  authy webhook remove --yes siem`,
+		Args: takes("SLUG"),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx := c.Context()
-			return a.with(ctx, func(s *server.Services) error {
-				err := s.Webhooks.Remove(ctx, audit.Shell(), args[0])
+			question := "Remove the webhook " + args[0] + " with its secret, its receipts and what waits for it, for good?"
+			return a.ifConfirmed(c, y, question, func(s *server.Services) error {
+				err := s.Webhooks.Remove(c.Context(), audit.Shell(), args[0])
 				if err == nil {
 					a.note("Removed the webhook %s.", args[0])
 				}
@@ -216,6 +218,8 @@ func (a *app) removeWebhookCommand() *cobra.Command {
 			})
 		},
 	}
+	y.add(c)
+	return c
 }
 
 func (a *app) listWebhooksCommand() *cobra.Command {
