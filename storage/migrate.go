@@ -79,7 +79,7 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err e
 			continue
 		}
 		if err := db.applyStep(ctx, files, step.Name); err != nil {
-			return applied, fmt.Errorf("migrate %s: %w", step.Name, err)
+			return applied, fmt.Errorf("migrate %s: %w", step.Name, advised(err))
 		}
 		applied = append(applied, step.Name)
 	}
@@ -140,7 +140,7 @@ func (db *DB) Migrations(ctx context.Context, files fs.FS) ([]Migration, error) 
 	}
 	rows, err := db.appliedSteps(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
+		return nil, fmt.Errorf("read migrations: %w", advised(err))
 	}
 	steps := make([]Migration, 0, len(names))
 	for _, name := range names {

@@ -81,7 +81,10 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxIdleConns(8)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(ErrUnavailable, fmt.Errorf("open database on %s: %w", config.Host, err), pool.Close())
+		return nil, errors.Join(ErrUnavailable, fmt.Errorf("open database on %s: %w", config.Host, advised(err)), pool.Close())
+	}
+	if err := checkEncoding(ctx, pool); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database on %s: %w", config.Host, err), pool.Close())
 	}
 	hot := newCache()
 	hot.suspend()
