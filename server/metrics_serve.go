@@ -41,8 +41,7 @@ func (s *Services) prepareMetrics(version string) (http.Handler, error) {
 	s.metrics = newMetrics(version)
 	s.DB.OnEvent(s.metrics.event)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) != 1 {
+		if token != "" && !shows(r, token) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			api.WriteFault(w, r, errMetrics)
 			return
@@ -76,4 +75,10 @@ func (s *Services) listenForMetrics(ctx context.Context, handler http.Handler) (
 		}
 	}()
 	return func() { _ = hs.Close() }, nil // nobody waits for a scrape
+}
+
+// shows says whether a request shows a token, RFC 6750, section 2.1.
+func shows(r *http.Request, token string) bool {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1
 }

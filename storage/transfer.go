@@ -25,11 +25,16 @@ func (db *DB) transfer(ctx context.Context, r *Replacement, tell Progress) (*Con
 	written := make(chan error, 1)
 	go func() {
 		_, err := db.WriteArchive(ctx, &lineCounter{out: out, tell: tell, of: total})
-		written <- errors.Join(err, out.CloseWithError(err))
+		out.CloseWithError(err)
+		written <- err
 	}()
 	contents, err := r.LoadUnmoved(ctx, db.key, in)
 	if err != nil {
-		return nil, errors.Join(err, in.CloseWithError(err), ended(<-written))
+		in.CloseWithError(err)
+		if cause := ended(<-written); !errors.Is(err, cause) && !errors.Is(cause, err) {
+			err = errors.Join(err, cause)
+		}
+		return nil, err
 	}
 	return contents, <-written
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -36,6 +37,7 @@ func (l *loader) readFile(file string, env environment) bool {
 		l.fail("configuration file: %w", err)
 		return false
 	}
+	data = WithoutMark(data)
 	values := map[string]any{}
 	if err := toml.Unmarshal(data, &values); err != nil {
 		l.failSyntax(file, err)
@@ -208,3 +210,7 @@ func (w *walker) withoutHeads() []entry {
 	}
 	return list
 }
+
+// WithoutMark returns what a file holds without the byte order mark that some editors
+// begin it with.
+func WithoutMark(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }

@@ -45,9 +45,9 @@ type Finding struct {
 	Args []string
 }
 
-// Wrong is a finding in words that are in no catalogue.
+// Wrong is a finding in words that are in no catalogue, on one line.
 func Wrong(name, text string) Finding {
-	return Finding{Name: name, Text: "%s", Args: []string{text}}
+	return Finding{Name: name, Text: "%s", Args: []string{strings.Join(strings.Fields(text), " ")}}
 }
 
 // String returns the text with its arguments.

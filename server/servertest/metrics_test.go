@@ -264,12 +264,17 @@ func TestMetricsAreForWhoShowsTheToken(t *testing.T) {
 	for name, auth := range map[string]func(*http.Request){
 		"nobody": nil, "another token": bearerOf(metricsToken + "x"), "half of it": bearerOf(metricsToken[:8]),
 		"an administrator": bearerOf(logIn(t, s, rootEmail, passphrase).token),
+		"without a scheme": func(r *http.Request) { r.Header.Set("Authorization", metricsToken) },
 		"by basic":         func(r *http.Request) { r.SetBasicAuth("", metricsToken) },
 	} {
 		r := raw(t, http.MethodGet, s.URL+"/metrics", "", auth)
 		if r.status != http.StatusUnauthorized || strings.Contains(r.body, "authy_") || r.header.Get("WWW-Authenticate") != "Bearer" {
 			t.Errorf("%s: %d %v", name, r.status, r.header)
 		}
+	}
+	lower := func(r *http.Request) { r.Header.Set("Authorization", "bearer "+metricsToken) }
+	if r := raw(t, http.MethodGet, s.URL+"/metrics", "", lower); r.status != http.StatusOK {
+		t.Errorf("a scheme in lower case: %d", r.status)
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *source) set(path string, value any, into reflect.Value) {
 	case reflect.String:
 		var text string
 		if text, ok = value.(string); ok {
-			into.SetString(text)
+			s.setString(path, text, into)
 		}
 	case reflect.Bool:
 		var yes bool
@@ -78,6 +78,15 @@ func (s *source) set(path string, value any, into reflect.Value) {
 	if !ok {
 		s.note(path, "expected %s", expects(into.Type()))
 	}
+}
+
+// setString sets a text, which has no NUL: no database keeps one in a text.
+func (s *source) setString(path, text string, into reflect.Value) {
+	if strings.ContainsRune(text, 0) {
+		s.note(path, `expected a text without the character \u0000`)
+		return
+	}
+	into.SetString(text)
 }
 
 func (s *source) setText(path string, value any, into encoding.TextUnmarshaler) {
@@ -153,11 +162,9 @@ func (s *source) setMap(path string, value any, into reflect.Value) bool {
 	}
 	out := make(map[string]string, len(table))
 	for _, key := range slices.Sorted(maps.Keys(table)) {
-		text, ok := table[key].(string)
-		if !ok {
-			s.note(join(path, key), "expected a string")
-		}
-		out[key] = text
+		text := reflect.New(into.Type().Elem()).Elem()
+		s.set(join(path, key), table[key], text)
+		out[key] = text.String()
 	}
 	into.Set(reflect.ValueOf(out))
 	return true

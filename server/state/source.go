@@ -101,10 +101,10 @@ func Read(path string) (*Document, error) {
 func Parse(path string, data []byte) (*Document, error) {
 	s := &source{file: path, at: map[string]position{}}
 	values := map[string]any{}
-	if err := toml.Unmarshal(data, &values); err != nil {
+	if err := toml.Unmarshal(config.WithoutMark(data), &values); err != nil {
 		return nil, s.syntax(err)
 	}
-	s.locate(data)
+	s.locate(config.WithoutMark(data))
 	d := &Document{source: s}
 	s.decode("", values, d)
 	if len(s.mistakes) == 0 { // otherwise what is misspelt would be missing, too

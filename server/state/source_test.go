@@ -44,6 +44,8 @@ func TestAMistakeNamesTheKeyAndTheLineThatMendIt(t *testing.T) {
 		"[[client]]\nclient_secret = \"x\"\n":                             "name a file with client_secret_file or ",
 		members + "\"ann@acme.example\" = \"owner\"\n\"ANN@acme.example\" = \"admin\"\n": "state.toml:5:1: organization.members.\"ann@acme.example\": " +
 			"the member with this address, ann@acme.example, is also in line 6",
+		"[[user]]\nemail = \"ann@acme.example\"\nfull_name = \"a\\u0000b\"\n": "state.toml:3:1: user.full_name: expected a text without the character",
+		"\ufeff[[user]]\nemial = \"ann@acme.example\"\n":                      "state.toml:2:1: user.emial",
 	} {
 		if _, err := Parse("state.toml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) = %v, want %q in it", text, err, want)
