@@ -23,7 +23,7 @@ func stuck(t *testing.T, path string) {
 	if out, err := exec.CommandContext(t.Context(), "chattr", "+i", path).CombinedOutput(); err != nil {
 		t.Skipf("no file can be made that stays: %v: %s", err, out)
 	}
-	t.Cleanup(func() { _ = exec.Command("chattr", "-i", path).Run() }) //nolint:noctx // after the test's context
+	t.Cleanup(func() { _ = exec.Command("chattr", "-i", path).Run() })
 }
 
 func TestABackupIsMadeThoughOthersCannotBeRemoved(t *testing.T) {
