@@ -336,11 +336,14 @@ func TestAShorterScheduleIsHeededAtOnce(t *testing.T) {
 	if got := made(720 * time.Hour); got != 1 {
 		t.Fatalf("backups that are not due: %d, want 1", got)
 	}
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // a name has seconds
+	awaitName()
 	if got := made(24 * time.Hour); got != 2 {
 		t.Errorf("backups after one a month became one a day: %d, want 2", got)
 	}
 }
+
+// awaitName waits until a backup has another name: those have seconds.
+func awaitName() { time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) }
 
 func glob(t *testing.T, dir, pattern string) []string {
 	t.Helper()

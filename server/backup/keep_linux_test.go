@@ -48,6 +48,7 @@ func TestABackupIsMadeThoughOthersCannotBeRemoved(t *testing.T) {
 	if err != nil || len(told) != 1 {
 		t.Errorf("events of what could not be removed: %+v, %v; want one", told, err)
 	}
+	awaitName()
 	backup.New(s.db, s.Config).MakeDue(t.Context())
 	if takesTurn(t, s.db, time.Hour) {
 		t.Error("an hour after a backup was made the next is due, want it in a day")
