@@ -1,10 +1,13 @@
 package storage_test
 
 import (
+	"context"
 	"crypto/rand"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"authy/storage"
 	"authy/storage/storagetest"
@@ -28,12 +31,21 @@ func TestWhatPostgreSQLRefusesIsToldWithWhatToDo(t *testing.T) {
 	name := "other_" + strings.ToLower(rand.Text())
 	storagetest.Exec(t, base,
 		"CREATE DATABASE "+name+" ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0", "CREATE ROLE "+name+" LOGIN")
+	// A table that is being made keeps a migration waiting that makes it, too.
+	maker, err := pgx.Connect(t.Context(), base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer maker.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // a test's
+	if _, err := maker.Exec(t.Context(), "BEGIN; CREATE TABLE users (id int)"); err != nil {
+		t.Fatal(err)
+	}
 	for database, want := range map[string]string{
 		other(func(u *url.URL, _ url.Values) { u.Path = "/" + name }):                          "encoding is SQL_ASCII, and authy needs UTF8; make another",
 		other(func(u *url.URL, _ url.Values) { u.Path = "/nowhere" }):                          "make the database: CREATE DATABASE",
 		other(func(u *url.URL, _ url.Values) { u.User = url.User(name) }):                      "GRANT USAGE, CREATE ON SCHEMA public TO role",
 		other(func(_ *url.URL, q url.Values) { q.Set("default_transaction_read_only", "on") }): "name the primary in database.url",
-		other(func(_ *url.URL, q url.Values) { q.Set("statement_timeout", "1") }):              "raise statement_timeout for the role",
+		other(func(_ *url.URL, q url.Values) { q.Set("statement_timeout", "200") }):            "raise statement_timeout for the role",
 	} {
 		if err := startOn(t, database); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("starting on %s: %v, want %q", database, err, want)
