@@ -99,12 +99,13 @@ func Read(path string) (*Document, error) {
 
 // Parse reads what a file holds.
 func Parse(path string, data []byte) (*Document, error) {
+	data = config.WithoutMark(data)
 	s := &source{file: path, at: map[string]position{}}
 	values := map[string]any{}
-	if err := toml.Unmarshal(config.WithoutMark(data), &values); err != nil {
+	if err := toml.Unmarshal(data, &values); err != nil {
 		return nil, s.syntax(err)
 	}
-	s.locate(config.WithoutMark(data))
+	s.locate(data)
 	d := &Document{source: s}
 	s.decode("", values, d)
 	if len(s.mistakes) == 0 { // otherwise what is misspelt would be missing, too
