@@ -182,7 +182,7 @@ func (a *app) resetBrandCommand() *cobra.Command {
   authy brand reset --yes`,
 		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			question := "Delete the server's name, colours, logo and texts, for good?"
+			question := "Delete the server's name, colours and logo, for good?"
 			return a.ifConfirmed(c, y, question, func(s *server.Services) error {
 				if err := s.Brand.Reset(c.Context(), audit.Shell()); err != nil {
 					return err
