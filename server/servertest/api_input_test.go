@@ -236,14 +236,14 @@ func TestABrokenDatabaseIsHidden(t *testing.T) {
 			if o.Code != 500 && o.Code != 503 {
 				t.Errorf("%s: %s", o.call, o.Raw)
 			}
-			for _, inside := range []string{"sql", "SQL", "closed", "pgx", "sqlite", "postgres", "/", ".go"} {
-				if strings.Contains(strings.ReplaceAll(o.Message, o.RequestID, ""), inside) {
-					t.Errorf("%s shows %q: %s", o.call, inside, o.Raw)
+			for _, part := range []string{"sql", "SQL", "closed", "pgx", "sqlite", "postgres", "/", ".go"} {
+				if strings.Contains(strings.ReplaceAll(o.Message, o.RequestID, ""), part) {
+					t.Errorf("%s shows %q: %s", o.call, part, o.Raw)
 				}
 			}
 		}
 		page := servertest.Post(t, servertest.Browser(t), s.URL+"/sign-in", map[string][]string{"email": {bob}, "password": {bobPass}})
-		if status := page.Response.StatusCode; status != 500 && status != 503 || strings.Contains(page.Body, "sql") {
+		if status := page.Response.StatusCode; status != 500 && status != 503 || inside.MatchString(page.Body) {
 			t.Errorf("the page: %d %s", status, page.Body)
 		}
 	})

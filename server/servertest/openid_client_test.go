@@ -310,10 +310,8 @@ func TestAnswersToClientsAreNotKeptByAnybody(t *testing.T) {
 			if r.header.Get("Access-Control-Allow-Origin") != "" || r.header.Get("Set-Cookie") != "" {
 				t.Errorf("the answer is open to other origins or sets a cookie: %v", r.header)
 			}
-			for _, inside := range []string{"storage", "sql", ".go", "openid:"} {
-				if strings.Contains(r.body, inside) {
-					t.Errorf("the body speaks of %q: %s", inside, r.body)
-				}
+			if secret := inside.FindString(r.body); secret != "" {
+				t.Errorf("the body speaks of %q: %s", secret, r.body)
 			}
 		})
 	}
