@@ -119,17 +119,18 @@ func (h *Hasher) Load() Load { return h.turns.now() }
 // run calls hash when it is the caller's turn, on a thread that gives way to
 // those that answer requests.
 func (h *Hasher) run(ctx context.Context, known bool, hash func() error) error {
-	if err := h.turns.take(ctx, network(ctx), known); err != nil {
+	leave, err := h.turns.take(ctx, network(ctx), known)
+	if err != nil {
 		return err
 	}
-	defer h.turns.leave()
+	defer leave()
 	threads := forStrangers
 	if known {
 		threads = forKnown
 	}
 	t := <-threads
 	t.work <- hash
-	err := <-t.done
+	err = <-t.done
 	threads <- t
 	return err
 }

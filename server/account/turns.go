@@ -11,23 +11,29 @@ import (
 
 // turns shares a number of slots among those who wait for one, in two lanes: who
 // is known goes before who is not, and has some slots more, so as not to wait for
-// strangers even until one of them is done. In a lane the networks that they come from
-// have their turns one after the other, and none may fill it: whoever sends very much
-// waits behind themselves.
+// strangers even until one of them is done. While those who are known come one after
+// the other, strangers leave a slot to the next of them; and those who are known leave
+// one to strangers, always. In a lane the networks that they come from have their turns
+// one after the other, and none may fill it: whoever sends very much waits behind
+// themselves.
 type turns struct {
 	slots int // for all
 	spare int // and for who is known
 	most  int // that wait in a lane; half as many of one network
 
-	mu    sync.Mutex
-	load  Load
-	busy  int
-	known lane
-	other lane
+	mu      sync.Mutex
+	load    Load
+	known   lane
+	other   lane
+	knownAt time.Time // when somebody who is known last asked
 }
 
-// lane is those who wait, by their networks.
+// keptFor is how long after one who is known strangers leave a slot to the next.
+const keptFor = time.Second
+
+// lane is those who have a slot and those who wait for one, by their networks.
 type lane struct {
+	busy    int
 	waiting int
 	lines   map[string][]chan struct{} // none of them empty
 	order   []string                   // the networks of lines, the next one first
@@ -42,39 +48,43 @@ func newTurns(slots, spare, most int) *turns {
 
 // take waits for a slot, which the caller gives back by leave. [ErrBusy] if too
 // many wait.
-func (t *turns) take(ctx context.Context, network string, known bool) error {
-	l, slots := &t.other, t.slots
+func (t *turns) take(ctx context.Context, network string, known bool) (leave func(), err error) {
+	l := &t.other
 	if known {
-		l, slots = &t.known, t.slots+t.spare
+		l = &t.known
 	}
-	turn, err := t.line(l, slots, network)
+	leave = func() { t.leave(l) }
+	turn, err := t.line(l, network)
 	if turn == nil || err != nil {
-		return err
+		return leave, err
 	}
 	began := steady.Now()
 	defer func() { t.waited(steady.Since(began)) }()
 	select {
 	case <-turn:
-		return nil
+		return leave, nil
 	case <-ctx.Done():
 	}
 	t.mu.Lock()
 	waited := l.quit(network, turn)
 	t.mu.Unlock()
 	if !waited {
-		t.leave() // the turn has come all the same
+		leave() // the turn has come all the same
 	}
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
-// line lines up; it returns nil if there is one of the slots at once.
-func (t *turns) line(l *lane, slots int, network string) (chan struct{}, error) {
+// line lines up; it returns nil if there is a slot at once.
+func (t *turns) line(l *lane, network string) (chan struct{}, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if l == &t.known {
+		t.knownAt = steady.Now()
+	}
 	switch {
-	case t.busy < slots:
+	case l.waiting == 0 && t.free(l):
 		t.load.Turns++
-		t.busy++
+		l.busy++
 		return nil, nil
 	case l.waiting >= t.most, len(l.lines[network]) >= max(1, t.most/2):
 		t.load.Refused++
@@ -82,20 +92,41 @@ func (t *turns) line(l *lane, slots int, network string) (chan struct{}, error) 
 	}
 	t.load.Turns++
 	t.load.Waits++
-	return l.add(network), nil
+	turn := l.add(network)
+	t.share() // a slot may no longer be kept
+	return turn, nil
 }
 
-// leave gives a slot to who is next.
-func (t *turns) leave() {
+// free says whether there is a slot for one of l.
+func (t *turns) free(l *lane) bool {
+	busy := t.known.busy + t.other.busy
+	switch {
+	case l == &t.known, t.known.busy > 0 && t.other.busy == 0:
+		return busy < t.slots+t.spare
+	case !t.knownAt.IsZero() && steady.Since(t.knownAt) < keptFor:
+		return busy < t.slots && t.other.busy < max(1, t.slots-1)
+	}
+	return busy < t.slots
+}
+
+// leave gives the slot of one of l to who is next.
+func (t *turns) leave(l *lane) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case t.known.waiting > 0:
-		t.known.call()
-	case t.other.waiting > 0 && t.busy <= t.slots:
-		t.other.call()
-	default:
-		t.busy--
+	l.busy--
+	t.share()
+}
+
+// share gives the slots that are free to who is next.
+func (t *turns) share() {
+	next := []*lane{&t.known, &t.other}
+	if t.known.busy > 0 && t.other.busy == 0 {
+		slices.Reverse(next)
+	}
+	for _, l := range next {
+		for l.waiting > 0 && t.free(l) {
+			l.call()
+		}
 	}
 }
 
@@ -109,8 +140,9 @@ func (l *lane) add(network string) chan struct{} {
 	return turn
 }
 
-// call ends the wait of who is next; their network is the last one then.
+// call gives a slot to who is next; their network is the last one then.
 func (l *lane) call() {
+	l.busy++
 	network := l.order[0]
 	l.order = l.order[1:]
 	line := l.lines[network]
@@ -151,7 +183,7 @@ func (t *turns) now() Load {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := t.load
-	l.Slots, l.Busy, l.Waiting = t.slots+t.spare, t.busy, t.known.waiting+t.other.waiting
+	l.Slots, l.Busy, l.Waiting = t.slots+t.spare, t.known.busy+t.other.busy, t.known.waiting+t.other.waiting
 	return l
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"authy/server/audit"
 	"authy/server/fault"
@@ -17,17 +20,29 @@ func occupied(t *testing.T) (h *Hasher, slots int, free func()) {
 	t.Helper()
 	h = NewHasher(cheap)
 	slots = h.turns.slots
-	for range slots {
-		if err := h.turns.take(t.Context(), "", false); err != nil {
-			t.Fatal(err)
-		}
+	leave := make([]func(), slots)
+	for i := range leave {
+		leave[i] = begin(t, h.turns, "", false)
 	}
 	return h, slots, func() {
-		for range slots {
-			h.turns.leave()
+		for _, leave := range leave {
+			leave()
 		}
 	}
 }
+
+// begin takes a slot and returns what gives it back.
+func begin(t *testing.T, q *turns, network string, known bool) (leave func()) {
+	t.Helper()
+	leave, err := q.take(t.Context(), network, known)
+	if err != nil {
+		t.Error(err)
+	}
+	return leave
+}
+
+// busy is how many have a slot of q.
+func busy(q *turns) int { return q.known.busy + q.other.busy }
 
 // fromAddress is a request from an address.
 func fromAddress(ctx context.Context, address string) context.Context {
@@ -61,7 +76,7 @@ func TestAFullQueueIsAnsweredBusy(t *testing.T) {
 		if _, err := h.Hash(t.Context(), "correct horse"); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
-		if q := h.turns; q.busy != 0 || q.other.waiting != 0 || len(q.other.lines) != 0 || len(q.other.order) != 0 {
+		if q := h.turns; busy(q) != 0 || q.other.waiting != 0 || len(q.other.lines) != 0 || len(q.other.order) != 0 {
 			t.Errorf("somebody is still counted: %+v", q)
 		}
 	})
@@ -73,21 +88,20 @@ func TestOneNetworkDoesNotFillTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newTurns(1, 0, 8)
-		if err := q.take(t.Context(), "many", false); err != nil {
-			t.Fatal(err)
-		}
+		first := begin(t, q, "many", false)
 		var order []string
-		var busy int
+		var refused int
 		line := func(network string) {
 			go func() {
-				if err := q.take(t.Context(), network, network == "known"); errors.Is(err, ErrBusy) {
-					busy++
+				leave, err := q.take(t.Context(), network, network == "known")
+				if errors.Is(err, ErrBusy) {
+					refused++
 					return
 				} else if err != nil {
 					t.Error(err)
 				}
 				order = append(order, network)
-				q.leave()
+				leave()
 			}()
 			synctest.Wait()
 		}
@@ -97,10 +111,10 @@ func TestOneNetworkDoesNotFillTheQueue(t *testing.T) {
 		for _, other := range []string{"one", "two", "one", "three", "late", "known"} {
 			line(other)
 		}
-		q.leave()
+		first()
 		synctest.Wait()
-		if got, want := fmt.Sprint(order), "[known many one two three many one many many]"; got != want || busy != 3 {
-			t.Errorf("the turns are %v, %d were refused, want %v and 3", got, busy, want)
+		if got, want := fmt.Sprint(order), "[known many one two three many one many many]"; got != want || refused != 3 {
+			t.Errorf("the turns are %v, %d were refused, want %v and 3", got, refused, want)
 		}
 	})
 }
@@ -125,46 +139,67 @@ func TestWhoeverLeavesNoLongerWaits(t *testing.T) {
 		}
 		free()
 		mustHash(t, h, "correct horse")
-		if h.turns.busy != 0 {
-			t.Errorf("%d of %d slots are busy", h.turns.busy, slots)
+		if n := busy(h.turns); n != 0 {
+			t.Errorf("%d of %d slots are busy", n, slots)
 		}
 	})
 }
 
-// Who is known does not even wait until a stranger is done; strangers get no more for it.
+// queue is those who line up for the slots of q, by name: whose begins with k is known.
+type queue struct {
+	t       *testing.T
+	q       *turns
+	running []string
+	leave   map[string]func()
+}
+
+func (u *queue) line(names ...string) {
+	for _, who := range names {
+		go func() {
+			leave := begin(u.t, u.q, who, who[0] == 'k')
+			u.running, u.leave[who] = append(u.running, who), leave
+		}()
+		synctest.Wait()
+	}
+}
+
+// after wants running to be those who have a slot, when those who have done have left.
+func (u *queue) after(done, running string) {
+	u.t.Helper()
+	for who := range strings.FieldsSeq(done) {
+		u.leave[who]()
+		u.running = slices.DeleteFunc(u.running, func(one string) bool { return one == who })
+		synctest.Wait()
+	}
+	if got := strings.Join(u.running, " "); got != running {
+		u.t.Errorf("after %q have left %q have a slot, want %q", done, got, running)
+	}
+}
+
+// Who is known does not even wait until a stranger is done; strangers get no more for it, and leave
+// a slot to the next, but are never without one.
 func TestWhoIsKnownHasSlotsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q := newTurns(2, 1, 8)
-		var running []string
-		line := func(who string) {
-			go func() {
-				if err := q.take(t.Context(), who, who == "known"); err != nil {
-					t.Error(err)
-				}
-				running = append(running, who)
-			}()
-			synctest.Wait()
-		}
-		for _, who := range []string{"one", "two", "three", "known", "four", "known"} {
-			line(who)
-		}
-		if got, want := fmt.Sprint(running), "[one two known]"; got != want {
-			t.Errorf("%v hash beside each other, want %v", got, want)
-		}
-		for _, want := range []string{"[one two known known]", "[one two known known]", "[one two known known three]"} {
-			q.leave()
-			synctest.Wait()
-			if got := fmt.Sprint(running); got != want {
-				t.Errorf("after one has left %v have had their turn, want %v", got, want)
-			}
-		}
-		for range 3 {
-			q.leave()
-			synctest.Wait()
-		}
-		if got := fmt.Sprint(running); got != "[one two known known three four]" || q.busy != 0 {
-			t.Errorf("in the end %v have had their turn and %d still have, want all and none", got, q.busy)
+		u := &queue{t: t, q: newTurns(2, 1, 8), leave: map[string]func(){}}
+		u.line("one", "two", "three", "k1", "four", "k2", "k3")
+		u.after("", "one two k1")
+		u.after("one", "two k1 k2")
+		u.after("two", "k1 k2 three")
+		u.after("k1", "k2 three k3")
+		u.after("k2", "three k3")
+		u.line("k4", "k5")
+		u.after("three", "k3 k4 four")
+		u.after("k3 k4", "four k5")
+		u.line("five", "six")
+		u.after("k5", "four")
+		u.after("four", "five") // the other is kept for one who is known
+		time.Sleep(keptFor)
+		u.line("seven")
+		u.after("", "five six")
+		u.after("five six", "seven")
+		if u.after("seven", ""); busy(u.q) != 0 {
+			t.Errorf("%d still have a slot", busy(u.q))
 		}
 	})
 }
