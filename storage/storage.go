@@ -144,6 +144,14 @@ func newDB(e engine, b *bun.DB, c conn, hot *cache, key []byte) *DB {
 	}
 }
 
+// Stored reads what is in the database now, past what this node remembers: another one may have
+// changed it, and word of that be on its way.
+func (db *DB) Stored() Reader {
+	r := db.Reader
+	r.cache = nil
+	return r
+}
+
 // Update runs fn in a transaction and commits it if fn returns nil. When
 // Update returns nil the change is durable and the cache has dropped what it
 // changed; other nodes hear of it with the commit, a server beside which a

@@ -39,18 +39,14 @@ func (p *Provider) authenticateByAssertion(ctx context.Context, sent *credential
 	if sent.id != "" && sent.id != subject { // RFC 7521, section 4.2
 		return nil, p.clientRefused(ctx, sent.id, "assertion_of_another_client")
 	}
-	c, err := p.claimed(ctx, subject)
+	c, err := p.proven(ctx, subject, func(c *storage.Client) (reason string, err error) {
+		if reason := p.assertionProblem(c, token, sent.endpoint, steady.Now()); reason != "" {
+			return reason, nil
+		}
+		return p.signatureProblem(ctx, c, token)
+	})
 	if err != nil {
 		return nil, err
-	}
-	now := steady.Now()
-	if reason := p.assertionProblem(c, token, sent.endpoint, now); reason != "" {
-		return nil, p.clientRefused(ctx, c.ClientID, reason)
-	}
-	if reason, err := p.signatureProblem(ctx, c, token); err != nil {
-		return nil, internal(ctx, err)
-	} else if reason != "" {
-		return nil, p.clientRefused(ctx, c.ClientID, reason)
 	}
 	first, err := p.useAssertion(ctx, c, token)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"time"
 
@@ -113,41 +114,53 @@ func (p *Provider) authenticate(ctx context.Context, sent *credentials) (*storag
 	if sent.method == "" {
 		return p.authenticateByAssertion(ctx, sent)
 	}
-	c, err := p.claimed(ctx, sent.id)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case registry.IsPublic(c) && sent.secret != "":
-		return nil, p.clientRefused(ctx, c.ClientID, "secret_of_public_client")
-	case !isMethodOf(c, sent.method):
-		return nil, p.clientRefused(ctx, c.ClientID, "wrong_method")
-	case registry.IsPublic(c):
-		return c, nil
-	}
-	ok, err := p.clients.IsSecret(ctx, actor(ctx), c, sent.secret, steady.Now())
-	if err != nil {
-		return nil, internal(ctx, err)
-	}
-	if !ok {
-		return nil, p.clientRefused(ctx, c.ClientID, "wrong_secret")
-	}
-	return c, nil
+	return p.proven(ctx, sent.id, func(c *storage.Client) (reason string, err error) {
+		switch {
+		case registry.IsPublic(c) && sent.secret != "":
+			return "secret_of_public_client", nil
+		case !isMethodOf(c, sent.method):
+			return "wrong_method", nil
+		case registry.IsPublic(c):
+			return "", nil
+		}
+		ok, err := p.clients.IsSecret(ctx, actor(ctx), c, sent.secret, steady.Now())
+		if !ok {
+			reason = "wrong_secret"
+		}
+		return reason, err
+	})
 }
 
-// claimed returns the client that someone says to be, while they may still try to prove it.
-func (p *Provider) claimed(ctx context.Context, clientID string) (*storage.Client, error) {
+// proven returns the client that someone says to be, if they may still try to prove it and
+// nothing speaks against it. What this node remembers refuses nobody: another may have given
+// the client the secret that was sent, a moment ago.
+func (p *Provider) proven(
+	ctx context.Context, clientID string, against func(c *storage.Client) (reason string, err error),
+) (*storage.Client, error) {
 	if err := p.mayGuess(ctx, clientID); err != nil {
 		return nil, err
 	}
-	c, err := p.clients.Client(ctx, clientID)
-	if errors.Is(err, registry.ErrNoClient) {
-		return nil, p.clientRefused(ctx, clientID, "unknown_client")
+	reason := "unknown_client"
+	var refused *storage.Client
+	for _, look := range []func(context.Context, string) (*storage.Client, error){p.clients.Client, p.clients.StoredClient} {
+		c, err := look(ctx, clientID)
+		switch {
+		case errors.Is(err, registry.ErrNoClient):
+			continue
+		case err != nil:
+			return nil, internal(ctx, err)
+		case reflect.DeepEqual(c, refused):
+			continue
+		}
+		if reason, err = against(c); err != nil {
+			return nil, internal(ctx, err)
+		}
+		if reason == "" {
+			return c, nil
+		}
+		refused = c
 	}
-	if err != nil {
-		return nil, internal(ctx, err)
-	}
-	return c, nil
+	return nil, p.clientRefused(ctx, clientID, reason)
 }
 
 // isMethodOf says whether a client authenticates by method: the one it has registered, or,

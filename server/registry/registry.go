@@ -272,9 +272,19 @@ func (s *Service) Usable(ctx context.Context, r storage.Reader, c *storage.Clien
 // Client returns the enabled client with a client_id. [ErrNoClient] if there
 // is none.
 func (s *Service) Client(ctx context.Context, clientID string) (*storage.Client, error) {
-	c, err := s.db.Client(ctx, clientID)
+	return s.usable(ctx, s.db.Reader, clientID)
+}
+
+// StoredClient is [Service.Client] as the database has it, also where another node has
+// changed it just now.
+func (s *Service) StoredClient(ctx context.Context, clientID string) (*storage.Client, error) {
+	return s.usable(ctx, s.db.Stored(), clientID)
+}
+
+func (s *Service) usable(ctx context.Context, r storage.Reader, clientID string) (*storage.Client, error) {
+	c, err := r.Client(ctx, clientID)
 	if err == nil {
-		err = s.Usable(ctx, s.db.Reader, c)
+		err = s.Usable(ctx, r, c)
 	}
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, ErrDisabled) {
 		return nil, ErrNoClient

@@ -310,3 +310,29 @@ func samplesOf(t *testing.T) int {
 	}
 	return n
 }
+
+// A secret that one node gives a client is good on the other at once, which may not have heard of
+// it and remembers the one before.
+func TestANewSecretIsGoodOnTheOtherNodeAtOnce(t *testing.T) {
+	t.Parallel()
+	k := newCluster(t, "", nil)
+	portal := acmePortal
+	for n := range 50 {
+		here, there := k.nodes[n%2], k.nodes[(n+1)%2]
+		if got := portal.introspect(t, there, "x"); got.status != http.StatusOK {
+			t.Fatalf("the secret before rotation %d: %d %s", n, got.status, got.body)
+		}
+		_, fresh, err := here.Clients.RotateSecret(t.Context(), audit.Shell(), "", portal.id, registry.Rotation{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := portal
+		portal.secret = fresh
+		if got := portal.introspect(t, there, "x"); got.status != http.StatusOK {
+			t.Fatalf("the secret of rotation %d on the other node: %d %s", n, got.status, got.body)
+		}
+		if got := old.introspect(t, here, "x"); n < 5 && got.status != http.StatusUnauthorized {
+			t.Errorf("the secret before rotation %d is still good: %d", n, got.status)
+		}
+	}
+}
