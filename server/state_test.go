@@ -342,7 +342,13 @@ func TestAMistakeChangesNothingAndIsNamed(t *testing.T) {
 		{"a role", strings.Replace(people, `"member"`, `"membr"`, 1), []string{"state.toml:17:1: organization.members.\"bea@example.com\"", `did you mean "member"?`}},
 		{"a member twice", strings.Replace(people, "[[client]]", "\"Bea@example.com\" = \"guest\"\n\n[[client]]", 1), []string{"is also in line"}},
 		{"a member who is nobody", strings.Replace(more, "[[client]]", "\"x@example.com\" = \"guest\"\n\n[[client]]", 1), []string{
-			":19:1: organization.members.\"x@example.com\": there is no user with this address",
+			":19:1: organization.members.\"x@example.com\": there is no user with this address; add one under [[user]]",
+		}},
+		{"a member who is misspelt", strings.Replace(more, `"bea@example.com" =`, `"bae@example.com" =`, 1), []string{
+			"there is no user with this address; add one under [[user]]; did you mean \"bea@example.com\"?",
+		}},
+		{"a member of another domain", strings.Replace(more, `"bea@example.com" =`, `"bea@exmple.com" =`, 1), []string{
+			"there is no user with this address; add one under [[user]]; did you mean \"bea@example.com\"?",
 		}},
 		{"no owner", people + "[[organization]]\nslug = \"b\"\nname = \"B\"\n", []string{":25:3: organization.members: a new organization needs an owner"}},
 		{"the last owner", strings.Replace(more, `"owner"`, `"admin"`, 1), []string{":16:1: organization.members.\"ann@example.com\": The organization would be left"}},
@@ -354,7 +360,7 @@ func TestAMistakeChangesNothingAndIsNamed(t *testing.T) {
 		{"a client without a word of its secret", strings.Replace(more, "token_endpoint_auth_method = \"none\"", "", 1), []string{
 			"client.token_endpoint_auth_method: missing; write \"none\"",
 		}},
-		{"a client of nobody", strings.Replace(more, "organization = \"acme\"", "organization = \"acm\"", 1), []string{":21:1: client.organization: there is no organization \"acm\""}},
+		{"a client of nobody", strings.Replace(more, "organization = \"acme\"", "organization = \"acm\"", 1), []string{":21:1: client.organization: there is no organization \"acm\"; add one under [[organization]]; did you mean \"acme\"?"}},
 		{"a client that moves", strings.Replace(more, "organization = \"acme\"", "", 1), []string{"client.organization: it belongs to another organization here"}},
 		{"another slug", "[[organization]]\nid = \"ID\"\nslug = \"other\"\nname = \"x\"\n", []string{":4:1: organization.slug: the organization with this id is called acme here"}},
 		{"another id", people + "[[user]]\nid = \"01900001-0000-7000-8000-000000000001\"\nemail = \"ANN@example.com\"\n", []string{"is also in line 4"}},

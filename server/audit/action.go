@@ -156,6 +156,15 @@ func Matches(pattern, action string) bool {
 	return action == pattern || open && strings.HasPrefix(action, beginning)
 }
 
+// Names returns the names of the Actions.
+func Names() []string {
+	names := make([]string, len(Actions))
+	for i, a := range Actions {
+		names[i] = a.Name
+	}
+	return names
+}
+
 // IsRecorded says whether a pattern is for any of the Actions.
 func IsRecorded(pattern string) bool {
 	return slices.ContainsFunc(Actions, func(a Action) bool { return Matches(pattern, a.Name) })

@@ -5,19 +5,25 @@ import (
 	"strings"
 )
 
-// Suggest returns `; did you mean "…"?` with the candidate most like name, or
-// nothing where none is like it.
+// Suggest returns `; did you mean "…"?` with the [Nearest] of the candidates, or
+// nothing where none is like name.
 func Suggest(name string, candidates []string) string {
+	best := Nearest(name, candidates)
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// Nearest returns the candidate most like name, "" where none is like it.
+func Nearest(name string, candidates []string) string {
 	best, least := "", 1+max(2, len(name)/3)
 	for _, c := range candidates {
 		if d := unlikeness(name, c); d < least {
 			best, least = c, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
+	return best
 }
 
 // unlikeness is the edit distance, but small where only the section is missing

@@ -187,7 +187,7 @@ func TestWebhooksAreLookedAfterOnTheirPages(t *testing.T) {
 	v.shows(v.get(all), 200, "There are no webhooks.", "authy webhook add SLUG --url URL")
 	v.shows(v.post(all, "slug", "siem", "url", "http://10.0.0.1/", "actions", "<b>"), 400,
 		"plain http goes only to addresses that outbound.allow permits", "Each is an action such as user.login", "&lt;b&gt;")
-	v.shows(v.post(all, "slug", "siem", "url", l.URL, "actions", "user.logn"), 400, "Nothing is recorded as user.logn",
+	v.shows(v.post(all, "slug", "siem", "url", l.URL, "actions", "user.logn"), 400, "Nothing is recorded as user.logn: did you mean user.login?",
 		`id="all-actions"`, "<code>user.login</code>", "<code>webhook.update</code>")
 	v.leads(v.post(all, "slug", "siem", "name", "Our <SIEM>", "url", l.URL+"/hook?a=b", "actions", "user.*\r\nwebhook.test"), one)
 	page := v.get(one)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"authy/server/config"
 	"authy/server/managed"
 	"authy/server/org"
 	"authy/server/provider"
@@ -94,13 +95,49 @@ func (o *Organization) owner(ctx context.Context, r *run) (string, error) {
 func (r *run) userID(ctx context.Context, path, email string) (string, error) {
 	user, err := r.tx.UserByEmail(ctx, email)
 	if errors.Is(err, storage.ErrNotFound) {
-		r.source.note(path, "there is no user with this address; add one under [[user]]")
+		r.source.note(path, "there is no user with this address; add one under [[user]]%s", r.meant(email))
 		return "", errRefused
 	}
 	if err != nil {
 		return "", fmt.Errorf("look user %s up: %w", email, err)
 	}
 	return user.ID, nil
+}
+
+// meant names who may be meant in the file by an address that nobody has: one who is called nearly
+// so at the same domain, or so at one that is nearly the same.
+func (r *run) meant(email string) string {
+	name, domain, _ := strings.Cut(email, "@")
+	var names, domains []string
+	for _, u := range r.doc.Users {
+		switch one, at, _ := strings.Cut(u.Email, "@"); {
+		case at == domain:
+			names = append(names, one)
+		case one == name:
+			domains = append(domains, at)
+		}
+	}
+	if near := config.Nearest(name, names); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near+"@"+domain)
+	}
+	if near := config.Nearest(domain, domains); near != "" {
+		return fmt.Sprintf("; did you mean %q?", name+"@"+near)
+	}
+	return ""
+}
+
+// slugs are those of the first organizations here, which those of the file are among by then,
+// if there are not very many.
+func (r *run) slugs(ctx context.Context) ([]string, error) {
+	orgs, err := r.tx.Organizations(ctx, storage.OrganizationFilter{}, "", page)
+	if err != nil {
+		return nil, fmt.Errorf("list organizations: %w", err)
+	}
+	slugs := make([]string, len(orgs))
+	for i := range orgs {
+		slugs[i] = orgs[i].Slug
+	}
+	return slugs, nil
 }
 
 // orgID returns the id of the organization that an object names by its slug, "" for none.
@@ -110,7 +147,12 @@ func (r *run) orgID(ctx context.Context, path, slug string) (string, error) {
 	}
 	known, err := r.tx.OrganizationBySlug(ctx, slug)
 	if errors.Is(err, storage.ErrNotFound) {
-		r.source.note(join(path, "organization"), "there is no organization %q; add one under [[organization]]", slug)
+		slugs, err := r.slugs(ctx)
+		if err != nil {
+			return "", err
+		}
+		r.source.note(join(path, "organization"), "there is no organization %q; add one under [[organization]]%s", slug,
+			config.Suggest(slug, slugs))
 		return "", errRefused
 	}
 	if err != nil {

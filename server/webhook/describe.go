@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"authy/server/audit"
+	"authy/server/config"
 	"authy/server/fault"
 	"authy/server/outbound"
 	"authy/storage"
@@ -122,6 +123,9 @@ func actionProblem(action string) string {
 	case len(action) > maxAction, !actionForm.MatchString(action):
 		return "Each is an action such as user.login, or user.* for all that begin so, or * for all."
 	case !audit.IsRecorded(action):
+		if near := config.Nearest(action, audit.Names()); near != "" {
+			return fmt.Sprintf("Nothing is recorded as %s: did you mean %s? 'authy audit actions' lists what is.", action, near)
+		}
 		return fmt.Sprintf("Nothing is recorded as %s: 'authy audit actions' lists what is.", action)
 	}
 	return ""
