@@ -61,8 +61,10 @@ func TestAnEmptyVariableCountsAsNotSet(t *testing.T) {
 func TestAnUnknownVariableIsRefusedWithTheNearestName(t *testing.T) {
 	t.Parallel()
 	for entry, want := range map[string]string{
-		"AUTHY_LISTN=x":       `environment: unknown variable AUTHY_LISTN; did you mean "AUTHY_LISTEN"?`,
-		"AUTHY_BCRYPT_COST=9": `environment: unknown variable AUTHY_BCRYPT_COST; did you mean "AUTHY_SECURITY_BCRYPT_COST"?`,
+		"AUTHY_METRICS_TOKEN=x": `environment: unknown variable AUTHY_METRICS_TOKEN; did you mean "AUTHY_METRICS_TOKEN_FILE"?`,
+		"AUTHY_TLS_CERT=x":      `environment: unknown variable AUTHY_TLS_CERT; did you mean "AUTHY_TLS_CERT_FILE"?`,
+		"AUTHY_LISTN=x":         `environment: unknown variable AUTHY_LISTN; did you mean "AUTHY_LISTEN"?`,
+		"AUTHY_BCRYPT_COST=9":   `environment: unknown variable AUTHY_BCRYPT_COST; did you mean "AUTHY_SECURITY_BCRYPT_COST"?`,
 		"AUTHY_SECURITY_SECRET_KEYFILE=/x": "environment: unknown variable AUTHY_SECURITY_SECRET_KEYFILE" +
 			`; did you mean "AUTHY_SECURITY_SECRET_KEY_FILE"?`,
 		"AUTHY_PORT=8080": `environment: unknown variable AUTHY_PORT`,

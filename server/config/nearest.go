@@ -27,11 +27,13 @@ func Nearest(name string, candidates []string) string {
 }
 
 // unlikeness is the edit distance, but small where only the section is missing
-// or another one: "bcrypt_cost" is like "security.bcrypt_cost".
+// or another one: "bcrypt_cost" is like "security.bcrypt_cost"; or only the end
+// is: "tls.cert" is like "tls.cert_file".
 func unlikeness(name, candidate string) int {
 	d := distance(name, candidate)
 	tail := strings.TrimPrefix(name[strings.LastIndex(name, ".")+1:], envPrefix)
-	if strings.HasSuffix(candidate, "."+tail) || strings.HasSuffix(candidate, "_"+tail) {
+	if strings.HasSuffix(candidate, "."+tail) || strings.HasSuffix(candidate, "_"+tail) ||
+		len(tail) > 3 && strings.HasPrefix(strings.ToLower(candidate), strings.ToLower(name)+"_") {
 		return min(d, 2)
 	}
 	return d

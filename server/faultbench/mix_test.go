@@ -26,6 +26,7 @@ type bench struct {
 	admin  string     // the token of an administrator's session
 	macs   *storage.DB
 	people *atomic.Int64 // how many there are
+	heard  time.Duration // what a client waits for with a new secret
 }
 
 const rootEmail, rootPassword = "root@bench.example", "velvet harpoon zero"

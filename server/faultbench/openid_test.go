@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"authy/storage"
 )
@@ -56,6 +57,7 @@ func (w *worker) rotate(ctx context.Context) error {
 		told: func(a answer) []fact { return []fact{{key, w.secretMAC(a.text("client_secret"))}} },
 	})
 	c.secret = a.text("client_secret")
+	<-time.After(w.heard)
 	return err
 }
 

@@ -87,6 +87,7 @@ func TestR12TwoVersionsServeTogether(t *testing.T) {
 	front := *old
 	front.url, front.listen, front.cmd = proxy.url, strings.TrimPrefix(proxy.url, "http://"), nil
 	b := newBench(t, &front)
+	b.heard = 2 * time.Second // the server of before refuses a secret that it has not heard of
 	stop := make(chan struct{})
 	done := b.run(b.workers(6), stop)
 	b.ledger.wait(200, time.Minute)

@@ -19,6 +19,8 @@ const (
 	maxFile = 32 << 20
 	// maxMistakes is how many mistakes are told at once.
 	maxMistakes = 20
+	// maxDepth is how deep keys are looked for; those of a document are not nearly so deep.
+	maxDepth = 32
 )
 
 // source is a file, and where in it each key is.
@@ -150,7 +152,7 @@ type locator struct {
 
 // head notes the head of a table, and returns its path.
 func (l *locator) head(node *unstable.Node) (path string) {
-	for keys := node.Key(); keys.Next(); {
+	for keys, depth := node.Key(), 0; keys.Next() && depth < maxDepth; depth++ {
 		key := keys.Node()
 		path = join(path, string(key.Data))
 		if node.Kind == unstable.ArrayTable && keys.IsLast() {
@@ -166,7 +168,7 @@ func (l *locator) head(node *unstable.Node) (path string) {
 }
 
 func (l *locator) keyValue(path string, node *unstable.Node) {
-	for keys := node.Key(); keys.Next(); {
+	for keys, depth := node.Key(), 0; keys.Next() && depth < maxDepth; depth++ {
 		path = join(path, string(keys.Node().Data))
 		l.note(path, keys.Node())
 	}
@@ -175,6 +177,9 @@ func (l *locator) keyValue(path string, node *unstable.Node) {
 
 // value notes what is within a value.
 func (l *locator) value(path string, node *unstable.Node) {
+	if strings.Count(path, ".")+strings.Count(path, "[") > maxDepth {
+		return
+	}
 	i := 0
 	for children := node.Children(); children.Next(); {
 		child := children.Node()

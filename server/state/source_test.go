@@ -3,6 +3,7 @@ package state
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzParse: whatever a file holds is read or refused with a place in it, and what is read
@@ -49,6 +50,23 @@ func TestAMistakeNamesTheKeyAndTheLineThatMendIt(t *testing.T) {
 	} {
 		if _, err := Parse("state.toml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Parse(%q) = %v, want %q in it", text, err, want)
+		}
+	}
+}
+
+// What is nested very deeply is refused as soon as anything else is.
+func TestDeepKeysAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		strings.Repeat("a.", 200_000) + "a = 1\n", "[" + strings.Repeat("a.", 200_000) + "a]\n",
+		"user = " + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000) + "\n",
+	} {
+		began := time.Now()
+		if _, err := Parse("state.toml", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "state.toml:1:") || len(err.Error()) > 200 {
+			t.Errorf("Parse(%.20q…) = %.200v, want one mistake in line 1", text, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%.20q… was refused after %v", text, took)
 		}
 	}
 }
