@@ -157,8 +157,8 @@ func (a *app) backupVerifyCommand() *cobra.Command {
 		Short: "Read a backup to its end and say what is in it",
 		Long: `Read a backup to its end, compare each table with its checksum, and say what is in
 it. A file that was cut short or changed is refused, as by 'authy restore'.`,
-		Example: `  authy backup verify authy-20261126t020000z.backup.age --identity-file backup.key
-  authy backup verify authy-20261126t020000z.backup.age --passphrase-file passphrase.txt`,
+		Example: `  authy backup verify authy-20261126t020000z-3f9a1c07.backup.age --identity-file backup.key
+  authy backup verify authy-20261126t020000z-3f9a1c07.backup.age --passphrase-file passphrase.txt`,
 		Args: takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			config, _, err := a.configure(c.Context(), logLevel)

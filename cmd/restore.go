@@ -78,8 +78,8 @@ or have is as it was when the backup was made: passwords, second factors, roles,
 and who has an account.
 
 The secret key of an encrypted backup is put into data_dir where there is none.`,
-		Example: `  authy restore authy-20261126t020000z.backup.age --identity-file backup.key
-  authy restore authy-20261126t020000z.backup.age --identity-file backup.key --dry-run
+		Example: `  authy restore authy-20261126t020000z-3f9a1c07.backup.age --identity-file backup.key
+  authy restore authy-20261126t020000z-3f9a1c07.backup.age --identity-file backup.key --dry-run
   AUTHY_DATABASE_URL=postgres://authy@db/authy authy restore old.backup --yes`,
 		Args: takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error { return a.restore(c, args[0], f) },

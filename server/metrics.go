@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"authy/server/audit"
-	"authy/server/backup"
 	"authy/server/mail"
 	"authy/server/metric"
 	"authy/server/overview"
@@ -362,7 +361,7 @@ func (s *Services) writeBackup(_ context.Context, w *metric.Writer) error {
 	if s.Config.Backup.Every.Duration == 0 {
 		return nil
 	}
-	files, err := backup.Files(s.Backups.Dir())
+	files, err := s.Backups.Files()
 	if err != nil {
 		return err
 	}

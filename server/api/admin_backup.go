@@ -17,7 +17,7 @@ func (a *API) adminBackupRoutes() {
 }
 
 type backupView struct {
-	Name      string    `json:"name" example:"authy-20261126t020000z.backup.age"`
+	Name      string    `json:"name" example:"authy-20261126t020000z-3f9a1c07.backup.age"`
 	MadeAt    time.Time `json:"made_at"`
 	Bytes     int64     `json:"bytes"`
 	Encrypted bool      `json:"encrypted"`

@@ -364,3 +364,34 @@ func waitForFile(t *testing.T, dir string) {
 	}
 	t.Fatal("no backup was begun in a minute")
 }
+
+// Two installations may keep their backups in one directory: each removes its own alone, and
+// none takes the other's for a sign that it has one.
+func TestInstallationsLeaveEachOthersBackups(t *testing.T) {
+	t.Parallel()
+	shared := t.TempDir()
+	var all []*backup.Service
+	for _, key := range []string{"", "another secret key than the first one"} {
+		s := newSite(t, "sqlite", key)
+		s.Backup = config.Backup{Dir: shared, Unencrypted: true, KeepLast: 1}
+		all = append(all, backup.New(s.db, s.Config))
+	}
+	for range 2 {
+		for _, one := range all {
+			if _, err := one.Make(t.Context(), audit.Shell(), backup.Options{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		awaitName()
+	}
+	for i, one := range all {
+		own, err := one.Files()
+		state, failed := one.State(t.Context(), audit.Shell())
+		if err != nil || failed != nil || len(own) != 1 || len(state.Files) != 1 || own[0].Name == "" || state.Files[0].Name != own[0].Name {
+			t.Errorf("installation %d has %v and shows %v, %v, %v; want its latest", i, own, state, err, failed)
+		}
+	}
+	if both, err := backup.Files(shared); err != nil || len(both) != 2 {
+		t.Errorf("there are %v, %v, want one of each", both, err)
+	}
+}

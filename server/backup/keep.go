@@ -3,6 +3,7 @@ package backup
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +22,8 @@ type File struct {
 	MadeAt     time.Time
 	Size       int64
 	Encrypted  bool
+	// Of is the mark of the installation that made it, "" where its name does not say.
+	Of string
 }
 
 const (
@@ -30,20 +33,22 @@ const (
 	ageSuffix  = ".age"
 )
 
-func nameOf(now time.Time, encrypted bool) string {
-	name := namePrefix + now.UTC().Format(nameTime) + nameSuffix
+// nameOf is the name of a backup that an installation makes.
+func nameOf(now time.Time, of string, encrypted bool) string {
+	name := namePrefix + now.UTC().Format(nameTime) + "-" + of + nameSuffix
 	if encrypted {
 		name += ageSuffix
 	}
 	return name
 }
 
-// timeIn is when a backup with a name was made, if it has the name of one.
-func timeIn(name string) (time.Time, bool) {
+// readName says when a backup was made and whose it is, if it is the name of one.
+func readName(name string) (at time.Time, of string, ok bool) {
 	text, isBackup := strings.CutSuffix(strings.TrimSuffix(name, ageSuffix), nameSuffix)
 	text, isOurs := strings.CutPrefix(text, namePrefix)
+	text, of, _ = strings.Cut(text, "-")
 	at, err := time.Parse(nameTime, text)
-	return at, isBackup && isOurs && err == nil
+	return at, of, isBackup && isOurs && err == nil
 }
 
 // fileAt describes the file of a backup, whatever it is called, and whoever may read it.
@@ -53,13 +58,23 @@ func fileAt(path string, encrypted bool) (File, error) {
 		return File{}, err
 	}
 	f := File{Name: filepath.Base(path), Path: path, Size: info.Size(), MadeAt: info.ModTime().UTC(), Encrypted: encrypted}
-	if at, ok := timeIn(f.Name); ok {
-		f.MadeAt = at
+	if at, of, ok := readName(f.Name); ok {
+		f.MadeAt, f.Of = at, of
 	}
 	return f, nil
 }
 
-// Files are the backups in a directory, the newest first.
+// Files are the backups of the installation in its directory, the newest first. Another may keep
+// its own there: the name of each says whose it is, by a mark that the secret key gives.
+func (s *Service) Files() ([]File, error) {
+	files, err := Files(s.Dir())
+	mark := s.mark()
+	return slices.DeleteFunc(files, func(f File) bool { return f.Of != "" && f.Of != mark }), err
+}
+
+func (s *Service) mark() string { return hex.EncodeToString(s.db.MAC("backup", "installation")[:4]) }
+
+// Files are the backups in a directory, whoever made them, the newest first.
 func Files(dir string) (files []File, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -69,7 +84,7 @@ func Files(dir string) (files []File, err error) {
 		return nil, fmt.Errorf("look for backups: %w", err)
 	}
 	for _, entry := range entries {
-		if _, ok := timeIn(entry.Name()); !ok || !entry.Type().IsRegular() {
+		if _, _, ok := readName(entry.Name()); !ok || !entry.Type().IsRegular() {
 			continue
 		}
 		f, err := fileAt(filepath.Join(dir, entry.Name()), strings.HasSuffix(entry.Name(), ageSuffix))
@@ -118,7 +133,7 @@ const keptTooMany = "older backups are still there that are kept no longer"
 // found to be whole, which stays, whatever the clock says. One that cannot be removed keeps
 // none of the others.
 func (s *Service) prune(ctx context.Context, by audit.Actor, just string) (names []string, err error) {
-	files, err := Files(s.Dir())
+	files, err := s.Files()
 	if err != nil {
 		return nil, err
 	}

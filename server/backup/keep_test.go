@@ -16,7 +16,7 @@ func TestTheRulesSayWhichBackupsAreKept(t *testing.T) {
 	var files []File
 	for i := range 240 {
 		at := newest.Add(-6 * time.Hour * time.Duration(i))
-		files = append(files, File{Name: nameOf(at, true), MadeAt: at})
+		files = append(files, File{Name: nameOf(at, "0a1b2c3d", true), MadeAt: at})
 	}
 	tests := []struct {
 		name string
@@ -52,12 +52,16 @@ func TestANameSaysWhenABackupWasMade(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 26, 2, 0, 5, 0, time.UTC)
 	for _, encrypted := range []bool{true, false} {
-		if got, ok := timeIn(nameOf(at, encrypted)); !ok || !got.Equal(at) {
-			t.Errorf("timeIn(%q) = %v, %t", nameOf(at, encrypted), got, ok)
+		name := nameOf(at, "0a1b2c3d", encrypted)
+		if got, of, ok := readName(name); !ok || !got.Equal(at) || of != "0a1b2c3d" {
+			t.Errorf("readName(%q) = %v, %s, %t", name, got, of, ok)
 		}
 	}
+	if got, of, ok := readName("authy-20261126t020005z.backup"); !ok || !got.Equal(at) || of != "" {
+		t.Errorf("one whose name does not say whose it is: %v, %s, %t", got, of, ok)
+	}
 	for _, name := range []string{"", "authy.db", "authy-x.backup", "authy-20261126t020005z", "a-20261126t020005z.backup"} {
-		if _, ok := timeIn(name); ok {
+		if _, _, ok := readName(name); ok {
 			t.Errorf("%q is taken for a backup", name)
 		}
 	}

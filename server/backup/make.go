@@ -248,7 +248,7 @@ func (s *Service) pathFor(to string, now time.Time, encrypted bool) (string, err
 	}
 	path := filepath.Clean(to)
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, nameOf(now, encrypted))
+		path = filepath.Join(path, nameOf(now, s.mark(), encrypted))
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return "", fmt.Errorf("make a backup: %s is there already; name another file", path)

@@ -56,7 +56,7 @@ func (s *Service) State(ctx context.Context, by audit.Actor) (*State, error) {
 	case set.Unencrypted:
 		state.Encryption = NotEncrypted
 	}
-	files, err := Files(s.Dir())
+	files, err := s.Files()
 	if err != nil {
 		return nil, err
 	}
