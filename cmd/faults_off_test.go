@@ -10,5 +10,6 @@ const (
 	slowLimit  = 200 // connections that a server allows
 	slowClient = 400 // that are slow
 	slowByte   = time.Second
+	slowQueue  = 0
 	slowFor    = 4 * time.Second
 )

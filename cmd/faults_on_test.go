@@ -12,5 +12,6 @@ const (
 	slowLimit  = 10_000
 	slowClient = 10_000
 	slowByte   = 10 * time.Second
+	slowQueue  = 15 * time.Second // the kernel has those wait that it cannot queue: 1, 2, 4 and 8 s
 	slowFor    = 5 * time.Minute
 )

@@ -26,7 +26,7 @@ type stateFlags struct {
 
 func (f *stateFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.Prune, "prune", false, "remove what the file has set before and says no more")
-	c.Flags().BoolVar(&f.Take, "take", false, "take what another file sets")
+	c.Flags().BoolVar(&f.Take, "take", false, "take what another file sets, or somebody may have made who is not meant")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON")
 }
 
@@ -66,7 +66,7 @@ func (a *app) applyCommand() *cobra.Command {
 		Long: `Have the server be what a file says of its users, organizations, memberships,
 identity providers, clients, SAML services and branding: all of it, or nothing at all
 if anything in it is wrong. What the file does not name stays as it is. Applying it
-again changes nothing. A server that runs heeds it from the next request on.
+again changes nothing. A server that runs heeds it within a second.
 
 What a file has set is changed in the file alone from then on; 'authy release' lets
 go of an object. With --prune what the file has set before, and says no more, is
@@ -97,44 +97,47 @@ func (a *app) withState(ctx context.Context, path string, do func(*server.Servic
 
 func (a *app) apply(c *cobra.Command, s *server.Services, d *state.Document, f stateFlags) error {
 	ctx := c.Context()
-	asked, err := a.confirmRemovals(c, s, d, f)
-	if err != nil {
+	var err error
+	if f.Shown, err = a.confirmRemovals(c, s, d, f); err != nil {
 		return err
 	}
 	plan, err := s.State.Apply(ctx, audit.Shell(), d, f.Options)
 	if err != nil {
 		return err
 	}
-	if asked && !f.asJSON { // it has been shown
-		plan.Changes, plan.Notes = nil, nil
+	if f.Shown != nil && !f.asJSON { // it has been shown
 		a.note("Done.")
 		return nil
 	}
 	return a.printPlan(plan, applied, f.asJSON)
 }
 
-// confirmRemovals asks, if applying would remove anything, and says whether it has.
-func (a *app) confirmRemovals(c *cobra.Command, s *server.Services, d *state.Document, f stateFlags) (asked bool, err error) {
+// confirmRemovals asks, if applying would remove anything, and returns what it has shown then.
+func (a *app) confirmRemovals(c *cobra.Command, s *server.Services, d *state.Document, f stateFlags) (shown *state.Plan, err error) {
 	if !f.Prune || f.yes {
-		return false, nil
+		return nil, nil //nolint:nilnil // nothing was shown
 	}
 	only := f.Options
 	only.Only = true
 	plan, err := s.State.Apply(c.Context(), audit.Shell(), d, only)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	_, _, removed := plan.Sums()
 	if removed == 0 {
-		return false, nil
+		return nil, nil //nolint:nilnil // likewise
 	}
 	if no := a.cannotAsk(); no != "" {
-		return false, misused(c, "objects that would be removed: %d; %s; add --yes to go ahead", removed, no)
+		return nil, misused(c, "objects that would be removed: %d; %s; add --yes to go ahead", removed, no)
 	}
-	if err := a.printPlan(plan, planned, false); err != nil {
-		return false, err
+	if f.asJSON { // which alone goes to standard output
+		for _, change := range plan.Changes {
+			a.note("%s", printable(change.String()))
+		}
+	} else if err := a.printPlan(plan, planned, false); err != nil {
+		return nil, err
 	}
-	return true, a.confirm(c.Context(), f.confirmation, fmt.Sprintf("Objects to remove: %d. Go ahead?", removed))
+	return plan, a.confirm(c.Context(), f.confirmation, fmt.Sprintf("Objects to remove: %d. Go ahead?", removed))
 }
 
 // How the sums of a plan are told.

@@ -375,7 +375,7 @@ func TestAMistakeChangesNothingAndIsNamed(t *testing.T) {
 		{"a policy", strings.Replace(more, "[organization.members]", "[organization.policy]\nmode = \"all\"\n[organization.members]", 1), []string{":16:1: organization.policy.mode: Must be one of"}},
 		{"a domain", strings.Replace(more, "slug = \"acme\"", "slug = \"acme\"\ndomains = [\"gmail.com\"]", 1), []string{":13:1: organization.domains: Anybody gets an address at gmail.com"}},
 		{"a provider", people + "[[provider]]\nslug = \"x\"\nkind = \"oidc\"\nname = \"X\"\nissuer = \"ftp://x\"\nclient_id = \"a\"\n", []string{":29:1: provider.issuer: "}},
-		{"a profile", people + "[[user]]\nemail = \"x@example.com\"\nprofile = { local = \"de\" }\n", []string{":27:13: user.profile.local: Unknown field."}},
+		{"a profile", people + "[[user]]\nemail = \"x@example.com\"\nprofile = { local = \"de\" }\n", []string{":27:13: user.profile.local: unknown key; did you mean \"locale\"?"}},
 		{"a SAML service", people + "[[saml_service]]\nslug = \"x\"\nmetadata = \"<x/>\"\n", []string{":27:1: saml_service.metadata: "}},
 		{"a colour", people + "[branding]\naccent_light = \"#ffffff\"\n", []string{":26:1: branding.accent_light: "}},
 	} {

@@ -6,15 +6,24 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"authy/server/account"
 	"authy/server/config"
+	"authy/storage"
 )
+
+// maxFileName is how long a name may be that a file gives itself, in characters.
+const maxFileName = 200
 
 // check notes what is wrong with a document by itself: what is missing, what excludes
 // each other, and objects that are there twice.
 func (s *source) check(d *Document) {
 	once := seen{s, map[string]string{}}
+	if utf8.RuneCountInString(d.Name) > maxFileName || strings.ContainsFunc(d.Name, unicode.IsControl) {
+		s.note("name", "expected at most %d characters on one line", maxFileName)
+	}
 	for _, u := range d.Users {
 		s.checkUser(u, once)
 	}
@@ -64,6 +73,15 @@ func (s *source) checkUser(u *User, once seen) {
 		u.Email = email
 	} else if u.Email != "" {
 		s.note(join(u.path, "email"), "%q is not a valid address", u.Email)
+	}
+	known := slices.Sorted(maps.Keys(account.ProfileOf(new(storage.User))))
+	for name := range u.Profile {
+		switch at := join(join(u.path, "profile"), name); {
+		case name == "full_name":
+			s.note(at, "expected beside the profile, in [[user]]")
+		case !slices.Contains(known, name):
+			s.note(at, "unknown key%s", config.Suggest(name, known))
+		}
 	}
 	u.ID = strings.ToLower(u.ID)
 	once.add("user with this address", u.Email, join(u.path, "email"))

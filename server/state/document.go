@@ -79,6 +79,8 @@ type Organization struct {
 	// policy does.
 	Members    map[string]string `toml:"members"`
 	Exceptions map[string]string `toml:"exceptions"`
+
+	dropped []string // whose exceptions it says no more
 }
 
 func (o *Organization) fill() { o.IsActive = true }

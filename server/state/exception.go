@@ -77,6 +77,15 @@ func (r *run) exceptions(ctx context.Context) error {
 				fields = append(fields, *f)
 			}
 		}
+		for _, email := range o.dropped {
+			f, err := r.dropException(ctx, o, email)
+			if err != nil {
+				return err
+			}
+			if f != nil {
+				fields = append(fields, *f)
+			}
+		}
 		r.addFields(managed.Organization, o.Slug, fields)
 	}
 	return nil
@@ -86,10 +95,11 @@ func (r *run) exceptions(ctx context.Context) error {
 func (r *run) settleException(ctx context.Context, o *Organization, email string) (*Field, error) {
 	path := join(join(o.path, "exceptions"), email)
 	m := &member{object: object{path: path}, org: o.Slug, Email: email}
-	orgID, userID, err := m.place(ctx, r)
+	orgID, user, err := m.place(ctx, r)
 	if err != nil {
 		return nil, err
 	}
+	userID := user.ID
 	if _, err := r.tx.Member(ctx, orgID, userID); errors.Is(err, storage.ErrNotFound) {
 		r.source.note(path, "nobody with this address is a member of %s; add them under members", o.Slug)
 		return nil, errRefused
@@ -118,6 +128,47 @@ func (r *run) settleException(ctx context.Context, o *Organization, email string
 		return quoted(exceptionText(o))
 	}
 	return &Field{Key: join("exceptions", email), Before: text(known), After: text(wanted)}, nil
+}
+
+// droppedExceptions are whose exceptions a file has set, by its mark, and says no more.
+func droppedExceptions(mark *managed.Mark, o *Organization) (emails []string) {
+	if mark == nil {
+		return nil
+	}
+	for _, field := range mark.Fields {
+		email, is := strings.CutPrefix(field, org.ExceptionOf(""))
+		if _, said := o.Exceptions[email]; is && !said {
+			emails = append(emails, email)
+		}
+	}
+	return emails
+}
+
+// dropException takes an exception back that the file says no more, or notes that it is left.
+func (r *run) dropException(ctx context.Context, o *Organization, email string) (*Field, error) {
+	user, err := r.tx.UserByEmail(ctx, email)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil //nolint:nilnil // it went with them
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look user %s up: %w", email, err)
+	}
+	orgID, err := r.orgID(ctx, o.path, o.Slug)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.exception(ctx, orgID, user.ID)
+	if err != nil || known == (org.Override{Mode: org.OverrideInherit}) {
+		return nil, err
+	}
+	if !r.options.Prune {
+		r.plan.Left = append(r.plan.Left, fmt.Sprintf("exception %q of %s", email, o.Slug))
+		return nil, nil //nolint:nilnil // nothing changes
+	}
+	if err := r.rules.Orgs.SetOverride(ctx, r.by, orgID, user.ID, org.Override{Mode: org.OverrideInherit}); err != nil {
+		return nil, fmt.Errorf("take back the exception for %s in %s: %w", email, o.Slug, err)
+	}
+	return &Field{Key: join("exceptions", email), Before: quoted(exceptionText(known))}, nil
 }
 
 // exception is what is asked of a member here.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"authy/server/account"
@@ -33,7 +34,7 @@ func (s *State) Export(ctx context.Context, by audit.Actor) (file []byte, err er
 	d := new(Document)
 	var itself int
 	// In a transaction, so that all of it is of one moment.
-	err = s.db.Update(ctx, func(tx *storage.Tx) error {
+	err = s.db.UpdateAll(ctx, func(tx *storage.Tx) error {
 		*d, itself = Document{}, 0
 		r := s.reading(tx)
 		for _, read := range []func(context.Context, *Document) error{
@@ -120,23 +121,33 @@ func (r *run) readOrgs(ctx context.Context, d *Document) error {
 }
 
 // readMembers leaves out who is there by the groups of a provider, which gives them their
-// places at each sign-in.
+// places at each sign-in, unless nobody else owns the organization: it needs an owner.
 func (r *run) readMembers(ctx context.Context, orgID string) (map[string]string, error) {
-	out := map[string]string{}
+	out, given := map[string]string{}, map[string]string{}
+	owned := false
 	for after := ""; ; {
 		members, users, err := r.tx.Members(ctx, orgID, after, page)
 		if err != nil {
 			return nil, fmt.Errorf("list members of %s: %w", orgID, err)
 		}
 		for _, m := range members {
-			if user := users[m.UserID]; user != nil && m.ProviderID == "" {
-				out[user.Email] = string(m.Role)
-			}
 			after = m.ID
+			switch user := users[m.UserID]; {
+			case user == nil:
+			case m.ProviderID == "":
+				out[user.Email] = string(m.Role)
+				owned = owned || m.Role == storage.RoleOwner
+			case m.Role == storage.RoleOwner:
+				given[user.Email] = string(m.Role)
+			}
 		}
-		if len(members) < page {
-			return out, nil
+		if len(members) == page {
+			continue
 		}
+		if !owned {
+			maps.Copy(out, given)
+		}
+		return out, nil
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,6 +15,52 @@ import (
 	"authy/server/provider"
 	"authy/storage"
 )
+
+// orgs has organizations be what the document says, whichever gives a domain up before the one
+// that gets it.
+func (r *run) orgs(ctx context.Context) error {
+	bySlug := map[string]*Organization{}
+	for _, o := range r.doc.Organizations {
+		bySlug[o.Slug] = o
+	}
+	orgs, err := inOrder(r.doc.Organizations, func(o *Organization) (*Organization, error) {
+		for _, domain := range o.wanted() {
+			holder, err := r.holder(ctx, domain)
+			if err != nil {
+				return nil, err
+			}
+			if giver := bySlug[holder]; giver != nil && giver != o && giver.Domains != nil {
+				return giver, nil
+			}
+		}
+		return nil, nil //nolint:nilnil // none
+	})
+	if err != nil {
+		return err
+	}
+	return r.each(entriesOf(orgs))(ctx)
+}
+
+// holder is the slug of the organization that has a domain, "" for none.
+func (r *run) holder(ctx context.Context, domain string) (string, error) {
+	known, err := r.tx.Domain(ctx, domain)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up who has %s: %w", domain, err)
+	}
+	return r.slugOf(ctx, storage.Ref(known.OrganizationID))
+}
+
+// wanted are the domains that an organization is to have.
+func (o *Organization) wanted() []string {
+	wanted := make([]string, len(o.Domains))
+	for i, domain := range o.Domains {
+		wanted[i] = strings.ToLower(strings.TrimSpace(domain))
+	}
+	return wanted
+}
 
 func (o *Organization) label() (kind, name string) { return managed.Organization, o.Slug }
 
@@ -47,7 +94,30 @@ func (o *Organization) find(ctx context.Context, r *run) (string, error) {
 		r.source.note(join(o.path, "id"), "the organization with this slug has the id %s here", known.ID)
 		return "", errRefused
 	}
-	return known.ID, nil
+	return known.ID, o.mayAdopt(ctx, r, known)
+}
+
+// mayAdopt refuses the organization with a slug that a file names, where somebody may have made
+// it before the ones who are meant: no file has, and somebody has a say in it whom the file
+// gives none.
+func (o *Organization) mayAdopt(ctx context.Context, r *run, known *storage.Organization) error {
+	mark, err := managed.Find(ctx, r.tx.Reader, managed.Organization, known.ID)
+	if err != nil || mark != nil || r.options.Take {
+		return err
+	}
+	members, err := r.readMembers(ctx, known.ID)
+	if err != nil {
+		return err
+	}
+	leads := func(role string) bool { return role == string(org.Owner) || role == string(org.Admin) }
+	for _, email := range slices.Sorted(maps.Keys(members)) {
+		if leads(members[email]) && !leads(o.Members[email]) {
+			r.source.note(join(o.path, "slug"), "an organization with this slug is here that no file has made, and %s is %s in it, which "+
+				"members does not say; if it is the one that is meant, name its id, %s", email, members[email], known.ID)
+			return errRefused
+		}
+	}
+	return nil
 }
 
 func (o *Organization) write(ctx context.Context, r *run, id string) (string, error) {
@@ -88,20 +158,24 @@ func (o *Organization) owner(ctx context.Context, r *run) (string, error) {
 		r.source.note(join(o.path, "members"), `a new organization needs an owner; give one of its members the role "owner"`)
 		return "", errRefused
 	}
-	return r.userID(ctx, members[0].path, members[0].Email)
+	user, err := r.user(ctx, members[0].path, members[0].Email)
+	if err != nil {
+		return "", err
+	}
+	return user.ID, r.mayTrust(ctx, members[0].path, user)
 }
 
-// userID returns the id of the user with an address, whom a path of the document names.
-func (r *run) userID(ctx context.Context, path, email string) (string, error) {
+// user returns the user with an address, whom a path of the document names.
+func (r *run) user(ctx context.Context, path, email string) (*storage.User, error) {
 	user, err := r.tx.UserByEmail(ctx, email)
 	if errors.Is(err, storage.ErrNotFound) {
 		r.source.note(path, "there is no user with this address; add one under [[user]]%s", r.meant(email))
-		return "", errRefused
+		return nil, errRefused
 	}
 	if err != nil {
-		return "", fmt.Errorf("look user %s up: %w", email, err)
+		return nil, fmt.Errorf("look user %s up: %w", email, err)
 	}
-	return user.ID, nil
+	return user, nil
 }
 
 // meant names who may be meant in the file by an address that nobody has: one who is called nearly
@@ -209,10 +283,7 @@ func (o *Organization) writeDomains(ctx context.Context, r *run, id string) erro
 	if err != nil {
 		return err
 	}
-	wanted := make([]string, len(o.Domains))
-	for i, domain := range o.Domains {
-		wanted[i] = strings.ToLower(strings.TrimSpace(domain))
-	}
+	wanted := o.wanted()
 	for _, domain := range known {
 		if !slices.Contains(wanted, domain) {
 			if err := r.rules.Providers.RemoveDomain(ctx, r.by, id, domain); err != nil {
@@ -308,21 +379,21 @@ func (r *run) members() (out []entry) {
 
 func (m *member) label() (kind, name string) { return managed.Member, m.Email + " of " + m.org }
 
-// place returns the ids of the organization and the user.
-func (m *member) place(ctx context.Context, r *run) (orgID, userID string, err error) {
+// place returns the id of the organization, and the user.
+func (m *member) place(ctx context.Context, r *run) (orgID string, user *storage.User, err error) {
 	if orgID, err = r.orgID(ctx, m.path, m.org); err != nil {
-		return "", "", err
+		return "", nil, err
 	}
-	userID, err = r.userID(ctx, m.path, m.Email)
-	return orgID, userID, err
+	user, err = r.user(ctx, m.path, m.Email)
+	return orgID, user, err
 }
 
 func (m *member) find(ctx context.Context, r *run) (string, error) {
-	orgID, userID, err := m.place(ctx, r)
+	orgID, user, err := m.place(ctx, r)
 	if err != nil {
 		return "", err
 	}
-	known, err := r.tx.Member(ctx, orgID, userID)
+	known, err := r.tx.Member(ctx, orgID, user.ID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return "", nil
 	}
@@ -333,15 +404,18 @@ func (m *member) find(ctx context.Context, r *run) (string, error) {
 }
 
 func (m *member) write(ctx context.Context, r *run, id string) (string, error) {
-	orgID, userID, err := m.place(ctx, r)
+	orgID, user, err := m.place(ctx, r)
 	if err != nil {
 		return "", err
 	}
 	if id != "" {
-		_, err := r.rules.Orgs.SetRole(ctx, r.by, orgID, userID, org.Role(m.Role))
+		_, err := r.rules.Orgs.SetRole(ctx, r.by, orgID, user.ID, org.Role(m.Role))
 		return id, err
 	}
-	if err := r.rules.Orgs.AddMember(ctx, r.by, orgID, userID, org.Role(m.Role)); err != nil {
+	if err := r.mayTrust(ctx, m.path, user); err != nil {
+		return "", err
+	}
+	if err := r.rules.Orgs.AddMember(ctx, r.by, orgID, user.ID, org.Role(m.Role)); err != nil {
 		return "", err
 	}
 	return m.find(ctx, r)

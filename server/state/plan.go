@@ -66,6 +66,16 @@ func (p *Plan) Sums() (added, changed, removed int) {
 	return added, changed, removed
 }
 
+// removals names the objects that are removed.
+func (p *Plan) removals() (names []string) {
+	for _, c := range p.Changes {
+		if c.Action == Removed {
+			names = append(names, c.text())
+		}
+	}
+	return names
+}
+
 // text names the object.
 func (c Change) text() string {
 	return fmt.Sprintf("%s %q", strings.ReplaceAll(c.Kind, "_", " "), c.Name)

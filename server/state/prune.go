@@ -75,6 +75,11 @@ func (r *run) dismiss(ctx context.Context, m managed.Mark) error {
 		r.plan.Left = append(r.plan.Left, c.text())
 		return nil
 	}
+	if o, ok := e.(*Organization); ok {
+		if err := r.dismissWithin(ctx, o, m.ID); err != nil {
+			return err
+		}
+	}
 	err = r.remove(ctx, e, m.ID)
 	if f, ok := fault.As(err); ok && !f.Kind.IsOurs() {
 		r.source.note("", "%s cannot be removed: %s", c.text(), f.Message)
@@ -86,6 +91,66 @@ func (r *run) dismiss(ctx context.Context, m managed.Mark) error {
 	r.plan.Changes = append(r.plan.Changes, c)
 	_, err = managed.Forget(ctx, r.tx, m.Kind, m.ID)
 	return err
+}
+
+// dismissWithin tells what goes with an organization, and refuses to if another file sets it.
+func (r *run) dismissWithin(ctx context.Context, o *Organization, id string) error {
+	within, err := r.within(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, c := range within {
+		mark, err := managed.Find(ctx, r.tx.Reader, c.kind, c.id)
+		if err != nil {
+			return err
+		}
+		gone := Change{Action: Removed, Kind: c.kind, Name: c.name}
+		if mark != nil && mark.File != r.by.File && !r.options.Take {
+			r.source.note("", "organization %q cannot be removed: %s sets the %s in it; take it out of that file first, or add --take",
+				o.Slug, mark.File, gone.text())
+			return errRefused
+		}
+		if _, err := managed.Forget(ctx, r.tx, c.kind, c.id); err != nil {
+			return err
+		}
+		r.plan.Changes = append(r.plan.Changes, gone)
+	}
+	return nil
+}
+
+// part is an object in an organization.
+type part struct{ kind, id, name string }
+
+// within are the clients, providers and SAML services of an organization.
+func (r *run) within(ctx context.Context, orgID string) (parts []part, err error) {
+	for after := ""; ; {
+		clients, err := r.tx.Clients(ctx, orgID, after, page)
+		if err != nil {
+			return nil, fmt.Errorf("list clients: %w", err)
+		}
+		for i := range clients {
+			after = clients[i].ClientID
+			parts = append(parts, part{managed.Client, clients[i].ID, after})
+		}
+		if len(clients) < page {
+			break
+		}
+	}
+	providers, err := r.tx.Providers(ctx, orgID)
+	if err != nil {
+		return nil, fmt.Errorf("list providers: %w", err)
+	}
+	for i := range providers {
+		parts = append(parts, part{managed.Provider, providers[i].ID, providers[i].Slug})
+	}
+	services, err := r.tx.Services(ctx, orgID)
+	if err != nil {
+		return nil, fmt.Errorf("list SAML services: %w", err)
+	}
+	for i := range services {
+		parts = append(parts, part{managed.SAMLService, services[i].ID, services[i].Slug})
+	}
+	return parts, nil
 }
 
 func (r *run) remove(ctx context.Context, e entry, id string) error {

@@ -33,6 +33,8 @@ type run struct {
 	kept map[[2]string]bool
 	// fresh are those that have been added with another one.
 	fresh map[[2]string]bool
+	// mark is that of the object at hand, nil for none.
+	mark *managed.Mark
 	// aside is what changes of the object at hand that its description does not show.
 	aside []Field
 }
@@ -60,7 +62,7 @@ var errRefused = errors.New("state: refused")
 func (r *run) apply(ctx context.Context) error {
 	r.source.mistakes = nil
 	for _, step := range []func(context.Context) error{
-		r.each(r.branding()), r.each(r.users()), r.each(entriesOf(r.doc.Organizations)), r.each(r.members()), r.exceptions,
+		r.each(r.branding()), r.users, r.orgs, r.each(r.members()), r.exceptions,
 		r.each(entriesOf(r.doc.Providers)), r.each(entriesOf(r.doc.Clients)), r.each(entriesOf(r.doc.Services)),
 		r.each(entriesOf(r.doc.Webhooks)),
 	} {
@@ -82,12 +84,46 @@ func (r *run) apply(ctx context.Context) error {
 func (r *run) each(entries []entry) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, e := range entries {
-			if err := r.settle(ctx, e); err != nil && !errors.Is(err, errRefused) {
+			err := r.settle(ctx, e)
+			if err == nil {
+				continue
+			}
+			// What the database has refused ends the transaction: the rest would seem wrong, too.
+			if _, over := r.tx.DeleteManaged(ctx, "", ""); over != nil || !errors.Is(err, errRefused) {
 				return err
 			}
 		}
 		return nil
 	}
+}
+
+// inOrder is a list in which those come first whom others wait for, as far as they do not wait
+// for each other.
+func inOrder[T comparable](list []T, awaited func(one T) (T, error)) (out []T, err error) {
+	seen := map[T]bool{}
+	var none T
+	var add func(one T) error
+	add = func(one T) error {
+		if one == none || seen[one] {
+			return nil
+		}
+		seen[one] = true
+		first, err := awaited(one)
+		if err != nil {
+			return err
+		}
+		if err := add(first); err != nil {
+			return err
+		}
+		out = append(out, one)
+		return nil
+	}
+	for _, one := range list {
+		if err := add(one); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func entriesOf[T entry](list []T) []entry {
@@ -100,7 +136,7 @@ func entriesOf[T entry](list []T) []entry {
 
 // settle has one object be what the document says.
 func (r *run) settle(ctx context.Context, e entry) error {
-	r.aside = nil
+	r.aside, r.mark = nil, nil
 	kind, name := e.label()
 	id, err := e.find(ctx, r)
 	if err != nil {
@@ -108,7 +144,6 @@ func (r *run) settle(ctx context.Context, e entry) error {
 	}
 	c := Change{Action: Changed, Kind: kind, Name: name}
 	var before entry
-	mark := (*managed.Mark)(nil)
 	if id == "" || r.fresh[[2]string{kind, id}] {
 		c.Action, before = Added, reflect.New(reflect.TypeOf(e).Elem()).Interface().(entry)
 		fill(before)
@@ -116,7 +151,7 @@ func (r *run) settle(ctx context.Context, e entry) error {
 		if before, err = e.describe(ctx, r, id); err != nil {
 			return err
 		}
-		if mark, err = r.markOf(ctx, e, id); err != nil {
+		if r.mark, err = r.markOf(ctx, e, id); err != nil {
 			return err
 		}
 	}
@@ -128,8 +163,11 @@ func (r *run) settle(ctx context.Context, e entry) error {
 		return err
 	}
 	c.Fields = append(differences(before, after), r.aside...)
+	if o, ok := e.(*Organization); ok {
+		o.dropped = droppedExceptions(r.mark, o)
+	}
 	r.kept[[2]string{kind, id}] = true
-	return r.note(ctx, c, mark, managed.Mark{Kind: kind, ID: id, File: r.by.File, Fields: governed(e)})
+	return r.note(ctx, c, r.mark, managed.Mark{Kind: kind, ID: id, File: r.by.File, Fields: governed(e)})
 }
 
 func fill(e entry) {
@@ -227,7 +265,7 @@ func governed(e entry) (keys []string) {
 		value := v.FieldByIndex(f.index)
 		switch value.Kind() {
 		case reflect.Pointer, reflect.Slice:
-			if value.IsNil() {
+			if value.IsNil() || f.key == verified && !value.Elem().Bool() {
 				continue
 			}
 		case reflect.String:

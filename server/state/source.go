@@ -58,13 +58,18 @@ func (s *source) line(path string) int { return s.at[path].line }
 // shown is a path without the numbers of the objects, which nobody has counted.
 func shown(path string) string {
 	var b strings.Builder
-	for rest := path; rest != ""; {
-		before, after, found := strings.Cut(rest, "[")
-		b.WriteString(before)
-		if !found {
-			break
+	quoted, number := false, false
+	for i, r := range path {
+		switch {
+		case r == '"' && (i == 0 || path[i-1] != '\\'):
+			quoted = !quoted
+		case !quoted && (r == '[' || r == ']'):
+			number = r == '['
+			continue
 		}
-		_, rest, _ = strings.Cut(after, "]")
+		if !number {
+			b.WriteRune(r)
+		}
 	}
 	return b.String()
 }
@@ -130,7 +135,12 @@ func (s *source) syntax(err error) error {
 
 // locate notes where each key of a valid document is.
 func (s *source) locate(data []byte) {
-	l := locator{source: s, arrays: map[string]int{}}
+	l := locator{source: s, arrays: map[string]int{}, lines: []int{0}}
+	for i, b := range data {
+		if b == '\n' {
+			l.lines = append(l.lines, i+1)
+		}
+	}
 	l.parser.Reset(data)
 	section := ""
 	for l.parser.NextExpression() {
@@ -148,6 +158,7 @@ type locator struct {
 	parser unstable.Parser
 	source *source
 	arrays map[string]int // how many tables each array has until now
+	lines  []int          // where each begins
 }
 
 // head notes the head of a table, and returns its path.
@@ -195,8 +206,12 @@ func (l *locator) value(path string, node *unstable.Node) {
 
 func (l *locator) note(path string, key *unstable.Node) {
 	if _, known := l.source.at[path]; !known {
-		start := l.parser.Shape(key.Raw).Start
-		l.source.at[path] = position{start.Line, start.Column}
+		at := int(key.Raw.Offset)
+		line, begins := slices.BinarySearch(l.lines, at)
+		if !begins {
+			line--
+		}
+		l.source.at[path] = position{line + 1, at - l.lines[line] + 1}
 	}
 }
 

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -68,5 +69,22 @@ func TestDeepKeysAreRefusedAtOnce(t *testing.T) {
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("%.20q… was refused after %v", text, took)
 		}
+	}
+}
+
+// Where keys stand is known without reading the file once for each.
+func TestALongFileIsReadInLinearTime(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&text, "[[user]]\nemail = \"u%d@example.com\"\nfull_name = \"U\"\n\n", i)
+	}
+	began := time.Now()
+	_, err := Parse("state.toml", []byte(text.String()+"[[user]]\n  emial = \"x\"\n"))
+	if err == nil || !strings.HasPrefix(err.Error(), "state.toml:80002:3: user.emial: unknown key") {
+		t.Errorf("the mistake is told as %v", err)
+	}
+	if took := time.Since(began); took > 20*time.Second { // it were minutes
+		t.Errorf("it took %v", took)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"authy/server/account"
 	"authy/server/audit"
@@ -74,7 +75,12 @@ type Options struct {
 	Take bool
 	// Only says what would change, and changes nothing.
 	Only bool
+	// Shown is the plan that somebody has agreed to: nothing else is removed.
+	Shown *Plan
 }
+
+// errOther is the answer where what would be removed is not what was agreed to.
+var errOther = errors.New("what would be removed is no longer what was shown: nothing was changed; look at it again")
 
 // errOnly takes a transaction back that was there to see what it would change.
 var errOnly = errors.New("state: nothing is to change")
@@ -94,17 +100,21 @@ func (s *State) Apply(ctx context.Context, by audit.Actor, d *Document, o Option
 	}
 	now := steady.Now()
 	apply := func() error {
-		err := s.db.Update(ctx, func(tx *storage.Tx) error {
+		err := s.db.UpdateAll(ctx, func(tx *storage.Tx) error {
 			r := &run{
 				tx: tx, rules: s.rules.in(s.db.In(tx)), doc: d, source: d.source, options: o,
-				by: audit.StateFile(file), now: now, kept: map[[2]string]bool{}, fresh: map[[2]string]bool{}, plan: &Plan{File: file},
+				by: audit.StateFile(file), now: now, kept: map[[2]string]bool{}, fresh: map[[2]string]bool{},
+				plan: &Plan{File: file, Changes: []Change{}, Left: []string{}, Notes: []string{}},
 			}
 			plan = r.plan
 			if err := r.apply(ctx); err != nil {
 				return err
 			}
-			if o.Only {
+			switch {
+			case o.Only:
 				return errOnly
+			case o.Shown != nil && !slices.Equal(plan.removals(), o.Shown.removals()):
+				return errOther
 			}
 			return r.record(ctx, by)
 		})
@@ -136,6 +146,9 @@ func (s *State) ApplyFile(ctx context.Context, path string, prune bool) error {
 	}
 	for _, c := range plan.Changes {
 		slog.InfoContext(ctx, "set by the state file", "file", path, "change", c.String())
+	}
+	for _, left := range plan.Left {
+		slog.InfoContext(ctx, "no longer in the state file, and left", "file", path, "left", left)
 	}
 	for _, note := range plan.Notes {
 		slog.WarnContext(ctx, "state file applied, but something is left to do", "file", path, "todo", note)
