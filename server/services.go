@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"authy/embed"
@@ -100,9 +101,28 @@ type Services struct {
 }
 
 // Open opens the stores that c names and builds the services over them. The
-// database is migrated. The caller closes with [Services.Close].
+// database is migrated, unless a server of before has SQLite's file: it could not start
+// again. The caller closes with [Services.Close].
 func Open(ctx context.Context, c *config.Config) (*Services, error) {
-	return openWith(ctx, c, func(*storage.DB) (func(), error) { return func() {}, nil })
+	return openWith(ctx, c, func(db *storage.DB) (unlock func(), err error) { return claimToMigrate(ctx, db) })
+}
+
+// claimToMigrate claims the database as a server does if its schema is an older one.
+func claimToMigrate(ctx context.Context, db *storage.DB) (unlock func(), err error) {
+	steps, err := db.Migrations(ctx, Migrations())
+	if err != nil {
+		return nil, err
+	}
+	waits := func(m storage.Migration) bool { return m.AppliedAt.IsZero() }
+	older := slices.ContainsFunc(steps, waits) && slices.ContainsFunc(steps, func(m storage.Migration) bool { return !waits(m) })
+	if !older {
+		return func() {}, nil
+	}
+	if unlock, err = db.Lock(); err != nil {
+		return nil, fmt.Errorf("the database has the schema of an older authy, whose server runs; nothing was changed: "+
+			"stop that server and start this version's, then run this again (%w)", err)
+	}
+	return unlock, nil
 }
 
 // OpenServer is [Open] for a server, which claims the database before it migrates it:
