@@ -83,3 +83,36 @@ func TestAnAccountStaysWhoseAddressAFileNames(t *testing.T) {
 		}
 	})
 }
+
+func TestAPictureStaysThatAFileSets(t *testing.T) {
+	t.Parallel()
+	each(t, func(b bench) {
+		ctx := b.t.Context()
+		b.PublicURL = "https://id.example.com"
+		ada := b.create("ada@example.com")
+		by, elsewhere := audit.Actor{}.As(ada.ID), "https://img.example.com/a.png"
+		set := func() error { _, err := b.SetPicture(ctx, by, ada.ID, pngOf(b.t, flag(8, 8))); return err }
+		remove := func() error { _, err := b.RemovePicture(ctx, by, ada.ID); return err }
+		b.mark(managed.User, ada.ID, "email", "avatar_url")
+		if err := remove(); err != nil {
+			b.t.Errorf("what changes nothing: %v", err)
+		}
+		b.isManaged("set one that the file says is none", set)
+		file := audit.Shell()
+		file.File = "state.toml"
+		if _, err := b.Correct(ctx, file, ada.ID, Correction{Profile: map[string]string{"avatar_url": elsewhere}}); err != nil {
+			b.t.Fatal(err)
+		}
+		b.isManaged("set", set)
+		b.isManaged("remove", remove)
+		if u, err := b.Find(ctx, ada.ID); err != nil || u.AvatarURL != elsewhere {
+			b.t.Errorf("the picture is %q, %v, want %q", u.AvatarURL, err, elsewhere)
+		}
+		b.mark(managed.User, ada.ID, "email")
+		for what, act := range map[string]func() error{"set": set, "remove": remove} {
+			if err := act(); err != nil {
+				b.t.Errorf("%s one of which the file says nothing: %v", what, err)
+			}
+		}
+	})
+}
