@@ -41,6 +41,36 @@ func (r Reader) ManagedBy(ctx context.Context, file string) ([]Managed, error) {
 	return all, err
 }
 
+// ManagedObject is an object of an organization that a file sets.
+type ManagedObject struct {
+	Kind string
+	Name string // what people know it by
+	File string
+}
+
+// managedOf are those by each of their tables.
+const managedOf = `
+	SELECT m.kind, o.client_id AS name, m.file FROM clients AS o
+		JOIN managed AS m ON m.kind = 'client' AND m.id = o.id WHERE o.organization_id = ?
+	UNION ALL SELECT m.kind, o.slug, m.file FROM providers AS o
+		JOIN managed AS m ON m.kind = 'provider' AND m.id = o.id WHERE o.organization_id = ?
+	UNION ALL SELECT m.kind, o.slug, m.file FROM services AS o
+		JOIN managed AS m ON m.kind = 'saml_service' AND m.id = o.id WHERE o.organization_id = ?
+	UNION ALL SELECT m.kind, o.slug, m.file FROM webhooks AS o
+		JOIN managed AS m ON m.kind = 'webhook' AND m.id = o.id WHERE o.organization_id = ?`
+
+// ManagedWithin returns which of the objects that go with an organization a file sets, by
+// their kinds and names.
+func (r Reader) ManagedWithin(ctx context.Context, orgID string) ([]ManagedObject, error) {
+	var held []ManagedObject
+	err := r.bun.NewSelect().Conn(r.conn).Model(&held).
+		ModelTableExpr("("+managedOf+") AS o", orgID, orgID, orgID, orgID).ColumnExpr("kind, name, file").Scan(ctx)
+	slices.SortFunc(held, func(a, b ManagedObject) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return held, translate(err)
+}
+
 // SaveManaged keeps that a file sets an object, whatever set it before.
 func (tx *Tx) SaveManaged(ctx context.Context, m *Managed) error {
 	_, err := tx.bun.NewInsert().Conn(tx.conn).Model(m).On("CONFLICT (kind, id) DO UPDATE").

@@ -327,7 +327,7 @@ func (s *Service) removeIn(ctx context.Context, tx *storage.Tx, by audit.Actor, 
 	if err != nil {
 		return err
 	}
-	if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID); err != nil {
+	if err := namedByNoFile(ctx, tx.Reader, by, userID); err != nil {
 		return err
 	}
 	if err := keepsAnAdmin(ctx, tx, by, user); err != nil {
@@ -344,6 +344,23 @@ func (s *Service) removeIn(ctx context.Context, tx *storage.Tx, by audit.Actor, 
 		return err
 	}
 	return audit.Record(ctx, tx, by, now, audit.Event{Action: "user.delete", TargetKind: "user", TargetID: userID})
+}
+
+// namedByNoFile is nil unless a file sets a user, or a place of theirs in an organization:
+// without them, or under another address, it would name nobody.
+func namedByNoFile(ctx context.Context, r storage.Reader, by audit.Actor, userID string) error {
+	if err := managed.Refuse(ctx, r, by, managed.User, userID); err != nil {
+		return err
+	}
+	places, err := r.Memberships(ctx, userID)
+	if err != nil {
+		return fmt.Errorf("organizations of %s: %w", userID, err)
+	}
+	ids := make([]string, len(places))
+	for i := range places {
+		ids[i] = places[i].ID
+	}
+	return managed.RefusePlaces(ctx, r, by, ids)
 }
 
 // keepsAnAdmin is nil unless by would leave the server without an

@@ -9,7 +9,6 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
-	"authy/server/managed"
 	"authy/server/steady"
 	"authy/storage"
 )
@@ -27,7 +26,7 @@ func (s *Service) RequestEmailChange(
 	if user.Email == email {
 		return fault.Field("email", "This is your address already.")
 	}
-	if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID); err != nil {
+	if err := namedByNoFile(ctx, tx.Reader, by, userID); err != nil {
 		return err
 	}
 	secret, err := issue(ctx, tx, now, storage.Link{
@@ -99,7 +98,7 @@ func (s *Service) SetEmail(ctx context.Context, by audit.Actor, userID, email st
 func (s *Service) readdress(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, user *User, email string,
 ) error {
-	if err := managed.Refuse(ctx, tx.Reader, by, managed.User, user.ID); err != nil {
+	if err := namedByNoFile(ctx, tx.Reader, by, user.ID); err != nil {
 		return err
 	}
 	old := user.Email

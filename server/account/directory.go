@@ -139,7 +139,7 @@ func (s *Service) Correct(
 		if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID, changedFields(changed)...); err != nil {
 			return err
 		}
-		if slices.Contains(strings.Fields(changed["fields"]), "avatar_url") {
+		if slices.Contains(strings.Fields(changed["fields"]), pictureField) {
 			if err := dropPicture(ctx, tx, userID); err != nil {
 				return err
 			}

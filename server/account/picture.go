@@ -11,6 +11,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/managed"
 	"authy/storage"
 )
 
@@ -19,6 +20,9 @@ const PicturesPath = "/pictures/"
 
 // MaxPicture is how large a file with a picture is at most, in bytes.
 const MaxPicture = 5 << 20
+
+// pictureField is the field of a profile that says where the picture is.
+const pictureField = "avatar_url"
 
 // ErrNoPicture says that there is no picture with an id.
 var ErrNoPicture = fault.New(fault.NotFound, "picture_not_found", "There is no such picture.")
@@ -79,13 +83,16 @@ func (s *Service) changePicture(
 		if !some {
 			return nil
 		}
+		if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID, pictureField); err != nil {
+			return err
+		}
 		user.UpdatedAt = storage.At(now)
 		if err := tx.SaveUser(ctx, user); err != nil {
 			return fmt.Errorf("change the picture of %s: %w", userID, err)
 		}
 		return audit.Record(ctx, tx, by, now, audit.Event{
 			Action: "user.update", TargetKind: "user", TargetID: userID,
-			Details: map[string]string{"fields": "avatar_url"},
+			Details: map[string]string{"fields": pictureField},
 		})
 	})
 	return changed, err

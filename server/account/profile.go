@@ -82,7 +82,7 @@ func (s *Service) ChangeProfile(
 		if err := managed.Refuse(ctx, tx.Reader, by, managed.User, userID, changed...); err != nil {
 			return err
 		}
-		if slices.Contains(changed, "avatar_url") {
+		if slices.Contains(changed, pictureField) {
 			if err := dropPicture(ctx, tx, userID); err != nil {
 				return err
 			}

@@ -54,6 +54,56 @@ func Refuse(ctx context.Context, r storage.Reader, by audit.Actor, kind, id stri
 		"The file "+m.File+" sets this: change it there and apply it, or run 'authy release' first.")
 }
 
+// RefusePlaces is [ErrManaged] for a user of whose places in organizations, by the ids of
+// those, a file sets one: it knows the user by their address, and would name nobody.
+func RefusePlaces(ctx context.Context, r storage.Reader, by audit.Actor, ids []string) error {
+	if by.File != "" {
+		return nil
+	}
+	marks, err := r.ManagedIn(ctx, Member, ids)
+	if err != nil {
+		return fmt.Errorf("look up what sets places in organizations: %w", err)
+	}
+	if len(marks) == 0 {
+		return nil
+	}
+	return fault.New(ErrManaged.Kind, ErrManaged.Code, "The file "+marks[0].File+
+		" sets a place of this account in an organization: change that there and apply it, or run 'authy release' first.")
+}
+
+// RefuseWithin is [ErrManaged] for an organization that holds something that a file sets,
+// which would go with it.
+func RefuseWithin(ctx context.Context, r storage.Reader, by audit.Actor, orgID string) error {
+	if by.File != "" {
+		return nil
+	}
+	held, err := r.ManagedWithin(ctx, orgID)
+	if err != nil {
+		return fmt.Errorf("look up what sets objects of the organization %s: %w", orgID, err)
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	return fault.New(ErrManaged.Kind, ErrManaged.Code, goesWith(held[0]))
+}
+
+// goesWith says what would go with its organization.
+func goesWith(o storage.ManagedObject) string {
+	switch o.Kind {
+	case Client:
+		return "The file " + o.File + " sets the client " + o.Name +
+			" of this organization: remove it there first, or run 'authy release'."
+	case Provider:
+		return "The file " + o.File + " sets the provider " + o.Name +
+			" of this organization: remove it there first, or run 'authy release'."
+	case SAMLService:
+		return "The file " + o.File + " sets the SAML service " + o.Name +
+			" of this organization: remove it there first, or run 'authy release'."
+	}
+	return "The file " + o.File + " sets the webhook " + o.Name +
+		" of this organization: remove it there first, or run 'authy release'."
+}
+
 // Find returns the mark of an object, nil for one that no file sets.
 func Find(ctx context.Context, r storage.Reader, kind, id string) (*Mark, error) {
 	m, err := r.Managed(ctx, kind, id)

@@ -235,6 +235,9 @@ func (s *Service) Delete(ctx context.Context, by audit.Actor, orgID string) erro
 		if err := managed.Refuse(ctx, tx.Reader, by, managed.Organization, orgID); err != nil {
 			return err
 		}
+		if err := managed.RefuseWithin(ctx, tx.Reader, by, orgID); err != nil {
+			return err
+		}
 		if err := tx.DeleteOrganization(ctx, orgID); err != nil {
 			return fmt.Errorf("delete organization %s: %w", orgID, err)
 		}

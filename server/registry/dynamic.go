@@ -52,6 +52,10 @@ var (
 var (
 	ErrDynamicToken = fault.New(fault.Unauthenticated, "invalid_token", "The access token is missing or not good for this.")
 	ErrDynamicOff   = fault.New(fault.Forbidden, "client_disabled", "The client is disabled.")
+	// ErrDynamicManaged is [managed.ErrManaged] for a client, whom the name of the file does
+	// not concern.
+	ErrDynamicManaged = fault.New(fault.Forbidden, "managed_by_file",
+		"The administrators of this server set this client in a file, in which alone it is changed and removed.")
 )
 
 // DynamicScopes are those that clients that register themselves may have: what

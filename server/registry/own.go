@@ -10,6 +10,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/limit"
+	"authy/server/managed"
 	"authy/server/steady"
 	"authy/storage"
 )
@@ -30,9 +31,22 @@ func (s *Service) Own(ctx context.Context, by audit.Actor, clientID, token strin
 }
 
 // OwnToChange is [Service.Own] for a client that is about to change what it has
-// registered: it may also show the token before.
+// registered: it may also show the token before. [ErrDynamicManaged] if a file sets it.
 func (s *Service) OwnToChange(ctx context.Context, by audit.Actor, clientID, token string) (*Client, error) {
-	return s.shown(ctx, by, clientID, token, true)
+	c, err := s.shown(ctx, by, clientID, token, true)
+	if err != nil {
+		return nil, err
+	}
+	return c, setByNoFile(ctx, s.db.Reader, by, c)
+}
+
+// setByNoFile is [ErrDynamicManaged] for a client that a file sets.
+func setByNoFile(ctx context.Context, r storage.Reader, by audit.Actor, c *Client) error {
+	err := managed.Refuse(ctx, r, by, managed.Client, c.ID)
+	if errors.Is(err, managed.ErrManaged) {
+		return ErrDynamicManaged
+	}
+	return err
 }
 
 func (s *Service) shown(ctx context.Context, by audit.Actor, clientID, token string, changes bool) (*Client, error) {
@@ -92,6 +106,9 @@ func (s *Service) ChangeOwn(
 		if c, err = s.own(ctx, tx.Reader, clientID, token, true); err != nil {
 			return err
 		}
+		if err := setByNoFile(ctx, tx.Reader, by, c); err != nil {
+			return err
+		}
 		renew(c, token, next, now)
 		facts, err := s.changeIn(ctx, tx, by.AsClient(clientID), now, c, checked, change)
 		if err != nil || len(facts) > 0 {
@@ -147,6 +164,7 @@ func (in Registration) inPlaceOf(before Registration) Registration {
 }
 
 // DeleteOwn deletes the client that shows its registration access token.
+// [ErrDynamicManaged] if a file sets it.
 func (s *Service) DeleteOwn(ctx context.Context, by audit.Actor, clientID, token string) error {
 	if _, err := s.Own(ctx, by, clientID, token); err != nil {
 		return err
@@ -155,6 +173,9 @@ func (s *Service) DeleteOwn(ctx context.Context, by audit.Actor, clientID, token
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
 		c, err := s.own(ctx, tx.Reader, clientID, token, false)
 		if err != nil {
+			return err
+		}
+		if err := setByNoFile(ctx, tx.Reader, by, c); err != nil {
 			return err
 		}
 		return remove(ctx, tx, by.AsClient(clientID), now, c, "")
