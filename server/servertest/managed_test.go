@@ -1,13 +1,17 @@
 package servertest_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/servertest"
 	"authy/server/state"
+	"authy/storage"
 )
 
 // setByFile is a state file of a part of the sample data.
@@ -111,6 +115,74 @@ func TestPagesSayWhichFileSetsWhatTheyAreAbout(t *testing.T) {
 	}
 	page := v.post("/admin/organizations/"+acme.ID, "name", "Other", "description", "", "logo_url", "")
 	v.shows(page, 409, "sets this: change it there and apply it, or run")
+}
+
+// Who has a place in an organization by a file is told so where they would delete their
+// account or change their address, in both surfaces.
+func TestWhoHasAPlaceByAFileStaysUnderTheirAddress(t *testing.T) {
+	t.Parallel()
+	s, box := servertest.WithMail(t)
+	const place = "sets a place of this account in an organization"
+	p, v := logIn(t, s, bob, bobPass), newVisitor(t, s)
+	s.SignIn(t, v.browser, bob, bobPass)
+	p.call("POST", mePath+"/email", object{"email": "early@example.com"})
+	early := box.Next(t, "early@example.com", "Confirm").Token()
+	applyState(t, s, strings.Replace(setByFile, "[[user]]\nemail = \"bob@acme-corp.com\"\n", "", 1))
+
+	v.page(v.post("/account/delete", "email", bob, "password", bobPass), 409, place)
+	v.page(v.post("/account/email", "email", "bobby@example.com", "password", bobPass), 409, place)
+	v.page(v.post("/confirm-email", "token", early), 409, place)
+	for call, body := range map[string]object{
+		"DELETE " + mePath:                {"password": bobPass},
+		"POST " + mePath + "/email":       {"email": "bobby@example.com"},
+		"POST /api/v1/auth/confirm-email": {"token": early},
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		if o := p.call(method, path, body).failed(409, "CONFLICT", ""); !strings.Contains(o.Raw, place) {
+			t.Errorf("%s: %s", call, o.Raw)
+		}
+	}
+	v.signedIn(true)
+}
+
+func TestAPictureThatAFileSetsIsRefusedToChange(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	p, v := logIn(t, s, bob, bobPass), newVisitor(t, s)
+	s.SignIn(t, v.browser, bob, bobPass)
+	applyState(t, s, strings.Replace(setByFile, "\n[[organization]]", "profile = { avatar_url = \"https://img.example.com/a.png\" }\n\n[[organization]]", 1))
+	p.put("image/png", drawing(t, 8)).failed(409, "CONFLICT", "")
+	p.call("DELETE", myPicture, nil).failed(409, "CONFLICT", "")
+	v.page(v.upload("picture", "", drawing(t, 8)), 409, "sets this: change it there")
+	v.page(v.post("/account/picture/delete"), 409, "sets this: change it there")
+}
+
+func TestAClientIsNotToldWhichFileSetsIt(t *testing.T) {
+	t.Parallel()
+	s := registering(t, "sqlite", "open")
+	a, token := registeredOf(t, enroll(t, s, "", honestClient))
+	own := s.URL + clientsPath + "/" + a.id
+	c, err := s.DB.Client(t.Context(), a.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.DB.Update(t.Context(), func(tx *storage.Tx) error {
+		return managed.Keep(t.Context(), tx, time.Now(), managed.Mark{Kind: managed.Client, ID: c.ID, File: "/etc/authy/state.toml"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []reply{
+		manage(t, http.MethodPut, own, token, honestBut("client_id", a.id, "client_name", "Other")), manage(t, http.MethodDelete, own, token, nil),
+	} {
+		r.refused(t, http.StatusForbidden, "access_denied")
+		if !strings.Contains(r.body, "The administrators of this server set this client in a file") || strings.Contains(r.body, "state.toml") {
+			t.Errorf("it is told %s", r.body)
+		}
+	}
+	if r := manage(t, http.MethodGet, own, token, nil); r.status != http.StatusOK || r.text("registration_access_token") != token {
+		t.Errorf("GET = %d %s", r.status, r.body)
+	}
 }
 
 func TestAPageLetsGoOfWhatAFileSets(t *testing.T) {
