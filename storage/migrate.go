@@ -69,7 +69,7 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err e
 		if err := db.checkSecret(ctx); err != nil {
 			return nil, err
 		}
-		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
+		if err := db.snapshotBefore(ctx, steps, steps[len(steps)-1].Name, time.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -83,6 +83,7 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err e
 		}
 		applied = append(applied, step.Name)
 	}
+	db.finished(ctx)
 	slog.InfoContext(ctx, "schema migrated", "steps", len(applied), "to", applied[len(applied)-1], "took", time.Since(began))
 	return applied, nil
 }
@@ -118,7 +119,7 @@ func (db *DB) rollback(ctx context.Context, files fs.FS) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
+		if err := db.snapshotBefore(ctx, steps, "", time.Now()); err != nil {
 			return "", err
 		}
 		return step.Name, db.engine.reshape(ctx, func(tx *Tx) error {
