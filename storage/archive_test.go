@@ -247,6 +247,75 @@ func TestADatabaseIsAsItWasAfterAFailedLoad(t *testing.T) {
 	}
 }
 
+// Restores, ways back, copies and rehearsals are made in one place, by one process at a time.
+func TestThereIsOneReplacementAtATime(t *testing.T) {
+	t.Parallel()
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := storagetest.Migrated(t, engine)
+			here, there := again(t, url), again(t, url)
+			newWorld(t, here)
+			archive, _ := archived(t, here)
+			r, err := here.Replace(t.Context(), storagetest.Files(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Load(t.Context(), storagetest.Secret, bytes.NewReader(archive)); err != nil {
+				t.Fatal(err)
+			}
+			const want = "another restore, rollback, copy or dry run is under way"
+			if _, err := there.Replace(t.Context(), storagetest.Files(t)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a replacement beside another: %v, want %q", err, want)
+			}
+			if _, err := there.Rehearse(t.Context(), withStep(t, correctUp), nil); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a rehearsal beside a replacement: %v, want %q", err, want)
+			}
+			if users := texts(t, r.DB, "SELECT id FROM users"); len(users) != 1 {
+				t.Errorf("the replacement has the users %q, want the one that was loaded", users)
+			}
+			for range 2 {
+				if err := r.Discard(); err != nil {
+					t.Errorf("Discard: %v", err)
+				}
+			}
+			if rehearsal, err := there.Rehearse(t.Context(), withStep(t, correctUp), nil); err != nil || len(rehearsal.Lost()) > 0 {
+				t.Errorf("a rehearsal after the end of the replacement: %+v, %v", rehearsal, err)
+			}
+		})
+	}
+}
+
+func TestWhatWasNotLoadedIsNotPublished(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "postgres")
+	db := openAt(t, url)
+	newWorld(t, db)
+	archive, _ := archived(t, db)
+	before := storagetest.Dump(t, url)
+	r, err := db.Replace(t.Context(), storagetest.Files(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Discard() })
+	if _, err := r.Load(t.Context(), storagetest.Secret, bytes.NewReader(archive)); err != nil {
+		t.Fatal(err)
+	}
+	// As an older authy does, which knows of no lock.
+	execute(t, db, "DROP SCHEMA authy_restoring CASCADE", "CREATE SCHEMA authy_restoring",
+		"CREATE TABLE authy_restoring.users (id TEXT)")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := r.Publish(t.Context(), time.Now())
+	if err == nil || !strings.Contains(err.Error(), "made anew") {
+		t.Errorf("Publish() = %q, %v, want that the schema was made anew", aside, err)
+	}
+	if diff := cmp.Diff(before, storagetest.Dump(t, url)); diff != "" {
+		t.Errorf("the database was changed:\n%s", diff)
+	}
+}
+
 func TestAnArchiveShowsOneMoment(t *testing.T) {
 	t.Parallel()
 	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
