@@ -3,6 +3,7 @@ package storage_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -20,7 +21,7 @@ import (
 func archived(t *testing.T, db *storage.DB) ([]byte, *storage.Contents) {
 	t.Helper()
 	var out bytes.Buffer
-	contents, err := db.WriteArchive(t.Context(), &out)
+	contents, err := db.WriteArchive(t.Context(), storagetest.Files(t), &out)
 	if err != nil {
 		t.Fatalf("WriteArchive: %v", err)
 	}
@@ -314,6 +315,62 @@ func TestWhatWasNotLoadedIsNotPublished(t *testing.T) {
 	if diff := cmp.Diff(before, storagetest.Dump(t, url)); diff != "" {
 		t.Errorf("the database was changed:\n%s", diff)
 	}
+}
+
+// What somebody else has put into the database is in no copy, and keeps none from being restored.
+func TestAnArchiveHasWhatIsAuthysAlone(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		newWorld(t, db)
+		_, before := archived(t, db)
+		execute(t, db, "CREATE TABLE users_bak AS SELECT * FROM users", "ALTER TABLE users ADD COLUMN dept TEXT",
+			`CREATE TABLE "Odd things" (at TIMESTAMP, n NUMERIC)`, `INSERT INTO "Odd things" VALUES (NULL, 1.5)`)
+		archive, after := archived(t, db)
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("contents beside what is somebody else's (-without +with):\n%s", diff)
+		}
+		if _, err := replace(t, storagetest.URL(t, "sqlite"), storagetest.Files(t), archive); err != nil {
+			t.Errorf("restore it: %v", err)
+		}
+		r, err := db.Rehearse(t.Context(), withStep(t, correctUp), nil)
+		if err != nil || len(r.Lost()) > 0 {
+			t.Errorf("rehearse a migration: %+v, %v", r, err)
+		}
+	})
+}
+
+func TestAnArchiveOfLessThanASchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		for statement, want := range map[string]string{
+			"ALTER TABLE passwords RENAME COLUMN hash TO was": "column hash of table passwords",
+			"ALTER TABLE consents RENAME TO gone":             "table consents",
+		} {
+			execute(t, db, statement)
+			_, err := db.WriteArchive(t.Context(), storagetest.Files(t), io.Discard)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("WriteArchive() after %s = %v, want that %s is not there", statement, err, want)
+			}
+			execute(t, db, strings.NewReplacer("hash TO was", "was TO hash", "consents RENAME TO gone", "gone RENAME TO consents").Replace(statement))
+		}
+		archived(t, db)
+	})
+}
+
+func TestAnArchiveWhoseRowsReferToNothingIsRefused(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "sqlite")
+	db := openAt(t, url)
+	storagetest.Exec(t, url, "PRAGMA foreign_keys = 0; INSERT INTO passwords (user_id, hash, changed_at) VALUES ('nobody', 'x', 1)")
+	_, err := db.WriteArchive(t.Context(), storagetest.Files(t), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "table passwords refers to one of users") {
+		t.Errorf("WriteArchive() = %v, want that a row refers to nothing", err)
+	}
+	if err != nil {
+		_, statement, _ := strings.Cut(strings.TrimSuffix(err.Error(), ")"), "(")
+		storagetest.Exec(t, url, statement)
+	}
+	archived(t, db)
 }
 
 func TestAnArchiveShowsOneMoment(t *testing.T) {

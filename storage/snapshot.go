@@ -75,7 +75,9 @@ func Snapshots(dir string) ([]Snapshot, error) {
 // snapshotBefore makes a snapshot before the schema moves to the step called target, unless
 // none are wanted. A migration that had begun and not ended goes on without: its snapshot
 // is of the schema that an older authy can use, and this one would not be.
-func (db *DB) snapshotBefore(ctx context.Context, steps []Migration, target string, now time.Time) error {
+func (db *DB) snapshotBefore(
+	ctx context.Context, files fs.FS, steps []Migration, target string, now time.Time,
+) error {
 	if db.snapshots == "" {
 		return nil
 	}
@@ -90,7 +92,7 @@ func (db *DB) snapshotBefore(ctx context.Context, steps []Migration, target stri
 		}
 	}
 	began := time.Now()
-	path, err := db.makeSnapshot(ctx, steps, now)
+	path, err := db.makeSnapshot(ctx, files, steps, now)
 	if err == nil {
 		err = markUnfinished(path, target)
 	}
@@ -155,7 +157,7 @@ func schemaOf(steps []Migration) (schema string) {
 	return schema
 }
 
-func (db *DB) makeSnapshot(ctx context.Context, steps []Migration, now time.Time) (string, error) {
+func (db *DB) makeSnapshot(ctx context.Context, files fs.FS, steps []Migration, now time.Time) (string, error) {
 	if err := os.MkdirAll(db.snapshots, 0o700); err != nil {
 		return "", err
 	}
@@ -166,7 +168,7 @@ func (db *DB) makeSnapshot(ctx context.Context, steps []Migration, now time.Time
 		return "", err
 	}
 	path := filepath.Join(db.snapshots, now.UTC().Format(snapshotTime)+"-"+schemaOf(steps)+snapshotSuffix)
-	if err := db.writeSnapshot(ctx, path+partSuffix); err != nil {
+	if err := db.writeSnapshot(ctx, files, path+partSuffix); err != nil {
 		if err := os.Remove(path + partSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			slog.WarnContext(ctx, "what is left of a snapshot could not be removed", "err", err)
 		}
@@ -193,7 +195,7 @@ func (db *DB) checkRoom(ctx context.Context) error {
 	return nil
 }
 
-func (db *DB) writeSnapshot(ctx context.Context, path string) (err error) {
+func (db *DB) writeSnapshot(ctx context.Context, files fs.FS, path string) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -206,7 +208,7 @@ func (db *DB) writeSnapshot(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := db.WriteArchive(ctx, packed); err != nil {
+	if _, err := db.WriteArchive(ctx, files, packed); err != nil {
 		return err
 	}
 	return errors.Join(packed.Close(), f.Sync())

@@ -54,6 +54,8 @@ type engine interface {
 	tables(ctx context.Context) ([]string, error)
 	// check says what is damaged, or refers to what is not there.
 	check(ctx context.Context) error
+	// checkReferences names a row of one of tables that refers to one that is not there.
+	checkReferences(ctx context.Context, q querier, tables []table) error
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
