@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -284,6 +285,33 @@ func TestThereIsOneReplacementAtATime(t *testing.T) {
 				t.Errorf("a rehearsal after the end of the replacement: %+v, %v", rehearsal, err)
 			}
 		})
+	}
+}
+
+// A schema of PostgreSQL may have tables of another program, which stay where they are.
+func TestTablesOfOthersStayWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "postgres")
+	db := openAt(t, url)
+	newWorld(t, db)
+	archive, _ := archived(t, db)
+	execute(t, db, "CREATE TABLE theirs (n INTEGER)", "INSERT INTO theirs VALUES (7)")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := replace(t, url, storagetest.Files(t), archive)
+	if err != nil || aside == "" {
+		t.Fatalf("replace: %q, %v", aside, err)
+	}
+	db = openAt(t, url)
+	if rows := texts(t, db, "SELECT CAST(n AS TEXT) FROM theirs"); len(rows) != 1 {
+		t.Errorf("the table of another program has %q, want the row that it had", rows)
+	}
+	moved := texts(t, db, "SELECT tablename FROM pg_tables WHERE schemaname = '"+strings.TrimPrefix(aside, "schema ")+"' ORDER BY 1")
+	present, err := db.Tables(t.Context())
+	present = slices.DeleteFunc(present, func(name string) bool { return name == "theirs" })
+	if diff := cmp.Diff(present, moved); diff != "" || err != nil {
+		t.Errorf("tables set aside: %v (-authy's +set aside):\n%s", err, diff)
 	}
 }
 

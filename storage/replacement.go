@@ -51,7 +51,7 @@ var errReplacing = errors.New("another restore, rollback, copy or dry run is und
 // Replace begins a replacement of db, whose schema is made by the migrations in files.
 // What another has left of one is removed. There is no other until [Replacement.Discard].
 func (db *DB) Replace(ctx context.Context, files fs.FS) (*Replacement, error) {
-	p, err := db.engine.beside(ctx)
+	p, err := db.engine.beside(ctx, files)
 	if err != nil {
 		return nil, fmt.Errorf("make room for a new database: %w", err)
 	}

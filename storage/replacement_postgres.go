@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -29,8 +31,8 @@ func (e *postgresEngine) snapshot(ctx context.Context) (*sql.Tx, error) {
 }
 
 // beside makes a schema beside that which authy is in.
-func (e *postgresEngine) beside(ctx context.Context) (place, error) {
-	p := &postgresPlace{config: e.config}
+func (e *postgresEngine) beside(ctx context.Context, files fs.FS) (place, error) {
+	p := &postgresPlace{config: e.config, files: files}
 	if err := p.claim(ctx); err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func (e *postgresEngine) beside(ctx context.Context) (place, error) {
 		if err := tx.QueryRow(ctx, "SELECT current_schema()").Scan(&p.schema); err != nil {
 			return err
 		}
-		old, err := tablesIn(ctx, tx, p.schema)
+		old, err := p.oldTables(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -59,6 +61,7 @@ func (e *postgresEngine) beside(ctx context.Context) (place, error) {
 // postgresPlace is a schema beside the database's own.
 type postgresPlace struct {
 	config *pgx.ConnConfig
+	files  fs.FS
 	conn   *pgx.Conn // holds the lock
 	schema string
 	made   uint32 // the number of the schema that was made
@@ -192,7 +195,7 @@ func (l postgresLoader) copy(ctx context.Context, t *table, next func() ([]any, 
 func (p *postgresPlace) publish(ctx context.Context, stamp string) (string, error) {
 	aside := "authy_before_restore_" + stamp
 	err := p.run(ctx, func(tx pgx.Tx) error {
-		old, err := tablesIn(ctx, tx, p.schema)
+		old, err := p.oldTables(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -224,6 +227,34 @@ func (p *postgresPlace) publish(ctx context.Context, stamp string) (string, erro
 		aside = "schema " + aside
 	}
 	return aside, nil
+}
+
+// oldTables are the tables that authy's migrations have made where authy is; those of other
+// programs stay there. What a newer authy has made is not known: then all of them are.
+func (p *postgresPlace) oldTables(ctx context.Context, tx pgx.Tx) ([]string, error) {
+	found, err := tablesIn(ctx, tx, p.schema)
+	if err != nil {
+		return nil, err
+	}
+	var applied []string
+	if slices.Contains(found, "migrations") {
+		rows, err := tx.Query(ctx, "SELECT name FROM "+pgx.Identifier{p.schema, "migrations"}.Sanitize())
+		if err != nil {
+			return nil, err
+		}
+		if applied, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return nil, err
+		}
+	}
+	known, err := stepNames(p.files)
+	if err != nil || slices.ContainsFunc(applied, func(step string) bool { return !slices.Contains(known, step) }) {
+		return found, err
+	}
+	ours, err := tablesEver(p.files)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(name string) bool { return !slices.Contains(ours, name) }), nil
 }
 
 // checkMade refuses a schema that is not the one that was loaded, but another of its name.

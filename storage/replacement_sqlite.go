@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func (e *sqliteEngine) snapshot(ctx context.Context) (*sql.Tx, error) {
 	return e.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 }
 
-func (e *sqliteEngine) beside(ctx context.Context) (place, error) {
+func (e *sqliteEngine) beside(ctx context.Context, _ fs.FS) (place, error) {
 	unlock, err := tryLock(e.path + ".replacing")
 	if errors.Is(err, disk.ErrLocked) {
 		return nil, errReplacing

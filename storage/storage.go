@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 	"strings"
@@ -71,8 +72,9 @@ type engine interface {
 	snapshot(ctx context.Context) (*sql.Tx, error)
 	// catalogue asks for the tables, their columns and the types of those, by name.
 	catalogue() string
-	// beside makes an empty place for a database that is to take this one's.
-	beside(ctx context.Context) (place, error)
+	// beside makes an empty place for a database that is to take this one's, whose schema is
+	// made by the migrations in files.
+	beside(ctx context.Context, files fs.FS) (place, error)
 	// lock claims the database beside other servers, or alone.
 	lock(alone bool) (unlock func(), err error)
 	close() error
