@@ -220,7 +220,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 		return nil, errors.Join(err, s.closeStores())
 	}
 	s.buildPeers()
-	s.Brand, s.Backups = brand.New(db), backup.New(db, c)
+	s.Brand, s.Backups = brand.New(db), backup.New(db, c, Migrations())
 	s.Self = self.New(self.Config{DB: db, Config: c, Mail: s.Mail, Limits: s.limits()})
 	s.Logouts = logout.New(db, s.Outbound, s.OpenID.LogoutToken)
 	s.Logouts.TellService = s.SAMLIDP.TellLogout

@@ -35,7 +35,7 @@ func BenchmarkWritesBesideAnArchive(b *testing.B) {
 				done, began := make(chan error, 1), time.Now()
 				var rows int64
 				go func() {
-					contents, err := db.WriteArchive(b.Context(), io.Discard)
+					contents, err := db.WriteArchive(b.Context(), storagetest.Files(b), io.Discard)
 					if err == nil {
 						rows = contents.Rows()
 					}

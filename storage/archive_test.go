@@ -3,8 +3,10 @@ package storage_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,7 +22,7 @@ import (
 func archived(t *testing.T, db *storage.DB) ([]byte, *storage.Contents) {
 	t.Helper()
 	var out bytes.Buffer
-	contents, err := db.WriteArchive(t.Context(), &out)
+	contents, err := db.WriteArchive(t.Context(), storagetest.Files(t), &out)
 	if err != nil {
 		t.Fatalf("WriteArchive: %v", err)
 	}
@@ -245,6 +247,158 @@ func TestADatabaseIsAsItWasAfterAFailedLoad(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Restores, ways back, copies and rehearsals are made in one place, by one process at a time.
+func TestThereIsOneReplacementAtATime(t *testing.T) {
+	t.Parallel()
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := storagetest.Migrated(t, engine)
+			here, there := again(t, url), again(t, url)
+			newWorld(t, here)
+			archive, _ := archived(t, here)
+			r, err := here.Replace(t.Context(), storagetest.Files(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Load(t.Context(), storagetest.Secret, bytes.NewReader(archive)); err != nil {
+				t.Fatal(err)
+			}
+			const want = "another restore, rollback, copy or dry run is under way"
+			if _, err := there.Replace(t.Context(), storagetest.Files(t)); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a replacement beside another: %v, want %q", err, want)
+			}
+			if _, err := there.Rehearse(t.Context(), withStep(t, correctUp), nil); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a rehearsal beside a replacement: %v, want %q", err, want)
+			}
+			if users := texts(t, r.DB, "SELECT id FROM users"); len(users) != 1 {
+				t.Errorf("the replacement has the users %q, want the one that was loaded", users)
+			}
+			for range 2 {
+				if err := r.Discard(); err != nil {
+					t.Errorf("Discard: %v", err)
+				}
+			}
+			if rehearsal, err := there.Rehearse(t.Context(), withStep(t, correctUp), nil); err != nil || len(rehearsal.Lost()) > 0 {
+				t.Errorf("a rehearsal after the end of the replacement: %+v, %v", rehearsal, err)
+			}
+		})
+	}
+}
+
+// A schema of PostgreSQL may have tables of another program, which stay where they are.
+func TestTablesOfOthersStayWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "postgres")
+	db := openAt(t, url)
+	newWorld(t, db)
+	archive, _ := archived(t, db)
+	execute(t, db, "CREATE TABLE theirs (n INTEGER)", "INSERT INTO theirs VALUES (7)")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := replace(t, url, storagetest.Files(t), archive)
+	if err != nil || aside == "" {
+		t.Fatalf("replace: %q, %v", aside, err)
+	}
+	db = openAt(t, url)
+	if rows := texts(t, db, "SELECT CAST(n AS TEXT) FROM theirs"); len(rows) != 1 {
+		t.Errorf("the table of another program has %q, want the row that it had", rows)
+	}
+	moved := texts(t, db, "SELECT tablename FROM pg_tables WHERE schemaname = '"+strings.TrimPrefix(aside, "schema ")+"' ORDER BY 1")
+	present, err := db.Tables(t.Context())
+	present = slices.DeleteFunc(present, func(name string) bool { return name == "theirs" })
+	if diff := cmp.Diff(present, moved); diff != "" || err != nil {
+		t.Errorf("tables set aside: %v (-authy's +set aside):\n%s", err, diff)
+	}
+}
+
+func TestWhatWasNotLoadedIsNotPublished(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "postgres")
+	db := openAt(t, url)
+	newWorld(t, db)
+	archive, _ := archived(t, db)
+	before := storagetest.Dump(t, url)
+	r, err := db.Replace(t.Context(), storagetest.Files(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Discard() })
+	if _, err := r.Load(t.Context(), storagetest.Secret, bytes.NewReader(archive)); err != nil {
+		t.Fatal(err)
+	}
+	// As an older authy does, which knows of no lock.
+	execute(t, db, "DROP SCHEMA authy_restoring CASCADE", "CREATE SCHEMA authy_restoring",
+		"CREATE TABLE authy_restoring.users (id TEXT)")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	aside, err := r.Publish(t.Context(), time.Now())
+	if err == nil || !strings.Contains(err.Error(), "made anew") {
+		t.Errorf("Publish() = %q, %v, want that the schema was made anew", aside, err)
+	}
+	if diff := cmp.Diff(before, storagetest.Dump(t, url)); diff != "" {
+		t.Errorf("the database was changed:\n%s", diff)
+	}
+}
+
+// What somebody else has put into the database is in no copy, and keeps none from being restored.
+func TestAnArchiveHasWhatIsAuthysAlone(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		newWorld(t, db)
+		_, before := archived(t, db)
+		execute(t, db, "CREATE TABLE users_bak AS SELECT * FROM users", "ALTER TABLE users ADD COLUMN dept TEXT",
+			`CREATE TABLE "Odd things" (at TIMESTAMP, n NUMERIC)`, `INSERT INTO "Odd things" VALUES (NULL, 1.5)`)
+		archive, after := archived(t, db)
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("contents beside what is somebody else's (-without +with):\n%s", diff)
+		}
+		if _, err := replace(t, storagetest.URL(t, "sqlite"), storagetest.Files(t), archive); err != nil {
+			t.Errorf("restore it: %v", err)
+		}
+		r, err := db.Rehearse(t.Context(), withStep(t, correctUp), nil)
+		if err != nil || len(r.Lost()) > 0 {
+			t.Errorf("rehearse a migration: %+v, %v", r, err)
+		}
+	})
+}
+
+func TestAnArchiveOfLessThanASchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	storagetest.Each(t, func(t *testing.T, db *storage.DB) {
+		for statement, want := range map[string]string{
+			"ALTER TABLE passwords RENAME COLUMN hash TO was": "column hash of table passwords",
+			"ALTER TABLE consents RENAME TO gone":             "table consents",
+		} {
+			execute(t, db, statement)
+			_, err := db.WriteArchive(t.Context(), storagetest.Files(t), io.Discard)
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("WriteArchive() after %s = %v, want that %s is not there", statement, err, want)
+			}
+			execute(t, db, strings.NewReplacer("hash TO was", "was TO hash", "consents RENAME TO gone", "gone RENAME TO consents").Replace(statement))
+		}
+		archived(t, db)
+	})
+}
+
+func TestAnArchiveWhoseRowsReferToNothingIsRefused(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "sqlite")
+	db := openAt(t, url)
+	storagetest.Exec(t, url, "PRAGMA foreign_keys = 0; INSERT INTO passwords (user_id, hash, changed_at) VALUES ('nobody', 'x', 1)")
+	_, err := db.WriteArchive(t.Context(), storagetest.Files(t), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "table passwords refers to one of users") {
+		t.Errorf("WriteArchive() = %v, want that a row refers to nothing", err)
+	}
+	if err != nil {
+		_, statement, _ := strings.Cut(strings.TrimSuffix(err.Error(), ")"), "(")
+		storagetest.Exec(t, url, statement)
+	}
+	archived(t, db)
 }
 
 func TestAnArchiveShowsOneMoment(t *testing.T) {

@@ -8,24 +8,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 )
 
 // WriteArchive writes everything that is in the database at one moment, whatever is
 // written meanwhile, and returns what that was. It holds no more than a row in memory.
-func (db *DB) WriteArchive(ctx context.Context, out io.Writer) (contents *Contents, err error) {
+// What the migrations in files have not made is left out, and said; what could not be
+// loaded again, because something is missing, is refused.
+func (db *DB) WriteArchive(ctx context.Context, files fs.FS, out io.Writer) (contents *Contents, err error) {
 	tx, err := db.engine.snapshot(ctx)
 	if err != nil {
 		return nil, translate(err)
 	}
 	defer func() { err = errors.Join(err, ended(tx.Rollback())) }()
-	tables, err := tablesOf(ctx, tx, db.engine.catalogue())
+	contents = &Contents{}
+	if contents.Steps, err = stepsOf(ctx, tx); err != nil {
+		return nil, err
+	}
+	tables, err := db.ours(ctx, tx, files, contents.Steps)
 	if err != nil {
 		return nil, err
 	}
-	contents = &Contents{}
-	if contents.Steps, err = stepsOf(ctx, tx); err != nil {
+	if err := db.engine.checkReferences(ctx, tx, tables); err != nil {
 		return nil, err
 	}
 	buffered := bufio.NewWriterSize(out, 64<<10)
@@ -128,30 +134,4 @@ func stepsOf(ctx context.Context, q querier) (names []string, err error) {
 	}
 	slices.Sort(names)
 	return names, translate(rows.Err())
-}
-
-// tablesOf are the tables that a catalogue lists, in the order of their names.
-func tablesOf(ctx context.Context, q querier, catalogue string) (tables []table, err error) {
-	rows, err := q.QueryContext(ctx, catalogue)
-	if err != nil {
-		return nil, translate(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err says what matters
-	for rows.Next() {
-		var name, column, declared string
-		if err := rows.Scan(&name, &column, &declared); err != nil {
-			return nil, translate(err)
-		}
-		k := kinds[strings.ToUpper(declared)]
-		if k == "" || !isName(name) || !isName(column) {
-			return nil, fmt.Errorf("column %s of table %s, of type %s, is not authy's: "+
-				"give authy a database, or a schema, of its own", column, name, declared)
-		}
-		if len(tables) == 0 || tables[len(tables)-1].Name != name {
-			tables = append(tables, table{Name: name})
-		}
-		t := &tables[len(tables)-1]
-		t.Columns, t.Kinds = append(t.Columns, column), append(t.Kinds, k)
-	}
-	return tables, translate(rows.Err())
 }

@@ -14,25 +14,36 @@ import (
 const lockPoll = 20 * time.Millisecond
 
 // waitForLock locks the file at path, which it makes, once whoever holds the lock has let go.
-// The file goes with the lock: one that is no longer at path when it is locked has gone already.
 func waitForLock(ctx context.Context, path string) (unlock func(), err error) {
 	again := time.NewTicker(lockPoll)
 	defer again.Stop()
 	for {
-		f, err := disk.OpenLocked(path)
-		if err == nil && isAt(f, path) {
-			return func() { _ = disk.Remove(f) }, nil // whoever comes next takes what is left of it
-		}
-		if err == nil {
-			err = f.Close()
-		}
-		if err != nil && !errors.Is(err, disk.ErrLocked) {
-			return nil, fmt.Errorf("lock the database: %w", err)
+		unlock, err := tryLock(path)
+		if !errors.Is(err, disk.ErrLocked) {
+			return unlock, err
 		}
 		select {
 		case <-again.C:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for another process that migrates the database: %w", ctx.Err())
+		}
+	}
+}
+
+// tryLock locks the file at path, which it makes. It is [disk.ErrLocked] while another process
+// holds the lock. The file goes with the lock: one that is no longer at path when it is locked
+// has gone already, and the next is tried.
+func tryLock(path string) (unlock func(), err error) {
+	for {
+		f, err := disk.OpenLocked(path)
+		if err != nil {
+			return nil, fmt.Errorf("lock the database: %w", err)
+		}
+		if isAt(f, path) {
+			return func() { _ = disk.Remove(f) }, nil // whoever comes next takes what is left of it
+		}
+		if err := f.Close(); err != nil {
+			return nil, fmt.Errorf("lock the database: %w", err)
 		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 // holds alone.
 const serverLock = 0x7365727665 // "serve"
 
+// replaceLock is the advisory lock of whoever makes a replacement, also for a rehearsal.
+const replaceLock = 0x7265706c616365 // "replace"
+
 // Lock claims the database for a server until unlock is called or the process
 // ends. SQLite's file has one server at a time, beside which commands may
 // write; PostgreSQL has as many as there are nodes.
@@ -72,10 +75,10 @@ func (e *postgresEngine) lock(alone bool) (unlock func(), err error) {
 // that had it has ended.
 const claimTime = time.Second
 
-// claimOn tries to take the lock on a connection, and says whether it did.
-func claimOn(ctx context.Context, conn *pgx.Conn, try string) (got bool, err error) {
+// claimOn tries to take a lock on a connection, and says whether it did.
+func claimOn(ctx context.Context, conn *pgx.Conn, try string, lock int64) (got bool, err error) {
 	for deadline := time.Now().Add(claimTime); ; {
-		err := conn.QueryRow(ctx, "SELECT "+try+"($1)", int64(serverLock)).Scan(&got)
+		err := conn.QueryRow(ctx, "SELECT "+try+"($1)", lock).Scan(&got)
 		if err != nil || got || time.Now().After(deadline) {
 			return got, err
 		}
@@ -98,7 +101,7 @@ func (e *postgresEngine) claim(ctx context.Context, alone bool) (*pgx.Conn, erro
 	if err != nil {
 		return nil, fmt.Errorf("claim the database: %w", translate(err))
 	}
-	got, err := claimOn(ctx, conn, try)
+	got, err := claimOn(ctx, conn, try, serverLock)
 	if err == nil && !got {
 		err = errors.New(refusal)
 	}

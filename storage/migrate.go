@@ -69,7 +69,7 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err e
 		if err := db.checkSecret(ctx); err != nil {
 			return nil, err
 		}
-		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
+		if err := db.snapshotBefore(ctx, files, steps, steps[len(steps)-1].Name, time.Now()); err != nil {
 			return nil, err
 		}
 	}
@@ -83,6 +83,7 @@ func (db *DB) migrate(ctx context.Context, files fs.FS) (applied []string, err e
 		}
 		applied = append(applied, step.Name)
 	}
+	db.finished(ctx)
 	slog.InfoContext(ctx, "schema migrated", "steps", len(applied), "to", applied[len(applied)-1], "took", time.Since(began))
 	return applied, nil
 }
@@ -118,7 +119,7 @@ func (db *DB) rollback(ctx context.Context, files fs.FS) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := db.snapshotBefore(ctx, time.Now()); err != nil {
+		if err := db.snapshotBefore(ctx, files, steps, "", time.Now()); err != nil {
 			return "", err
 		}
 		return step.Name, db.engine.reshape(ctx, func(tx *Tx) error {
@@ -202,9 +203,14 @@ func (db *DB) applyStep(ctx context.Context, files fs.FS, name string) error {
 	})
 }
 
-// script returns the text of a step: its own for this database, or the common one.
+// script returns the text of a step for this database.
 func (db *DB) script(files fs.FS, name, direction string) (string, error) {
-	own := fmt.Sprintf("%s.%s.tx.%s.sql", name, db.kind(), direction)
+	return scriptOf(files, name, db.kind(), direction)
+}
+
+// scriptOf returns the text of a step: its own for a kind of database, or the common one.
+func scriptOf(files fs.FS, name, kind, direction string) (string, error) {
+	own := fmt.Sprintf("%s.%s.tx.%s.sql", name, kind, direction)
 	text, err := fs.ReadFile(files, own)
 	if err != nil {
 		text, err = fs.ReadFile(files, fmt.Sprintf("%s.tx.%s.sql", name, direction))

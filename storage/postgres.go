@@ -261,6 +261,8 @@ func (e *postgresEngine) tables(ctx context.Context) ([]string, error) {
 // checksums.
 func (e *postgresEngine) check(context.Context) error { return nil }
 
+func (e *postgresEngine) checkReferences(context.Context, querier, []table) error { return nil }
+
 func (e *postgresEngine) size(ctx context.Context) (bytes int64, err error) {
 	err = e.pool.QueryRowContext(ctx, "SELECT pg_database_size(current_database())").Scan(&bytes)
 	return bytes, err

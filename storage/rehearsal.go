@@ -111,6 +111,9 @@ func (db *DB) layout(ctx context.Context) ([]table, error) {
 // since compares what is in tables now with what was in them, in the columns that they
 // had then.
 func (db *DB) since(ctx context.Context, then []table, sums []TableSum) (found []RehearsedTable, err error) {
+	if len(then) != len(sums) {
+		return nil, fmt.Errorf("the copy has %d tables, and %d were copied: another command has changed it; try again", len(then), len(sums))
+	}
 	now, err := db.layout(ctx)
 	if err != nil {
 		return nil, err

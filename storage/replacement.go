@@ -29,7 +29,7 @@ type place interface {
 	// publish puts what is there in the place of the database, which it sets aside
 	// under a name that holds stamp. Nothing has it open.
 	publish(ctx context.Context, stamp string) (aside string, err error)
-	// discard removes what is there.
+	// discard removes what is there, and lets go of the lock that it has.
 	discard() error
 	// replaces says whether there is a database with anything in it to be replaced.
 	replaces() bool
@@ -45,10 +45,13 @@ type loader interface {
 	copy(ctx context.Context, t *table, next func() ([]any, error)) error
 }
 
+// errReplacing refuses a second replacement beside a first one: they are made in one place.
+var errReplacing = errors.New("another restore, rollback, copy or dry run is under way on this database: wait for its end")
+
 // Replace begins a replacement of db, whose schema is made by the migrations in files.
-// What another has left of one is removed.
+// What another has left of one is removed. There is no other until [Replacement.Discard].
 func (db *DB) Replace(ctx context.Context, files fs.FS) (*Replacement, error) {
-	p, err := db.engine.beside(ctx)
+	p, err := db.engine.beside(ctx, files)
 	if err != nil {
 		return nil, fmt.Errorf("make room for a new database: %w", err)
 	}
@@ -210,7 +213,8 @@ func (r *Replacement) Publish(ctx context.Context, now time.Time) (aside string,
 	return r.place.publish(ctx, strings.Replace(now.UTC().Format("20060102t150405.000"), ".", "", 1))
 }
 
-// Discard removes the new database, unless it was published.
+// Discard removes the new database, unless it was published. It ends the replacement, and
+// does nothing a second time.
 func (r *Replacement) Discard() error {
 	var err error
 	if r.DB != nil {

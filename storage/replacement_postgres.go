@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -29,23 +31,29 @@ func (e *postgresEngine) snapshot(ctx context.Context) (*sql.Tx, error) {
 }
 
 // beside makes a schema beside that which authy is in.
-func (e *postgresEngine) beside(ctx context.Context) (place, error) {
-	p := &postgresPlace{config: e.config}
+func (e *postgresEngine) beside(ctx context.Context, files fs.FS) (place, error) {
+	p := &postgresPlace{config: e.config, files: files}
+	if err := p.claim(ctx); err != nil {
+		return nil, err
+	}
 	err := p.run(ctx, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, "SELECT current_schema()").Scan(&p.schema); err != nil {
 			return err
 		}
-		old, err := tablesIn(ctx, tx, p.schema)
+		old, err := p.oldTables(ctx, tx)
 		if err != nil {
 			return err
 		}
 		p.isFull = len(old) > 0
-		_, err = tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+restoring+" CASCADE; CREATE SCHEMA "+restoring)
-		return err
+		if _, err = tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+restoring+" CASCADE; CREATE SCHEMA "+restoring); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT oid FROM pg_namespace WHERE nspname = $1", restoring).Scan(&p.made)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w; who authy connects as must own its tables, and may need: "+
-			"GRANT CREATE ON DATABASE %s TO %s", err, e.config.Database, e.config.User)
+		return nil, errors.Join(fmt.Errorf("%w; who authy connects as must own its tables, and may need: "+
+			"GRANT CREATE ON DATABASE %s TO %s", err, e.config.Database, e.config.User),
+			p.conn.Close(context.WithoutCancel(ctx)))
 	}
 	return p, nil
 }
@@ -53,8 +61,31 @@ func (e *postgresEngine) beside(ctx context.Context) (place, error) {
 // postgresPlace is a schema beside the database's own.
 type postgresPlace struct {
 	config *pgx.ConnConfig
+	files  fs.FS
+	conn   *pgx.Conn // holds the lock
 	schema string
-	isFull bool // there are tables
+	made   uint32 // the number of the schema that was made
+	isFull bool   // there are tables
+}
+
+// claim takes the lock of replacements, on a connection that is not cut for being idle.
+func (p *postgresPlace) claim(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, p.config.Copy())
+	if err != nil {
+		return translate(err)
+	}
+	got, err := claimOn(ctx, conn, "pg_try_advisory_lock", replaceLock)
+	if err == nil && !got {
+		err = errReplacing
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`)
+	}
+	if err != nil {
+		return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+	}
+	p.conn = conn
+	return nil
 }
 
 func (p *postgresPlace) replaces() bool { return p.isFull }
@@ -75,14 +106,10 @@ func withSearchPath(rawURL, schema string) string {
 	return u.String()
 }
 
-// run runs fn in a transaction of a connection of its own.
+// run runs fn in a transaction of the connection that holds the lock: without the lock
+// nothing is done.
 func (p *postgresPlace) run(ctx context.Context, fn func(pgx.Tx) error) error {
-	conn, err := pgx.ConnectConfig(ctx, p.config.Copy())
-	if err != nil {
-		return translate(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the connection is given up either way
-	return pgx.BeginFunc(ctx, conn, fn)
+	return pgx.BeginFunc(ctx, p.conn, fn)
 }
 
 // load copies without foreign keys, and adds them afterwards: to check them all at once
@@ -168,7 +195,7 @@ func (l postgresLoader) copy(ctx context.Context, t *table, next func() ([]any, 
 func (p *postgresPlace) publish(ctx context.Context, stamp string) (string, error) {
 	aside := "authy_before_restore_" + stamp
 	err := p.run(ctx, func(tx pgx.Tx) error {
-		old, err := tablesIn(ctx, tx, p.schema)
+		old, err := p.oldTables(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -187,6 +214,9 @@ func (p *postgresPlace) publish(ctx context.Context, stamp string) (string, erro
 		if err := moveTables(ctx, tx, fresh, restoring, p.schema); err != nil {
 			return err
 		}
+		if err := p.checkMade(ctx, tx); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, "DROP SCHEMA "+restoring)
 		return err
 	})
@@ -197,6 +227,45 @@ func (p *postgresPlace) publish(ctx context.Context, stamp string) (string, erro
 		aside = "schema " + aside
 	}
 	return aside, nil
+}
+
+// oldTables are the tables that authy's migrations have made where authy is; those of other
+// programs stay there. What a newer authy has made is not known: then all of them are.
+func (p *postgresPlace) oldTables(ctx context.Context, tx pgx.Tx) ([]string, error) {
+	found, err := tablesIn(ctx, tx, p.schema)
+	if err != nil {
+		return nil, err
+	}
+	var applied []string
+	if slices.Contains(found, "migrations") {
+		rows, err := tx.Query(ctx, "SELECT name FROM "+pgx.Identifier{p.schema, "migrations"}.Sanitize())
+		if err != nil {
+			return nil, err
+		}
+		if applied, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return nil, err
+		}
+	}
+	known, err := stepNames(p.files)
+	if err != nil || slices.ContainsFunc(applied, func(step string) bool { return !slices.Contains(known, step) }) {
+		return found, err
+	}
+	ours, err := tablesEver(p.files)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(name string) bool { return !slices.Contains(ours, name) }), nil
+}
+
+// checkMade refuses a schema that is not the one that was loaded, but another of its name.
+func (p *postgresPlace) checkMade(ctx context.Context, tx pgx.Tx) error {
+	var same bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1 AND oid = $2)",
+		restoring, p.made).Scan(&same)
+	if err == nil && !same {
+		err = fmt.Errorf("schema %s was made anew by another authy since it was loaded: stop that one, and try again", restoring)
+	}
+	return err
 }
 
 func tablesIn(ctx context.Context, tx pgx.Tx, schema string) ([]string, error) {
@@ -220,8 +289,21 @@ func moveTables(ctx context.Context, tx pgx.Tx, tables []string, from, to string
 }
 
 func (p *postgresPlace) discard() error {
-	return p.run(context.Background(), func(tx pgx.Tx) error {
-		_, err := tx.Exec(context.Background(), "DROP SCHEMA IF EXISTS "+restoring+" CASCADE")
+	if p.conn == nil {
+		return nil
+	}
+	ctx := context.Background()
+	if p.conn.IsClosed() { // and with it the lock is gone
+		p.conn = nil
+		if err := p.claim(ctx); err != nil {
+			return fmt.Errorf("remove schema %s, which is of no use and goes with the next restore or dry run: %w", restoring, err)
+		}
+	}
+	err := p.run(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+restoring+" CASCADE")
 		return err
 	})
+	err = errors.Join(err, p.conn.Close(ctx))
+	p.conn = nil
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,17 +26,29 @@ func (e *sqliteEngine) snapshot(ctx context.Context) (*sql.Tx, error) {
 	return e.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 }
 
-func (e *sqliteEngine) beside(ctx context.Context) (place, error) {
-	p := &sqlitePlace{path: e.path, fresh: e.path + ".restoring"}
+func (e *sqliteEngine) beside(ctx context.Context, _ fs.FS) (place, error) {
+	unlock, err := tryLock(e.path + ".replacing")
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, errReplacing
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &sqlitePlace{path: e.path, fresh: e.path + ".restoring", unlock: unlock}
 	tables, err := tablesOf(ctx, e.pool, sqliteTables)
 	p.isFull = err != nil || len(tables) > 0
-	return p, p.discard()
+	if err := p.clear(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return p, nil
 }
 
 // sqlitePlace is a new file beside the database's.
 type sqlitePlace struct {
 	path, fresh string
 	isFull      bool // the database has something in it, known or not
+	unlock      func()
 }
 
 func (p *sqlitePlace) replaces() bool { return p.isFull }
@@ -128,6 +141,16 @@ func (p *sqlitePlace) publish(_ context.Context, stamp string) (string, error) {
 }
 
 func (p *sqlitePlace) discard() error {
+	if p.unlock == nil {
+		return nil
+	}
+	err := p.clear()
+	p.unlock()
+	p.unlock = nil
+	return err
+}
+
+func (p *sqlitePlace) clear() error {
 	for _, suffix := range []string{"-wal", "-shm", "-journal", "", ".lock"} {
 		if err := os.Remove(p.fresh + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

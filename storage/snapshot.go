@@ -21,13 +21,15 @@ import (
 // changes. Its name is when it was made, and the number of the schema's newest step.
 
 const (
-	// keptSnapshots is how many there are; the oldest make room for new ones.
+	// keptSnapshots is of how many schemas the newest one is kept.
 	keptSnapshots = 3
 	// snapshotTime is how the name of a snapshot says when it was made.
 	snapshotTime   = "20060102T150405.000Z"
 	snapshotSuffix = ".jsonl.gz"
 	// partSuffix is of what is being written, or was when its process was killed.
 	partSuffix = ".part"
+	// unfinishedName is of the file that says which migration has begun and not ended.
+	unfinishedName = "unfinished"
 )
 
 // ErrNoRoom says that the disk has no room for a snapshot.
@@ -70,13 +72,30 @@ func Snapshots(dir string) ([]Snapshot, error) {
 	return found, nil
 }
 
-// snapshotBefore makes a snapshot, unless none are wanted, and removes the oldest.
-func (db *DB) snapshotBefore(ctx context.Context, now time.Time) error {
+// snapshotBefore makes a snapshot before the schema moves to the step called target, unless
+// none are wanted. A migration that had begun and not ended goes on without: its snapshot
+// is of the schema that an older authy can use, and this one would not be.
+func (db *DB) snapshotBefore(
+	ctx context.Context, files fs.FS, steps []Migration, target string, now time.Time,
+) error {
 	if db.snapshots == "" {
 		return nil
 	}
+	if target != "" {
+		begun, err := unfinished(db.snapshots, steps)
+		if err != nil {
+			return fmt.Errorf("look for the snapshot of a migration that has not ended: %w", err)
+		}
+		if begun != "" {
+			slog.InfoContext(ctx, "a migration that has not ended goes on; its snapshot is kept", "snapshot", begun)
+			return nil
+		}
+	}
 	began := time.Now()
-	path, err := db.makeSnapshot(ctx, now)
+	path, err := db.makeSnapshot(ctx, files, steps, now)
+	if err == nil {
+		err = markUnfinished(path, target)
+	}
 	if err != nil {
 		return fmt.Errorf("make a snapshot before the schema changes, which it has not: %w", err)
 	}
@@ -84,20 +103,72 @@ func (db *DB) snapshotBefore(ctx context.Context, now time.Time) error {
 	return pruneSnapshots(db.snapshots)
 }
 
-func (db *DB) makeSnapshot(ctx context.Context, now time.Time) (string, error) {
+// markUnfinished says which snapshot was made before the migration to the step called target.
+func markUnfinished(snapshot, target string) error {
+	dir, name := filepath.Split(snapshot)
+	path := filepath.Join(dir, unfinishedName)
+	if err := os.WriteFile(path, []byte(name+" "+target+"\n"), 0o600); err != nil {
+		return err
+	}
+	return errors.Join(disk.Sync(path), disk.SyncDir(dir))
+}
+
+// unfinished is the name of the snapshot that was made before a migration of which some
+// steps are applied and the last is not, "" if there is none.
+func unfinished(dir string, steps []Migration) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, unfinishedName))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	name, target, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	found, err := Snapshots(dir)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(found, func(s Snapshot) bool { return s.Name == name })
+	ended := slices.ContainsFunc(steps, func(m Migration) bool { return m.Name == target && !m.AppliedAt.IsZero() })
+	if i < 0 || ended || schemaOf(steps) <= found[i].Schema {
+		return "", nil
+	}
+	return name, nil
+}
+
+// finished says that the migration has ended for which the last snapshot was made. Where it
+// cannot, the step that is applied says so, too.
+func (db *DB) finished(ctx context.Context) {
+	if db.snapshots == "" {
+		return
+	}
+	if err := os.Remove(filepath.Join(db.snapshots, unfinishedName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		slog.WarnContext(ctx, "the mark of a migration that has ended could not be removed", "err", err)
+	}
+}
+
+// schemaOf is the number of the newest step that is applied.
+func schemaOf(steps []Migration) (schema string) {
+	for _, step := range steps {
+		if !step.AppliedAt.IsZero() {
+			schema, _, _ = strings.Cut(step.Name, "_")
+		}
+	}
+	return schema
+}
+
+func (db *DB) makeSnapshot(ctx context.Context, files fs.FS, steps []Migration, now time.Time) (string, error) {
 	if err := os.MkdirAll(db.snapshots, 0o700); err != nil {
+		return "", err
+	}
+	if err := removeParts(db.snapshots); err != nil {
 		return "", err
 	}
 	if err := db.checkRoom(ctx); err != nil {
 		return "", err
 	}
-	steps, err := db.appliedSteps(ctx)
-	if err != nil {
-		return "", err
-	}
-	schema, _, _ := strings.Cut(steps[len(steps)-1].Name, "_")
-	path := filepath.Join(db.snapshots, now.UTC().Format(snapshotTime)+"-"+schema+snapshotSuffix)
-	if err := db.writeSnapshot(ctx, path+partSuffix); err != nil {
+	path := filepath.Join(db.snapshots, now.UTC().Format(snapshotTime)+"-"+schemaOf(steps)+snapshotSuffix)
+	if err := db.writeSnapshot(ctx, files, path+partSuffix); err != nil {
 		if err := os.Remove(path + partSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			slog.WarnContext(ctx, "what is left of a snapshot could not be removed", "err", err)
 		}
@@ -124,7 +195,7 @@ func (db *DB) checkRoom(ctx context.Context) error {
 	return nil
 }
 
-func (db *DB) writeSnapshot(ctx context.Context, path string) (err error) {
+func (db *DB) writeSnapshot(ctx context.Context, files fs.FS, path string) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -137,27 +208,40 @@ func (db *DB) writeSnapshot(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := db.WriteArchive(ctx, packed); err != nil {
+	if _, err := db.WriteArchive(ctx, files, packed); err != nil {
 		return err
 	}
 	return errors.Join(packed.Close(), f.Sync())
 }
 
-// pruneSnapshots removes all but the newest, and what killed processes left.
+// removeParts removes what killed processes left. No other process makes a snapshot.
+func removeParts(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, "*"+snapshotSuffix+partSuffix))
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("remove what is left of a snapshot: %w", err)
+		}
+	}
+	return nil
+}
+
+// pruneSnapshots keeps the newest snapshot of each of the last schemas, however often one
+// schema was left: the way back to an older one stays.
 func pruneSnapshots(dir string) error {
 	found, err := Snapshots(dir)
 	if err != nil {
 		return err
 	}
-	left, err := filepath.Glob(filepath.Join(dir, "*"+snapshotSuffix+partSuffix))
-	if err != nil {
-		return err
-	}
-	for _, s := range found[min(keptSnapshots, len(found)):] {
-		left = append(left, filepath.Join(dir, s.Name))
-	}
-	for _, path := range left {
-		if err := os.Remove(path); err != nil {
+	kept := map[string]bool{}
+	for _, s := range found {
+		if !kept[s.Schema] && len(kept) < keptSnapshots {
+			kept[s.Schema] = true
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, s.Name)); err != nil {
 			return fmt.Errorf("remove an old snapshot: %w", err)
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,8 +107,8 @@ func TestOnlyTheLastSnapshotsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{
-		"20260101T000000.000Z-1.jsonl.gz", "20260102T000000.000Z-1.jsonl.gz", "20260103T000000.000Z-1.jsonl.gz",
-		"20260104T000000.000Z-1.jsonl.gz.part", "mine.jsonl.gz",
+		"20260101T000000.000Z-1.jsonl.gz", "20260102T000000.000Z-2.jsonl.gz", "20260103T000000.000Z-3.jsonl.gz",
+		"20260104T000000.000Z-3.jsonl.gz", "20260104T000000.000Z-1.jsonl.gz.part", "mine.jsonl.gz",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -117,8 +119,102 @@ func TestOnlyTheLastSnapshotsAreKept(t *testing.T) {
 	}
 	newestSnapshot(t, dir, 3)
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(left) != 4 || !strings.HasSuffix(left[0], "20260102T000000.000Z-1.jsonl.gz") {
-		t.Errorf("left are %q, %v, want the newest three and what is somebody else's", left, err)
+	if err != nil || len(left) != 4 || !strings.HasSuffix(left[0], "20260102T000000.000Z-2.jsonl.gz") ||
+		!strings.HasSuffix(left[1], "20260104T000000.000Z-3.jsonl.gz") {
+		t.Errorf("left are %q, %v, want the newest of three schemas and what is somebody else's", left, err)
+	}
+}
+
+// However often a migration fails half way, the snapshot of what was before it is there, and is
+// the newest.
+func TestAMigrationThatFailsAgainAndAgainKeepsTheWayBack(t *testing.T) {
+	t.Parallel()
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			url := storagetest.Migrated(t, engine)
+			db, dir := withNet(t, url)
+			newWorld(t, db)
+			rows := storagetest.Dump(t, url, "holds", "meta") // the mark of the secret key is new
+			files := withStep(t, correctUp).(fstest.MapFS)
+			var path string
+			for i := range 6 { // each start gets one step further, or none
+				files[fmt.Sprintf("2999010100000%d_more.tx.up.sql", 1+i/2)] = &fstest.MapFile{Data: []byte(
+					fmt.Sprintf("CREATE TABLE more_%d (id TEXT);\n", i/2))}
+				files["29990102000000_broken.tx.up.sql"] = &fstest.MapFile{Data: []byte(brokenUp)}
+				if _, err := db.Migrate(t.Context(), files); err == nil || !strings.Contains(err.Error(), "broken") {
+					t.Fatalf("Migrate() = %v, want that a step is broken", err)
+				}
+				if found := newestSnapshot(t, dir, 1); path != "" && found != path {
+					t.Fatalf("start %d: the snapshot is %s, want %s, of before the migration", i, found, path)
+				}
+				path = newestSnapshot(t, dir, 1)
+			}
+			back, err := db.GoBack(t.Context(), storagetest.Files(t), path, true, time.Now(), nil)
+			if err != nil {
+				t.Fatalf("GoBack() = %+v, %v", back, err)
+			}
+			if diff := cmp.Diff(rows, storagetest.Dump(t, url, "holds", "meta")); diff != "" {
+				t.Errorf("rows after the way back (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A migration that was given up, by the way back or by another that came to its end, has no
+// part in the next one, which has a snapshot of its own.
+func TestTheNextMigrationHasASnapshotOfItsOwn(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "sqlite")
+	db, dir := withNet(t, url)
+	files := withStep(t, correctUp).(fstest.MapFS)
+	files["29990102000000_broken.tx.up.sql"] = &fstest.MapFile{Data: []byte(brokenUp)}
+	if _, err := db.Migrate(t.Context(), files); err == nil {
+		t.Fatal("a broken step was applied")
+	}
+	first := newestSnapshot(t, dir, 1)
+	if _, err := db.GoBack(t.Context(), storagetest.Files(t), first, true, time.Now(), nil); err != nil {
+		t.Fatal(err)
+	}
+	db, err := storage.Open(t.Context(), storage.Options{URL: url, Secret: storagetest.Secret, Snapshots: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Migrate(t.Context(), files); err == nil {
+		t.Fatal("a broken step was applied")
+	}
+	if second := newestSnapshot(t, dir, 1); second == first {
+		t.Errorf("after the way back the snapshot is %s still, want one of its own", second)
+	}
+	delete(files, "29990102000000_broken.tx.up.sql")
+	files["29990103000000_right.tx.up.sql"] = &fstest.MapFile{Data: []byte("CREATE TABLE right_one (id TEXT);\n")}
+	if _, err := db.Migrate(t.Context(), files); err != nil {
+		t.Fatal(err)
+	}
+	newestSnapshot(t, dir, 1)
+	files["29990104000000_later.tx.up.sql"] = &fstest.MapFile{Data: []byte("CREATE TABLE later (id TEXT);\n")}
+	if _, err := db.Migrate(t.Context(), files); err != nil {
+		t.Fatal(err)
+	}
+	if found := newestSnapshot(t, dir, 2); !strings.Contains(found, "-29990103000000.") {
+		t.Errorf("the newest snapshot is %s, want one of 29990103000000", found)
+	}
+}
+
+func TestWhatKilledSnapshotsLeftIsRemovedFirst(t *testing.T) {
+	t.Parallel()
+	db, dir := withNet(t, storagetest.Migrated(t, "sqlite"))
+	left := filepath.Join(dir, "20260104T000000.000Z-1.jsonl.gz.part")
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(left, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	db.Swell(1 << 60)
+	if _, err := db.Migrate(t.Context(), withStep(t, correctUp)); !errors.Is(err, storage.ErrNoRoom) {
+		t.Errorf("Migrate() = %v, want ErrNoRoom", err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s: %v, want that it is gone", left, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -208,6 +209,33 @@ func (e *sqliteEngine) check(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkReferences finds what another program has done that does not turn foreign_keys on, as
+// sqlite3 does not by itself.
+func (e *sqliteEngine) checkReferences(ctx context.Context, q querier, tables []table) error {
+	rows, err := q.QueryContext(ctx, `SELECT "table", rowid, parent FROM pragma_foreign_key_check`)
+	if err != nil {
+		return translate(err)
+	}
+	defer rows.Close() //nolint:errcheck // Err says what matters
+	for rows.Next() {
+		var name, parent string
+		var row sql.NullInt64 // none where a table is WITHOUT ROWID
+		if err := rows.Scan(&name, &row, &parent); err != nil {
+			return translate(err)
+		}
+		if !slices.ContainsFunc(tables, func(t table) bool { return t.Name == name }) {
+			continue
+		}
+		where := ""
+		if row.Valid {
+			where = fmt.Sprintf(" WHERE rowid = %d", row.Int64)
+		}
+		return fmt.Errorf("a row of table %s refers to one of %s that is not there, so that no copy could be restored: "+
+			"look at what PRAGMA foreign_key_check of sqlite3 names, and remove it (DELETE FROM %s%s)", name, parent, name, where)
+	}
+	return translate(rows.Err())
 }
 
 // shared is nil: a file has one server, which keeps that in its memory.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 	"strings"
@@ -54,6 +55,8 @@ type engine interface {
 	tables(ctx context.Context) ([]string, error)
 	// check says what is damaged, or refers to what is not there.
 	check(ctx context.Context) error
+	// checkReferences names a row of one of tables that refers to one that is not there.
+	checkReferences(ctx context.Context, q querier, tables []table) error
 	ping(ctx context.Context) error
 	// size is how many bytes the database takes.
 	size(ctx context.Context) (int64, error)
@@ -69,8 +72,9 @@ type engine interface {
 	snapshot(ctx context.Context) (*sql.Tx, error)
 	// catalogue asks for the tables, their columns and the types of those, by name.
 	catalogue() string
-	// beside makes an empty place for a database that is to take this one's.
-	beside(ctx context.Context) (place, error)
+	// beside makes an empty place for a database that is to take this one's, whose schema is
+	// made by the migrations in files.
+	beside(ctx context.Context, files fs.FS) (place, error)
 	// lock claims the database beside other servers, or alone.
 	lock(alone bool) (unlock func(), err error)
 	close() error

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Progress is told now and then how many rows of how many have been written.
@@ -24,7 +26,7 @@ func (db *DB) transfer(ctx context.Context, r *Replacement, tell Progress) (*Con
 	in, out := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
-		_, err := db.WriteArchive(ctx, &lineCounter{out: out, tell: tell, of: total})
+		_, err := db.WriteArchive(ctx, r.files, &lineCounter{out: out, tell: tell, of: total})
 		out.CloseWithError(err)
 		written <- err
 	}()
@@ -64,7 +66,7 @@ func (db *DB) countRows(ctx context.Context) (n int64, err error) {
 	}
 	for _, table := range tables {
 		var rows int64
-		if err := db.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&rows); err != nil {
+		if err := db.conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+pgx.Identifier{table}.Sanitize()).Scan(&rows); err != nil {
 			return 0, translate(err)
 		}
 		n += rows
@@ -118,7 +120,7 @@ func (db *DB) checkEmpty(ctx context.Context) error {
 			continue
 		}
 		var found bool
-		query := "SELECT EXISTS (SELECT 1 FROM " + table + ")"
+		query := "SELECT EXISTS (SELECT 1 FROM " + pgx.Identifier{table}.Sanitize() + ")"
 		if err := db.conn.QueryRowContext(ctx, query).Scan(&found); err != nil {
 			return translate(err)
 		}

@@ -9,6 +9,7 @@ package backup
 
 import (
 	"context"
+	"io/fs"
 	"path/filepath"
 	"sync"
 
@@ -46,11 +47,14 @@ type Service struct {
 
 	db      *storage.DB
 	config  *config.Config
+	files   fs.FS      // the migrations
 	running sync.Mutex // held while one is made
 }
 
-// New returns the service.
-func New(db *storage.DB, c *config.Config) *Service { return &Service{db: db, config: c} }
+// New returns the service of a database whose schema is made by the migrations in files.
+func New(db *storage.DB, c *config.Config, files fs.FS) *Service {
+	return &Service{db: db, config: c, files: files}
+}
 
 // Dir is the directory that backups are kept in.
 func (s *Service) Dir() string { return Dir(s.config) }

@@ -17,6 +17,7 @@ import (
 	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
 
+	"authy/embed"
 	"authy/server/audit"
 	"authy/server/backup"
 	"authy/server/config"
@@ -68,7 +69,7 @@ func openDB(t *testing.T, c *config.Config) *storage.DB {
 
 func (s site) make(t *testing.T, o backup.Options) *backup.Made {
 	t.Helper()
-	m, err := backup.New(s.db, s.Config).Make(t.Context(), audit.Shell(), o)
+	m, err := backup.New(s.db, s.Config, storagetest.Files(t)).Make(t.Context(), audit.Shell(), o)
 	if err != nil {
 		t.Fatalf("make a backup: %v", err)
 	}
@@ -258,9 +259,13 @@ func makeUntilKilled(url string) {
 	if err != nil {
 		panic(err)
 	}
+	files, err := fs.Sub(embed.Migrations, "migrations")
+	if err != nil {
+		panic(err)
+	}
 	for {
 		o := backup.Options{Unencrypted: true, To: filepath.Join(c.Backup.Dir, "made-"+time.Now().Format("150405.000000000")+".backup")}
-		if _, err := backup.New(db, c).Make(ctx, audit.Shell(), o); err != nil {
+		if _, err := backup.New(db, c, files).Make(ctx, audit.Shell(), o); err != nil {
 			panic(err)
 		}
 	}
@@ -323,7 +328,7 @@ func TestAShorterScheduleIsHeededAtOnce(t *testing.T) {
 	s.Backup.Unencrypted = true
 	made := func(every time.Duration) int {
 		s.Backup.Every.Duration = every
-		backup.New(s.db, s.Config).MakeDue(t.Context())
+		backup.New(s.db, s.Config, storagetest.Files(t)).MakeDue(t.Context())
 		events, err := s.db.EventsMatching(t.Context(), storage.EventFilter{Action: "backup.made"}, storage.EventKey{}, 9)
 		if err != nil {
 			t.Fatal(err)
@@ -374,7 +379,7 @@ func TestInstallationsLeaveEachOthersBackups(t *testing.T) {
 	for _, key := range []string{"", "another secret key than the first one"} {
 		s := newSite(t, "sqlite", key)
 		s.Backup = config.Backup{Dir: shared, Unencrypted: true, KeepLast: 1}
-		all = append(all, backup.New(s.db, s.Config))
+		all = append(all, backup.New(s.db, s.Config, storagetest.Files(t)))
 	}
 	for range 2 {
 		for _, one := range all {

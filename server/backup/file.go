@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -58,15 +57,18 @@ type Manifest struct {
 // seal is how a backup is encrypted: by a recipient, or not at all.
 type seal struct{ to age.Recipient }
 
-// write writes a backup of db.
-func write(ctx context.Context, out io.Writer, s seal, m *Manifest, db *storage.DB) (*storage.Contents, error) {
+// archiver writes what a backup is of.
+type archiver func(out io.Writer) (*storage.Contents, error)
+
+// write writes a backup of what archive writes.
+func write(out io.Writer, s seal, m *Manifest, archive archiver) (*storage.Contents, error) {
 	if s.to == nil {
 		hash := sha256.New()
 		both := io.MultiWriter(out, hash)
 		if _, err := io.WriteString(both, openHead); err != nil {
 			return nil, err
 		}
-		contents, err := pack(ctx, both, m, db)
+		contents, err := pack(both, m, archive)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +79,7 @@ func write(ctx context.Context, out io.Writer, s seal, m *Manifest, db *storage.
 	if err != nil {
 		return nil, err
 	}
-	contents, err := pack(ctx, sealed, m, db)
+	contents, err := pack(sealed, m, archive)
 	if err != nil {
 		return nil, err // and not the end: without it the file is not whole
 	}
@@ -85,7 +87,7 @@ func write(ctx context.Context, out io.Writer, s seal, m *Manifest, db *storage.
 }
 
 // pack writes what is inside.
-func pack(ctx context.Context, out io.Writer, m *Manifest, db *storage.DB) (*storage.Contents, error) {
+func pack(out io.Writer, m *Manifest, archive archiver) (*storage.Contents, error) {
 	packed, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func pack(ctx context.Context, out io.Writer, m *Manifest, db *storage.DB) (*sto
 	if err := json.NewEncoder(packed).Encode(m); err != nil {
 		return nil, err
 	}
-	contents, err := db.WriteArchive(ctx, packed)
+	contents, err := archive(packed)
 	if err != nil {
 		return nil, err
 	}

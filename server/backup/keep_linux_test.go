@@ -12,6 +12,7 @@ import (
 	"authy/server/backup"
 	"authy/server/config"
 	"authy/storage"
+	"authy/storage/storagetest"
 )
 
 // stuck makes a file that not even root can remove, or skips the test.
@@ -40,7 +41,7 @@ func TestABackupIsMadeThoughOthersCannotBeRemoved(t *testing.T) {
 	if err := os.WriteFile(old, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err := backup.New(s.db, s.Config).Make(t.Context(), audit.Shell(), backup.Options{})
+	m, err := backup.New(s.db, s.Config, storagetest.Files(t)).Make(t.Context(), audit.Shell(), backup.Options{})
 	if m == nil || err == nil || !slices.Equal(m.Removed, []string{filepath.Base(old)}) {
 		t.Fatalf("Make beside a file that stays = %+v, %v; want a backup, the other file removed, and an error", m, err)
 	}
@@ -49,7 +50,7 @@ func TestABackupIsMadeThoughOthersCannotBeRemoved(t *testing.T) {
 		t.Errorf("events of what could not be removed: %+v, %v; want one", told, err)
 	}
 	awaitName()
-	backup.New(s.db, s.Config).MakeDue(t.Context())
+	backup.New(s.db, s.Config, storagetest.Files(t)).MakeDue(t.Context())
 	if takesTurn(t, s.db, time.Hour) {
 		t.Error("an hour after a backup was made the next is due, want it in a day")
 	}

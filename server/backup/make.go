@@ -165,7 +165,9 @@ func (s *Service) makeFile(ctx context.Context, o Options) (m *Made, err error) 
 		}
 	}()
 	hash := sha256.New()
-	contents, err := write(ctx, io.MultiWriter(f, hash), seal, s.manifest(now, seal.to != nil), s.db)
+	contents, err := write(io.MultiWriter(f, hash), seal, s.manifest(now, seal.to != nil), func(out io.Writer) (*storage.Contents, error) {
+		return s.db.WriteArchive(ctx, s.files, out)
+	})
 	if err != nil {
 		return nil, err
 	}
