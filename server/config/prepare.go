@@ -192,7 +192,8 @@ func nameKey(temp, path string, link func(string, string) error) (made bool, err
 	if made = errors.Is(err, fs.ErrNotExist); made {
 		err = os.Rename(temp, path)
 	}
-	return made && err == nil, errors.Join(err, disk.Remove(lock))
+	_ = disk.Remove(lock) // whoever has locked what was removed before finds the key
+	return made && err == nil, err
 }
 
 // lockKey waits for a lock that others hold for a moment.
