@@ -82,7 +82,10 @@ func (p *postgresPlace) run(ctx context.Context, fn func(pgx.Tx) error) error {
 		return translate(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the connection is given up either way
-	return pgx.BeginFunc(ctx, conn, fn)
+	if _, err := conn.Exec(ctx, "SET lock_timeout = '10s'"); err != nil {
+		return translate(err)
+	}
+	return heldUp(pgx.BeginFunc(ctx, conn, fn))
 }
 
 // load copies without foreign keys, and adds them afterwards: to check them all at once

@@ -1,10 +1,13 @@
 package backup_test
 
 import (
+	"context"
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"authy/server/audit"
 	"authy/server/backup"
@@ -87,6 +90,36 @@ func TestTheSecretKeyIsReplacedWithTheDatabase(t *testing.T) {
 	target.Security.SecretKey = ""
 	if _, finished, err := backup.Finish(t.Context(), target.Config); finished || err != nil || !isMadeWith(t, target.Config) {
 		t.Errorf("Finish() of a key that is not the database's = %t, %v", finished, err)
+	}
+}
+
+// A transaction that nobody ends holds the tables it has read from.
+func TestARestoreDoesNotWaitForTablesWithoutAWord(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "postgres", "")
+	b := s.opened(t)
+	if err := s.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	idle, err := sql.Open("pgx", s.DatabaseURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = idle.Close() })
+	tx, err := idle.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	var n int
+	if err := tx.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM users").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = b.Restore(ctx, audit.Shell(), s.Config, storagetest.Files(t), backup.Restoring{})
+	if err == nil || !strings.Contains(err.Error(), "somebody else holds the tables") {
+		t.Errorf("Restore beside a transaction that holds a table = %v", err)
 	}
 }
 
