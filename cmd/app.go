@@ -12,6 +12,7 @@ import (
 	"github.com/lmittmann/tint"
 
 	"authy/server"
+	"authy/server/backup"
 	"authy/server/config"
 	"authy/storage"
 )
@@ -77,13 +78,25 @@ func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // prepare makes the data directory and the secret key where they are missing,
-// and returns the paths it made.
+// and returns the paths it made. A restore that was interrupted is finished first.
 func prepare(ctx context.Context, c *config.Config) ([]string, error) {
+	if err := finish(ctx, c); err != nil {
+		return nil, err
+	}
 	created, err := c.Prepare()
 	for _, path := range created {
 		slog.InfoContext(ctx, "created", "path", path)
 	}
 	return created, err
+}
+
+// finish has the secret key of an interrupted restore take its place.
+func finish(ctx context.Context, c *config.Config) error {
+	aside, finished, err := backup.Finish(ctx, c)
+	if finished {
+		slog.WarnContext(ctx, "a restore was interrupted, and is finished: the secret key is that of the backup", "old_key", aside)
+	}
+	return err
 }
 
 // ready configures a command that is not the server, and prepares the data

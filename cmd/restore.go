@@ -128,6 +128,9 @@ func (a *app) restore(c *cobra.Command, path string, f restoreFlags) error {
 }
 
 func (a *app) tellRestored(b *backup.Backup, done *backup.Restored, f restoreFlags) error {
+	if done.Damaged != "" {
+		a.note("The old database is damaged (%s).", done.Damaged)
+	}
 	if done.Aside != "" {
 		a.note("The old database is now %s; remove it once all is well.", done.Aside)
 	}

@@ -211,6 +211,15 @@ type archiveReader struct {
 	contents Contents
 	table    *table
 	sum      sum
+	mark     KeyMark
+}
+
+// KeyMark is what a secret key is known by in an archive, "" where it has none.
+type KeyMark string
+
+// Fits says whether that is the secret key. Without a mark any is.
+func (m KeyMark) Fits(secretKey []byte) bool {
+	return m == "" || string(m) == newSecret(secretKey).mark()
 }
 
 // newArchiveReader reads the head of an archive. It reads nothing after the archive's
@@ -284,7 +293,20 @@ func (a *archiveReader) row() ([]any, error) {
 		return nil, fmt.Errorf("%w: row %d of table %s: %w", ErrArchive, a.sum.rows+1, a.table.Name, err)
 	}
 	a.sum.add(row)
+	a.noteMark(row)
 	return row, nil
+}
+
+// noteMark keeps the mark of the secret key, if that is what a row is.
+func (a *archiveReader) noteMark(row []any) {
+	if a.table.Name != "meta" {
+		return
+	}
+	name, value := slices.Index(a.table.Columns, "name"), slices.Index(a.table.Columns, "value")
+	if name >= 0 && value >= 0 && row[name] == secretKeyMark {
+		text, _ := row[value].(string)
+		a.mark = KeyMark(text)
+	}
 }
 
 // values are those of a row.
@@ -367,21 +389,27 @@ func strict(line []byte, into any) error {
 // CheckArchive reads an archive to its end and returns what it has in it. It is
 // [ErrArchive] if the archive is not exactly what was written.
 func CheckArchive(in io.Reader) (*Contents, error) {
+	contents, _, err := CheckKeyedArchive(in)
+	return contents, err
+}
+
+// CheckKeyedArchive is [CheckArchive], and says which secret key the archive is for.
+func CheckKeyedArchive(in io.Reader) (*Contents, KeyMark, error) {
 	a, err := newArchiveReader(in)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	for {
 		more, err := a.next()
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if !more {
-			return &a.contents, nil
+			return &a.contents, a.mark, nil
 		}
 		for row := []any{}; row != nil; {
 			if row, err = a.row(); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -17,14 +18,43 @@ type meta struct {
 	Value         string
 }
 
+// secretKeyMark is the name of the mark of the secret key.
+const secretKeyMark = "secret_key_mark"
+
+// mark is what the secret key is known by in the database.
+func (s secret) mark() string {
+	return base64.RawURLEncoding.EncodeToString(s.MAC("meta", "secret key"))
+}
+
+// MadeWith says whether the database that o names is there and was made with the secret key of o.
+func MadeWith(ctx context.Context, o Options) (is bool, err error) {
+	if Missing(o.URL) {
+		return false, nil
+	}
+	db, err := Open(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	tables, err := db.engine.tables(ctx)
+	if err != nil || !slices.Contains(tables, "meta") {
+		return false, err
+	}
+	known, err := find[meta](ctx, db.Reader, "name = ?", secretKeyMark)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && known.Value == db.mark(), err
+}
+
 // checkSecret records a mark of the secret key in a new database and refuses
 // a key with another mark: sealed columns could not be opened with it.
 func (db *DB) checkSecret(ctx context.Context) error {
-	mark := base64.RawURLEncoding.EncodeToString(db.MAC("meta", "secret key"))
+	mark := db.mark()
 	return db.Update(ctx, func(tx *Tx) error {
-		known, err := find[meta](ctx, tx.Reader, "name = ?", "secret_key_mark")
+		known, err := find[meta](ctx, tx.Reader, "name = ?", secretKeyMark)
 		if errors.Is(err, ErrNotFound) {
-			return insert(ctx, tx, &meta{Name: "secret_key_mark", Value: mark})
+			return insert(ctx, tx, &meta{Name: secretKeyMark, Value: mark})
 		}
 		if err != nil {
 			return err

@@ -79,6 +79,9 @@ func (p *postgresPlace) claim(ctx context.Context) error {
 		err = errReplacing
 	}
 	if err == nil {
+		_, err = conn.Exec(ctx, "SET lock_timeout = '10s'")
+	}
+	if err == nil {
 		_, err = conn.Exec(ctx, `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`)
 	}
 	if err != nil {
@@ -109,7 +112,7 @@ func withSearchPath(rawURL, schema string) string {
 // run runs fn in a transaction of the connection that holds the lock: without the lock
 // nothing is done.
 func (p *postgresPlace) run(ctx context.Context, fn func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, p.conn, fn)
+	return heldUp(pgx.BeginFunc(ctx, p.conn, fn))
 }
 
 // load copies without foreign keys, and adds them afterwards: to check them all at once

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"reflect"
 	"slices"
@@ -130,7 +129,8 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	case "postgres", "postgresql":
 		open = openPostgres
 	default:
-		return nil, fmt.Errorf("open database: %q is neither sqlite:///path nor postgres://host/name", kind+":…")
+		// What it is instead may hold a password.
+		return nil, errors.New("open database: the URL is neither sqlite:///path nor postgres://host/name")
 	}
 	db, err := open(ctx, o)
 	if err != nil {

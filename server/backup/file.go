@@ -111,6 +111,7 @@ type Backup struct {
 
 	path string
 	keys []age.Identity
+	mark storage.KeyMark
 }
 
 // Open reads a backup to its end. It returns one of the errors of this package, with the
@@ -118,7 +119,7 @@ type Backup struct {
 func Open(path string, keys ...age.Identity) (*Backup, error) {
 	b := &Backup{path: path, keys: keys}
 	err := b.read(func(in io.Reader) (err error) {
-		b.Contents, err = storage.CheckArchive(in)
+		b.Contents, b.mark, err = storage.CheckKeyedArchive(in)
 		return err
 	})
 	if err != nil {

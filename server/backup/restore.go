@@ -22,6 +22,10 @@ var (
 		"set security.secret_key, or put secret.key into data_dir, as it was when the backup was made")
 )
 
+// errMadeWithOther refuses a backup without a secret key that is not for the one there is.
+var errMadeWithOther = errors.New("the backup was made with another secret key than there is here, and has none in it, " +
+	"as none that is not encrypted has: set security.secret_key, or put secret.key into data_dir, as it was when the backup was made")
+
 // Restoring says how a backup is restored.
 type Restoring struct {
 	// KeepHandedOut leaves sessions, tokens, links and keys as they were in the backup,
@@ -37,6 +41,8 @@ type Restored struct {
 	Ended int64
 	// Aside is where the old database is, "" if there was none.
 	Aside string
+	// Damaged is why the old database could not be opened, "" if it could.
+	Damaged string
 	// SecretAside is where the old secret key is, "" if it was not replaced.
 	SecretAside string
 }
@@ -57,6 +63,8 @@ func (b *Backup) CanRestore(c *config.Config, files fs.FS, r Restoring) error {
 	case known && b.SecretKey != "" && string(probe.Security.SecretKey) != b.SecretKey &&
 		(!r.ReplaceSecret || c.Security.SecretKey != ""):
 		return errOtherKey
+	case b.SecretKey == "" && !b.mark.Fits(probe.SecretBytes()):
+		return errMadeWithOther
 	}
 	return nil
 }
@@ -70,7 +78,7 @@ func (b *Backup) Restore(
 	if err := b.CanRestore(c, files, r); err != nil {
 		return nil, err
 	}
-	out, now := &Restored{}, time.Now()
+	now := time.Now()
 	secret, err := b.secretFor(c)
 	if err != nil {
 		return nil, err
@@ -78,10 +86,11 @@ func (b *Backup) Restore(
 	if err := c.MakeDataDir(); err != nil {
 		return nil, err
 	}
-	old, err := storage.Open(ctx, storage.Options{URL: c.DatabaseURL(), Secret: secret})
+	old, damaged, err := storage.OpenToReplace(ctx, storage.Options{URL: c.DatabaseURL(), Secret: secret})
 	if err != nil {
 		return nil, err
 	}
+	out = &Restored{Damaged: damaged}
 	unlock, err := old.LockAlone()
 	if err != nil {
 		return nil, errors.Join(err, old.Close())
@@ -95,16 +104,76 @@ func (b *Backup) Restore(
 	if out.Ended, err = b.load(ctx, by, now, fresh, secret, r); err != nil {
 		return nil, errors.Join(err, old.Close())
 	}
-	if b.SecretKey != "" {
-		if out.SecretAside, err = c.TakeSecret(config.Secret(b.SecretKey), r.ReplaceSecret, now); err != nil {
-			return nil, errors.Join(err, old.Close())
-		}
-	}
 	if err := old.Close(); err != nil {
 		return nil, fmt.Errorf("close the old database: %w", err)
 	}
+	if err := b.publish(ctx, c, fresh, r, now, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// publish puts the new database in its place, and its secret key right after. Until then that
+// waits beside the one there is, where [Finish] finds it.
+func (b *Backup) publish(
+	ctx context.Context, c *config.Config, fresh *storage.Replacement, r Restoring, now time.Time, out *Restored,
+) error {
+	staged := &config.Staged{}
+	var err error
+	if b.SecretKey != "" {
+		if staged, err = c.StageSecret(config.Secret(b.SecretKey), r.ReplaceSecret); err != nil {
+			return err
+		}
+	}
 	out.Aside, err = fresh.Publish(ctx, now)
-	return out, err
+	if err != nil {
+		return errors.Join(err, settle(context.WithoutCancel(ctx), c, staged, now))
+	}
+	out.SecretAside, err = staged.Take(now)
+	if err != nil && out.Aside != "" {
+		err = fmt.Errorf("the old database is now %s; %w", out.Aside, err)
+	}
+	return err
+}
+
+// settle does with a secret key that waits what the database asks for that was not put in its
+// place, as far as one knows: that may have failed when all was done.
+func settle(ctx context.Context, c *config.Config, staged *config.Staged, now time.Time) error {
+	path, waits := staged.Waits()
+	if !waits {
+		return nil
+	}
+	is, err := isKeyOf(ctx, c, staged)
+	switch {
+	case err != nil:
+		return fmt.Errorf("whether the database is that of the backup is not known; if it is, "+
+			"the next start takes its secret key from %s: %w", path, err)
+	case is:
+		_, err := staged.Take(now)
+		return err
+	}
+	return staged.Discard()
+}
+
+// isKeyOf says whether the database was made with a secret key that waits.
+func isKeyOf(ctx context.Context, c *config.Config, staged *config.Staged) (bool, error) {
+	probe := *c
+	probe.Security.SecretKey = staged.Key()
+	return storage.MadeWith(ctx, storage.Options{URL: c.DatabaseURL(), Secret: probe.SecretBytes()})
+}
+
+// Finish ends a restore that was interrupted between the database and its secret key: the key
+// that waits takes its place. It says whether there was one, and where the old one is, if any.
+func Finish(ctx context.Context, c *config.Config) (aside string, finished bool, err error) {
+	staged, err := c.StagedSecret()
+	if staged == nil || err != nil {
+		return "", false, err
+	}
+	if is, err := isKeyOf(ctx, c, staged); err != nil || !is {
+		return "", false, nil // whoever opens the database says what is wrong with it
+	}
+	aside, err = staged.Take(time.Now())
+	return aside, err == nil, err
 }
 
 // secretFor is what is derived from the secret key that the database will have, which is

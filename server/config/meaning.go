@@ -70,7 +70,7 @@ var meanings = map[string]string{
 	"server.drain_delay": "How long authy goes on answering after it was told to stop, while it says that it is not " +
 		"ready: as long as a load balancer takes to notice, at most 5m.",
 	"server.shutdown_grace": "How long running requests may take when authy stops, at most 10m.",
-	"backup.dir":            "Where backups go; empty is backups in data_dir. Another disk is better.",
+	"backup.dir":            "Where backups go; empty is backups in data_dir. Another disk is better. Installations may share it.",
 	"backup.every": "How often one is made, from 10m; 0s is never. On several servers one of them makes it, so that all " +
 		"of them need the same dir.",
 	"backup.keep_last":   "How many of the latest backups are kept; what neither this nor the next two keep is removed.",

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"authy/storage/disk"
 )
@@ -18,6 +19,9 @@ const (
 	keyFile   = "secret.key"
 	keyDomain = "authy secret key v1\x00"
 )
+
+// keyWait is how long one process waits for another that makes a secret key.
+const keyWait = 10 * time.Second
 
 // Prepare makes the data directory where it is missing and, where no secret key
 // is set, reads the one in it or makes one. Afterwards the secret key is set. It
@@ -156,21 +160,53 @@ func newKey() string {
 	return hex.EncodeToString(key)
 }
 
-// createKey writes a key beside path and links it there whole, so that no
+// createKey writes a key beside path and gives it that name once it is whole, so that no
 // one ever reads half a key. It reports false where another process was faster.
 func createKey(path, key string) (made bool, err error) {
 	temp, err := writeKey(filepath.Dir(path), key)
 	if err != nil {
 		return false, err
 	}
-	linked := os.Link(temp, path)
-	if err := os.Remove(temp); err != nil {
-		return linked == nil, err
+	made, err = nameKey(temp, path, os.Link)
+	if gone := os.Remove(temp); err == nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = gone
 	}
-	if linked != nil && !errors.Is(linked, fs.ErrExist) {
-		return false, fmt.Errorf("%w; set security.secret_key instead", linked)
+	if err != nil {
+		return made, err
 	}
-	return linked == nil, disk.SyncDir(filepath.Dir(path))
+	return made, disk.SyncDir(filepath.Dir(path))
+}
+
+// nameKey gives a file a name unless that is taken. Where the file system has no second names
+// it is renamed, under a lock.
+func nameKey(temp, path string, link func(string, string) error) (made bool, err error) {
+	err = link(temp, path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err == nil, nil
+	}
+	lock, err := lockKey(path + ".lock")
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Lstat(path)
+	if made = errors.Is(err, fs.ErrNotExist); made {
+		err = os.Rename(temp, path)
+	}
+	_ = disk.Remove(lock) // whoever has locked what was removed before finds the key
+	return made && err == nil, err
+}
+
+// lockKey waits for a lock that others hold for a moment.
+func lockKey(path string) (*os.File, error) {
+	for deadline := time.Now().Add(keyWait); ; <-time.After(5 * time.Millisecond) {
+		f, err := disk.OpenLocked(path)
+		if err == nil || time.Now().After(deadline) {
+			return f, err
+		}
+		if !errors.Is(err, disk.ErrLocked) {
+			return nil, err
+		}
+	}
 }
 
 // writeKey writes a key to a file of its own in dir, readable by this user

@@ -187,10 +187,11 @@ func checkPasswordURL(text string) error {
 
 const masked = "xxxxx"
 
-// MaskURL returns a URL with any password in it replaced, be it in its query.
+// MaskURL returns a URL with any password in it replaced, be it in its query. Of what is not
+// understood it returns nothing: it may hold a password anywhere.
 func MaskURL(text string) string {
 	u, err := url.Parse(text)
-	if err != nil {
+	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Scheme != "sqlite" && checkPasswordURL(text) != nil {
 		return "[set]"
 	}
 	query, err := url.ParseQuery(u.RawQuery)

@@ -89,7 +89,7 @@ func (r *run) each(entries []entry) func(context.Context) error {
 				continue
 			}
 			// What the database has refused ends the transaction: the rest would seem wrong, too.
-			if _, over := r.tx.DeleteManaged(ctx, "", ""); over != nil || !errors.Is(err, errRefused) {
+			if _, over := managed.Forget(ctx, r.tx, "", ""); over != nil || !errors.Is(err, errRefused) {
 				return err
 			}
 		}
