@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/storage"
 	"authy/storage/storagetest"
 )
@@ -35,7 +36,7 @@ func TestAClientThatNobodyUsesIsDeletedAfterThirtyDays(t *testing.T) {
 			}
 			return out.Client
 		}
-		unused, used, vouched := enroll("", "Unused"), enroll("", "Used"), enroll(token, "Vouched")
+		unused, used, vouched, named := enroll("", "Unused"), enroll("", "Used"), enroll(token, "Vouched"), enroll("", "Named by a file")
 		signs := selfRegistered("Signs")
 		signs.AuthMethod = AuthSecretJWT
 		sealed, err := s.Enroll(ctx, audit.Actor{}, "", signs)
@@ -54,7 +55,7 @@ func TestAClientThatNobodyUsesIsDeletedAfterThirtyDays(t *testing.T) {
 					return err
 				}
 			}
-			return nil
+			return managed.Keep(ctx, tx, now, managed.Mark{Kind: managed.Client, ID: named.ID, File: "f"})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +63,7 @@ func TestAClientThatNobodyUsesIsDeletedAfterThirtyDays(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration
 			want  int
-		}{{29 * 24 * time.Hour, 0}, {31 * 24 * time.Hour, 3}, {400 * 24 * time.Hour, 0}} {
+		}{{29 * 24 * time.Hour, 0}, {31 * 24 * time.Hour, 4}, {400 * 24 * time.Hour, 0}} {
 			if n, err := s.cleanSlice(ctx, now.Add(c.after)); err != nil || n != c.want {
 				t.Errorf("after %v: %d clients, %v, want %d", c.after, n, err, c.want)
 			}
@@ -70,7 +71,7 @@ func TestAClientThatNobodyUsesIsDeletedAfterThirtyDays(t *testing.T) {
 		if _, err := s.Client(ctx, unused.ClientID); !errors.Is(err, ErrNoClient) {
 			t.Errorf("the unused client: %v, want none", err)
 		}
-		for _, c := range []*Client{used, vouched} {
+		for _, c := range []*Client{used, vouched, named} {
 			if found, err := s.Client(ctx, c.ClientID); err != nil || !found.ExpiresAt.IsZero() {
 				t.Errorf("%s: %+v, %v, want kept for good", c.Name, found, err)
 			}

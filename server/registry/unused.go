@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/managed"
 	"authy/server/steady"
 	"authy/storage"
 )
@@ -57,12 +58,17 @@ func (s *Service) cleanSlice(ctx context.Context, now time.Time) (n int, err err
 	return n, err
 }
 
-// settle deletes a client whose time is over, or keeps it for good if it is used.
+// settle deletes a client whose time is over, or keeps it for good if it is used or a file
+// sets it.
 func (s *Service) settle(ctx context.Context, tx *storage.Tx, now time.Time, c *Client) (used bool, err error) {
 	if used, err = tx.IsUsedClient(ctx, c.ID); err != nil {
 		return false, fmt.Errorf("look whether client %s is used: %w", c.ClientID, err)
 	}
-	if !used {
+	mark, err := managed.Find(ctx, tx.Reader, managed.Client, c.ID)
+	if err != nil {
+		return false, err
+	}
+	if !used && mark == nil {
 		return false, remove(ctx, tx, audit.Server(), now, c, "never_used")
 	}
 	found, err := tx.ClientByRow(ctx, c.ID) // with its secret, which is to stay

@@ -46,7 +46,7 @@ func applyState(t *testing.T, s *servertest.Server, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.State.Apply(t.Context(), audit.Shell(), d, state.Options{}); err != nil {
+	if _, err := s.State.Apply(t.Context(), audit.Shell(), d, state.Options{Take: true}); err != nil {
 		t.Fatal(err)
 	}
 }
