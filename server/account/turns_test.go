@@ -147,8 +147,10 @@ func TestWhoeverLeavesNoLongerWaits(t *testing.T) {
 
 // queue is those who line up for the slots of q, by name: whose begins with k is known.
 type queue struct {
-	t       *testing.T
-	q       *turns
+	t *testing.T
+	q *turns
+
+	mu      sync.Mutex // two may have their turn at once
 	running []string
 	leave   map[string]func()
 }
@@ -157,6 +159,8 @@ func (u *queue) line(names ...string) {
 	for _, who := range names {
 		go func() {
 			leave := begin(u.t, u.q, who, who[0] == 'k')
+			u.mu.Lock()
+			defer u.mu.Unlock()
 			u.running, u.leave[who] = append(u.running, who), leave
 		}()
 		synctest.Wait()
@@ -167,8 +171,8 @@ func (u *queue) line(names ...string) {
 func (u *queue) after(done, running string) {
 	u.t.Helper()
 	for who := range strings.FieldsSeq(done) {
-		u.leave[who]()
 		u.running = slices.DeleteFunc(u.running, func(one string) bool { return one == who })
+		u.leave[who]()
 		synctest.Wait()
 	}
 	if got := strings.Join(u.running, " "); got != running {
