@@ -12,6 +12,7 @@ import (
 	"authy/server/org"
 	"authy/server/registry"
 	"authy/server/state"
+	"authy/server/webhook"
 )
 
 // A file does not hand what it sets to whoever came first: to an account whose address nobody has
@@ -157,8 +158,11 @@ func TestWhatGoesWithAnOrganizationIsShown(t *testing.T) {
 		if _, err := s.Clients.Create(ctx, by, byHand); err != nil {
 			t.Fatal(err)
 		}
+		if _, _, err := s.Webhooks.Create(ctx, by, webhook.Description{Slug: "siem", URL: "https://siem.example.com/", OrganizationID: acme.ID}); err != nil {
+			t.Fatal(err)
+		}
 		only, _, _ := strings.Cut(people, "[[organization]]")
-		if got := apply(t, s, state.Options{Prune: true, Only: true}, only); got != "- client \"portal\"\n- client \"by-hand\"\n- organization \"acme\"" {
+		if got := apply(t, s, state.Options{Prune: true, Only: true}, only); got != "- client \"portal\"\n- client \"by-hand\"\n- webhook \"siem\"\n- organization \"acme\"" {
 			t.Errorf("it would change\n%s", got)
 		}
 		theirs := "[[client]]\nclient_id = \"theirs\"\norganization = \"acme\"\nname = \"T\"\nredirect_uris = [\"https://t.example.com/\"]\n" +

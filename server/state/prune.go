@@ -121,7 +121,7 @@ func (r *run) dismissWithin(ctx context.Context, o *Organization, id string) err
 // part is an object in an organization.
 type part struct{ kind, id, name string }
 
-// within are the clients, providers and SAML services of an organization.
+// within are the clients, providers, SAML services and webhooks of an organization.
 func (r *run) within(ctx context.Context, orgID string) (parts []part, err error) {
 	for after := ""; ; {
 		clients, err := r.tx.Clients(ctx, orgID, after, page)
@@ -149,6 +149,15 @@ func (r *run) within(ctx context.Context, orgID string) (parts []part, err error
 	}
 	for i := range services {
 		parts = append(parts, part{managed.SAMLService, services[i].ID, services[i].Slug})
+	}
+	webhooks, err := r.tx.Webhooks(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list webhooks: %w", err)
+	}
+	for i := range webhooks {
+		if string(webhooks[i].OrganizationID) == orgID {
+			parts = append(parts, part{managed.Webhook, webhooks[i].ID, webhooks[i].Slug})
+		}
 	}
 	return parts, nil
 }
