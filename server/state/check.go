@@ -67,6 +67,9 @@ func (s *source) check(d *Document) {
 	}
 }
 
+// profileKeys are those of a profile, and full_name, which stands beside it.
+var profileKeys = slices.Sorted(maps.Keys(account.ProfileOf(new(storage.User))))
+
 func (s *source) checkUser(u *User, once seen) {
 	s.require(u.path, "email", u.Email)
 	if email, err := account.ParseEmail(u.Email); err == nil {
@@ -74,13 +77,12 @@ func (s *source) checkUser(u *User, once seen) {
 	} else if u.Email != "" {
 		s.note(join(u.path, "email"), "%q is not a valid address", u.Email)
 	}
-	known := slices.Sorted(maps.Keys(account.ProfileOf(new(storage.User))))
 	for name := range u.Profile {
 		switch at := join(join(u.path, "profile"), name); {
 		case name == "full_name":
 			s.note(at, "expected beside the profile, in [[user]]")
-		case !slices.Contains(known, name):
-			s.note(at, "unknown key%s", config.Suggest(name, known))
+		case !slices.Contains(profileKeys, name):
+			s.note(at, "unknown key%s", config.Suggest(name, profileKeys))
 		}
 	}
 	u.ID = strings.ToLower(u.ID)

@@ -71,7 +71,7 @@ func New(db *storage.DB, rules Rules) *State { return &State{db, rules} }
 type Options struct {
 	// Prune removes what the file has set before and says no more.
 	Prune bool
-	// Take takes what another file sets.
+	// Take takes what another file sets, and what may be a stranger's.
 	Take bool
 	// Only says what would change, and changes nothing.
 	Only bool
