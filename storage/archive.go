@@ -214,14 +214,6 @@ type archiveReader struct {
 	mark     KeyMark
 }
 
-// KeyMark is what a secret key is known by in an archive, "" where it has none.
-type KeyMark string
-
-// Fits says whether that is the secret key. Without a mark any is.
-func (m KeyMark) Fits(secretKey []byte) bool {
-	return m == "" || string(m) == newSecret(secretKey).mark()
-}
-
 // newArchiveReader reads the head of an archive. It reads nothing after the archive's
 // end where in is a [bufio.Reader].
 func newArchiveReader(in io.Reader) (*archiveReader, error) {
@@ -295,18 +287,6 @@ func (a *archiveReader) row() ([]any, error) {
 	a.sum.add(row)
 	a.noteMark(row)
 	return row, nil
-}
-
-// noteMark keeps the mark of the secret key, if that is what a row is.
-func (a *archiveReader) noteMark(row []any) {
-	if a.table.Name != "meta" {
-		return
-	}
-	name, value := slices.Index(a.table.Columns, "name"), slices.Index(a.table.Columns, "value")
-	if name >= 0 && value >= 0 && row[name] == secretKeyMark {
-		text, _ := row[value].(string)
-		a.mark = KeyMark(text)
-	}
 }
 
 // values are those of a row.
@@ -384,33 +364,4 @@ func strict(line []byte, into any) error {
 		return fmt.Errorf("%w: a line of it cannot be read: %w", ErrArchive, err)
 	}
 	return nil
-}
-
-// CheckArchive reads an archive to its end and returns what it has in it. It is
-// [ErrArchive] if the archive is not exactly what was written.
-func CheckArchive(in io.Reader) (*Contents, error) {
-	contents, _, err := CheckKeyedArchive(in)
-	return contents, err
-}
-
-// CheckKeyedArchive is [CheckArchive], and says which secret key the archive is for.
-func CheckKeyedArchive(in io.Reader) (*Contents, KeyMark, error) {
-	a, err := newArchiveReader(in)
-	if err != nil {
-		return nil, "", err
-	}
-	for {
-		more, err := a.next()
-		if err != nil {
-			return nil, "", err
-		}
-		if !more {
-			return &a.contents, a.mark, nil
-		}
-		for row := []any{}; row != nil; {
-			if row, err = a.row(); err != nil {
-				return nil, "", err
-			}
-		}
-	}
 }

@@ -204,18 +204,18 @@ func TestADamagedArchiveIsRefused(t *testing.T) {
 	db := storagetest.New(t)
 	oddities(t, db)
 	archive, _ := archived(t, db)
-	if _, err := storage.CheckArchive(bytes.NewReader(archive)); err != nil {
+	if _, _, err := storage.CheckArchive(bytes.NewReader(archive)); err != nil {
 		t.Fatalf("CheckArchive of what is whole: %v", err)
 	}
 	for at := 0; at < len(archive); at += len(archive) / 40 {
-		if _, err := storage.CheckArchive(bytes.NewReader(archive[:at])); !errors.Is(err, storage.ErrArchive) {
+		if _, _, err := storage.CheckArchive(bytes.NewReader(archive[:at])); !errors.Is(err, storage.ErrArchive) {
 			t.Fatalf("CheckArchive of %d bytes of %d = %v, want ErrArchive", at, len(archive), err)
 		}
 	}
 	lines := bytes.SplitAfter(archive, []byte("\n"))
 	for i := range lines[:len(lines)-1] {
 		cut := bytes.Join(append(append([][]byte{}, lines[:i]...), lines[i+1:]...), nil)
-		if _, err := storage.CheckArchive(bytes.NewReader(cut)); !errors.Is(err, storage.ErrArchive) {
+		if _, _, err := storage.CheckArchive(bytes.NewReader(cut)); !errors.Is(err, storage.ErrArchive) {
 			t.Fatalf("CheckArchive without line %d = %v, want ErrArchive; it is %.100s", i, err, lines[i])
 		}
 	}

@@ -119,7 +119,7 @@ type Backup struct {
 func Open(path string, keys ...age.Identity) (*Backup, error) {
 	b := &Backup{path: path, keys: keys}
 	err := b.read(func(in io.Reader) (err error) {
-		b.Contents, b.mark, err = storage.CheckKeyedArchive(in)
+		b.Contents, b.mark, err = storage.CheckArchive(in)
 		return err
 	})
 	if err != nil {
