@@ -126,13 +126,17 @@ func (a *app) printImport(r *importer.Report) error {
 	return nil
 }
 
+// nameMost is how long a name may be in a table, in bytes: one that is longer would push
+// what is said of it off the screen.
+const nameMost = 60
+
 func (a *app) printItems(title string, items []importer.Item) error {
 	if len(items) == 0 {
 		return nil
 	}
 	rows := make([][]string, len(items))
 	for i, item := range items {
-		rows[i] = []string{item.Kind, item.Name, strings.Join(append(item.Notes, item.Reason), "; ")}
+		rows[i] = []string{item.Kind, audit.Cut(item.Name, nameMost), strings.Join(append(item.Notes, item.Reason), "; ")}
 		rows[i][2] = strings.TrimSuffix(rows[i][2], "; ")
 	}
 	if err := a.printLine(""); err != nil {

@@ -179,6 +179,9 @@ func explainDisk(err error) error {
 		return fmt.Errorf("the directory, or its disk, cannot be written to: %w", err)
 	case isIOError(err):
 		return fmt.Errorf("the disk fails, or has no room: %w", err)
+	case isDamaged(err):
+		return fmt.Errorf("it is damaged, or a file of something else (%w): correct database.url, "+
+			"or put a backup in its place: authy restore FILE", err)
 	}
 	return err
 }

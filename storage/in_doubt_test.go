@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"database/sql"
 	"errors"
 	"testing"
 	"time"
@@ -30,6 +31,28 @@ func isRevoked(t *testing.T, db *storage.DB, w *world) bool {
 	return s.RevokedReason != ""
 }
 
+// hold takes a lock of the database at url that others wait for until release is called.
+func hold(t *testing.T, url string, lock int) (release func()) {
+	t.Helper()
+	other, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() }) //nolint:errcheck // only holds a lock
+	conn, err := other.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), "SELECT pg_advisory_lock($1)", lock); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if _, err := conn.ExecContext(t.Context(), "SELECT pg_advisory_unlock($1)", lock); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A session whose end was kept, and the answer to that lost, is over here, too.
 func TestWhatWasKeptWithoutAnAnswerIsSeen(t *testing.T) {
 	t.Parallel()
@@ -56,15 +79,18 @@ func TestWhatIsKeptInTheEndIsSeen(t *testing.T) {
 	storagetest.Exec(t, url,
 		`CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
-			BEGIN
-				PERFORM pg_sleep(3);
-			EXCEPTION WHEN query_canceled THEN
-				PERFORM pg_sleep(3);
-			END;
-			RETURN NULL;
+			LOOP
+				BEGIN
+					PERFORM pg_advisory_xact_lock(7);
+					RETURN NULL;
+				EXCEPTION WHEN query_canceled OR lock_not_available THEN
+					-- whoever gave it up does not end it
+				END;
+			END LOOP;
 		END $$`,
 		`CREATE CONSTRAINT TRIGGER linger AFTER UPDATE ON sessions DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION linger()`)
+	release := hold(t, url, 7)
 	relayed, relay := storagetest.Behind(t, url)
 	db := again(t, relayed)
 	eventually(t, 5*time.Second, "caching", db.IsCaching)
@@ -73,8 +99,9 @@ func TestWhatIsKeptInTheEndIsSeen(t *testing.T) {
 	if err := revoke(t, db, w); !errors.Is(err, storage.ErrInDoubt) {
 		t.Fatalf("the connection ended under a COMMIT: %v, want ErrInDoubt", err)
 	}
-	eventually(t, 2*time.Second, "caching again", func() bool {
+	eventually(t, 30*time.Second, "caching again", func() bool {
 		return !isRevoked(t, db, w) && db.Holds(storage.SessionKey+w.session.ID)
 	})
+	release()
 	eventually(t, 10*time.Second, "the end of the session", func() bool { return isRevoked(t, db, w) })
 }

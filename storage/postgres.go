@@ -64,7 +64,7 @@ type postgresEngine struct {
 func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	config, err := pgx.ParseConfig(o.URL)
 	if err != nil {
-		return nil, errors.New("open database: the postgres:// URL cannot be read") // the cause holds the password
+		return nil, fmt.Errorf("open database: %w", unreadable(o.URL, err))
 	}
 	config.DialFunc = keepAlive
 	if config.ConnectTimeout == 0 {
@@ -81,7 +81,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	pool.SetMaxIdleConns(8)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(ErrUnavailable, fmt.Errorf("open database on %s: %w", config.Host, advised(err)), pool.Close())
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, advised(err)), pool.Close())
 	}
 	if err := checkEncoding(ctx, pool); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database on %s: %w", config.Host, err), pool.Close())

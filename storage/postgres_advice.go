@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -24,9 +27,45 @@ var advices = map[string]string{
 // advised adds what to do to an error of PostgreSQL for which that is known.
 func advised(err error) error {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && advices[e.Code] != "" {
-		return fmt.Errorf("%w; %s", err, advices[e.Code])
+		return fmt.Errorf("%w; %s", inOneLine{err}, advices[e.Code])
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return fmt.Errorf("%w; see whether PostgreSQL runs, and host and port in database.url lead to it", inOneLine{err})
 	}
 	return err
+}
+
+// inOneLine is an error that names each address that was tried, in one line.
+type inOneLine struct{ error }
+
+func (e inOneLine) Unwrap() error { return e.error }
+
+func (e inOneLine) Error() string {
+	var lines []string
+	for line := range strings.Lines(e.error.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) { // with TLS, and without
+			lines = append(lines, line)
+		}
+	}
+	head, tried := lines[0], lines[1:]
+	return strings.TrimSpace(head + " " + strings.Join(tried, ", "))
+}
+
+// unreadable says why a postgres:// URL cannot be read, and shows nothing of its password.
+func unreadable(address string, err error) error {
+	const what = "the postgres:// URL cannot be read"
+	u, malformed := url.Parse(address)
+	if malformed != nil { // whose words may have a piece of the password
+		return errors.New(what + ": write what its password has beside letters, digits, '-', '.', '_' and '~' as %XX")
+	}
+	_, why, _ := strings.Cut(err.Error(), "`: ") // after the URL itself
+	password, _ := u.User.Password()
+	for _, secret := range []string{password, u.Query().Get("password"), u.Query().Get("sslpassword")} {
+		if secret != "" && strings.Contains(why, secret) {
+			return errors.New(what)
+		}
+	}
+	return fmt.Errorf("%s: %s", what, why)
 }
 
 // checkEncoding refuses a database that could not keep every text, or would hand it back otherwise.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -141,7 +142,7 @@ func checkPrivate(path string) error {
 		return fmt.Errorf("open database: %s is not a regular file", path)
 	}
 	shared, err := disk.Shared(path, info, 0o077)
-	if shared {
+	if shared && !isForeign(path) {
 		err = fmt.Errorf("%s can be read by others (mode %04o); run: %s",
 			path, info.Mode().Perm(), disk.Narrowing(path, "600"))
 	}
@@ -149,6 +150,20 @@ func checkPrivate(path string) error {
 		return fmt.Errorf("open database: %w", err)
 	}
 	return nil
+}
+
+// isForeign says whether a file is of something else than SQLite, which opening it says better
+// than anything about its mode.
+func isForeign(path string) bool {
+	const head = "SQLite format 3\x00"
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	begins := make([]byte, len(head))
+	n, _ := io.ReadFull(f, begins)
+	return n > 0 && string(begins[:n]) != head
 }
 
 func sqliteDSN(path string, extra ...string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -348,10 +349,14 @@ func TestAnUnreachableDatabaseIsUnavailableAndKeepsItsPassword(t *testing.T) {
 	for _, url := range []string{
 		"postgres://authy:hunter2@/x?host=" + t.TempDir(),
 		"postgres://authy:hunter2@127.0.0.1:1/x?sslmode=disable",
+		"postgres://authy:hunter2@127.0.0.1:1,127.0.0.1:2/x",
 	} {
 		_, err := storage.Open(t.Context(), storage.Options{URL: url})
 		if !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("Open() = %v, want ErrUnavailable", err)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("Open() = %v, which is not one line", err)
 		}
 		refusesPassword(t, err)
 	}
@@ -359,13 +364,21 @@ func TestAnUnreachableDatabaseIsUnavailableAndKeepsItsPassword(t *testing.T) {
 
 func TestAURLOfNoDatabaseIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{
-		"", "mysql://authy:hunter2@/x", "postgres://authy:hunter2@host:port/x", "/var/lib/authy.db",
-		"postgres://authy:hunter2@host/x?sslmode=maybe",
+	for url, want := range map[string]string{
+		"":                                     "",
+		"mysql://authy:hunter2@/x":             "",
+		"/var/lib/authy.db":                    "",
+		"postgres://authy:hunter2@host:port/x": "as %XX",
+		"postgres://authy:hunter2/+@host/x":    "as %XX",
+		"postgres://authy:hunter2@host/x?sslmode=maybe":                         "sslmode is invalid",
+		"postgres://authy:hunter2@host/x?target_session_attrs=hunter2":          "cannot be read",
+		"postgres://authy:hunter2@host/x?connect_timeout=soon":                  "invalid connect_timeout",
+		"postgres://host/x?password=hunter2&channel_binding=hunter2":            "cannot be read",
+		"postgres://authy:hunter2@host/x?sslmode=verify-full&sslrootcert=/none": "open /none",
 	} {
 		_, err := storage.Open(t.Context(), storage.Options{URL: url})
-		if err == nil {
-			t.Errorf("Open(%q) succeeded", url)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Open(%q): %v, want %q", url, err, want)
 			continue
 		}
 		refusesPassword(t, err)

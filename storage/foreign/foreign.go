@@ -165,6 +165,8 @@ func (d *DB) explain(err error) error {
 		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
 			return fmt.Errorf("%s cannot be opened for reading alone: stop the program that writes to it, "+
 				"and open it once with sqlite3 so that its journal is worked off (%w)", d.name, err)
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return fmt.Errorf("%s is held by another program: stop that one first", d.name)
 		}
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {

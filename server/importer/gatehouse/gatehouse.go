@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"authy/server/audit"
 	"authy/server/importer"
 	"authy/storage/foreign"
 )
@@ -100,10 +101,16 @@ func read(ctx context.Context, db *foreign.DB) (*importer.Records, error) {
 		{"organization_members", r.member},
 		{"oidc_clients", r.client},
 	} {
-		err := db.Each(ctx, step.table, func(row foreign.Row) error { step.do(row); return nil })
+		undated := map[string][]string{} // by the column, the instants that cannot be read
+		err := db.Each(ctx, step.table, func(row foreign.Row) error {
+			addUndated(undated, row)
+			step.do(row)
+			return nil
+		})
 		if err != nil {
 			return nil, err
 		}
+		r.noteUndated(step.table, undated)
 	}
 	return r.out, r.others(ctx)
 }
@@ -146,6 +153,23 @@ func (r *reader) check() error {
 		}
 	}
 	return nil
+}
+
+// addUndated remembers, by their column, the instants of a row that cannot be read.
+func addUndated(undated map[string][]string, row foreign.Row) {
+	for column := range row {
+		if strings.HasSuffix(column, "_at") && row.Text(column) != "" && row.Time(column).IsZero() {
+			undated[column] = append(undated[column], row.Text(column))
+		}
+	}
+}
+
+// noteUndated reports instants of a table that cannot be read.
+func (r *reader) noteUndated(table string, undated map[string][]string) {
+	for _, column := range slices.Sorted(maps.Keys(undated)) {
+		r.out.Notes = append(r.out.Notes, fmt.Sprintf("%s.%s could not be read as a date and time in %d rows, first %q: "+
+			"they were taken for empty", table, column, len(undated[column]), audit.Cut(undated[column][0], 60)))
+	}
 }
 
 // shortList names some of names.

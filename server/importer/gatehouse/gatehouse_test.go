@@ -2,8 +2,10 @@ package gatehouse_test
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +116,42 @@ func TestWhatCannotBeReadIsSaidInASentence(t *testing.T) {
 		if strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v shows the password, or is more than a line", name, err)
 		}
+	}
+}
+
+// Instants that nobody can read are named, and an authenticator does not go with them.
+func TestInstantsThatCannotBeReadAreSaid(t *testing.T) {
+	t.Parallel()
+	got := read(t, gatehousetest.New(t, "sqlite",
+		`UPDATE users SET created_at = 'last spring' WHERE email LIKE 'bob@%' OR email LIKE 'eve@%'`,
+		`UPDATE authentication_methods SET totp_verified_at = '16/01/26' WHERE method_type = 'TOTP'`,
+		`UPDATE authentication_methods SET verified = FALSE WHERE method_type = 'TOTP'`))
+	for _, want := range []string{
+		`users.created_at could not be read as a date and time in 2 rows, first "last spring"`,
+		`authentication_methods.totp_verified_at could not be read`,
+	} {
+		if !slices.ContainsFunc(got.Notes, func(note string) bool { return strings.HasPrefix(note, want) }) {
+			t.Errorf("notes %q, want %q", got.Notes, want)
+		}
+	}
+	if got.Users[3].TOTP == nil {
+		t.Error("the authenticator was left out")
+	}
+}
+
+func TestADatabaseThatIsHeldIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	url := gatehousetest.New(t, "sqlite")
+	writer, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { writer.Close() }) //nolint:errcheck // only holds a lock
+	if _, err := writer.ExecContext(t.Context(), "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gatehouse.Read(t.Context(), url); err == nil || !strings.Contains(err.Error(), "is held by another program") {
+		t.Errorf("it says %v", err)
 	}
 }
 

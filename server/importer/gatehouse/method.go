@@ -76,7 +76,7 @@ func (r *reader) addPassword(u *importer.User, id string, row foreign.Row) {
 func (r *reader) addTOTP(u *importer.User, id string, row foreign.Row, data providerData) {
 	confirmed := row.Time("totp_verified_at")
 	switch {
-	case confirmed.IsZero() && !row.Is("verified", false):
+	case row.Text("totp_verified_at") == "" && !row.Is("verified", false):
 		r.leave("authenticator", u.Email, id, "it was begun to be set up, and never confirmed by a code")
 		return
 	case u.TOTP != nil:
