@@ -23,10 +23,11 @@ that others can read, the database and what it forgets, its file system, disk sp
 Redis, the clock, certificates, the way from the public URL through the proxy to the
 server that runs, the proxies of forward-auth and their cookies, the mail relay (no
 mail is sent), the providers that people come from, passkeys that are lost by a new
-host, and the age of the last backup. It works beside a running server and changes
-nothing. Each check takes ten seconds at most; one that cannot be done is a finding,
-too. What follows from another finding is left out. The exit code is 1 if something
-is wrong. docs/operations.md has a table of all findings.`,
+host, the state file against what the server is, and the age of the last backup. It
+works beside a running server and changes nothing. Each check takes ten seconds at
+most; one that cannot be done is a finding, too. What follows from another finding is
+left out. The exit code is 1 if something is wrong. docs/operations.md has a table of
+all findings.`,
 		Example: `  authy doctor
   authy doctor --json
   authy doctor client acme-portal-001`,

@@ -233,7 +233,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	s.SAMLSP.End = s.Login.EndUpstream
 	s.Doctor = doctor.New(doctor.Config{
 		DB: db, Config: c, Store: s.Store, Self: s.Self, Mail: s.Mail, Backups: s.Backups, Providers: s.Providers,
-		Clients: s.Clients, Outbound: s.Outbound, Limits: s.limits(),
+		Clients: s.Clients, State: s.State, Outbound: s.Outbound, Limits: s.limits(),
 	})
 	return s, nil
 }

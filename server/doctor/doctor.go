@@ -4,7 +4,7 @@
 //
 // Read this file: what is looked at, and how long that may take. Each of the others has
 // what it is about: setting.go, storage.go, ground.go, reach.go, peer.go, passkey.go,
-// backup.go; and client.go with party.go what is about a relying party.
+// state.go, backup.go; and client.go with party.go what is about a relying party.
 package doctor
 
 import (
@@ -25,6 +25,7 @@ import (
 	"authy/server/provider"
 	"authy/server/registry"
 	"authy/server/self"
+	"authy/server/state"
 	"authy/storage"
 	"authy/storage/kv"
 )
@@ -58,6 +59,7 @@ type Config struct {
 	Backups   *backup.Service
 	Providers *provider.Service
 	Clients   *registry.Service
+	State     *state.State
 	Outbound  *outbound.Client
 	Limits    *limit.Limits
 }
@@ -116,6 +118,7 @@ func (s *Service) checks(ctx context.Context, by audit.Actor) []check {
 		{"cookies", s.cookies},
 		{"mail", s.mail},
 		{"passkeys", s.passkeys},
+		{"state", func(ctx context.Context) ([]Finding, error) { return s.state(ctx, by) }},
 		{"backup", func(ctx context.Context) ([]Finding, error) { return s.backup(ctx, by) }},
 	}
 	all = append(all, s.hosts()...)

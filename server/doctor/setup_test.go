@@ -37,6 +37,7 @@ type site struct {
 	stub   *servertest.StubOIDC
 	front  *front
 	engine string
+	file   string // of the state
 }
 
 // front is a reverse proxy before authy, and before an application that rules of
@@ -88,6 +89,7 @@ func (st *site) full(c *config.Config) {
 	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	c.ForwardAuth = []*config.ForwardRule{{Hosts: config.Words{st.front.host()}, Who: config.Words{"signed-in"}}}
 	c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	c.State.File = st.file
 	c.Backup.Every, c.Backup.Recipient = config.Duration{Duration: 24 * time.Hour}, recipient(st.t)
 }
 
@@ -114,6 +116,9 @@ func (st *site) start(change func(c *config.Config)) *servertest.Server {
 			}
 		},
 	})
+	if err := s.ApplyState(st.t.Context()); err != nil {
+		st.t.Fatal(err)
+	}
 	if _, err := s.Backups.Make(st.t.Context(), audit.Shell(), backup.Options{}); err != nil {
 		st.t.Fatal(err)
 	}
@@ -127,8 +132,19 @@ func (st *site) start(change func(c *config.Config)) *servertest.Server {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	return &site{
+	st := &site{
 		t: t, relay: servertest.NewOutbox(t), stub: servertest.NewStubOIDC(t), front: newFront(t), engine: "sqlite",
+		file: filepath.Join(t.TempDir(), "state.toml"),
+	}
+	st.says("[branding]\nname = 'Acme'\n")
+	return st
+}
+
+// says has the state file say something.
+func (st *site) says(text string) {
+	st.t.Helper()
+	if err := os.WriteFile(st.file, []byte(text), 0o600); err != nil {
+		st.t.Fatal(err)
 	}
 }
 
@@ -283,6 +299,14 @@ var breakages = map[string]breakage{
 			st.t.Fatal(err)
 		}
 	}},
+	"a state file that is refused": {"state", `state.toml:2:1: user.emial: unknown key; did you mean "email"?`, nil, func(st *site, _ *servertest.Server) {
+		st.says("[[user]]\nemial = 'ada@example.com'\n")
+	}},
+	"a state file that was changed": {
+		"state", "1 to add, 0 to change, 0 to remove", nil, func(st *site, _ *servertest.Server) {
+			st.says("[[user]]\nemail = 'ada@example.com'\nfull_name = 'Ada'\n")
+		},
+	},
 	"passkeys of another host": {"passkeys", "made when the server was at localhost", func(st *site, c *config.Config) {
 		c.PublicURL = st.front.own.URL // at 127.0.0.1
 	}, func(st *site, s *servertest.Server) {
