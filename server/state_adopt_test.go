@@ -193,3 +193,68 @@ func TestADroppedExceptionIsTakenBack(t *testing.T) {
 		}
 	})
 }
+
+// Who has an exception by a file, and goes, does not keep the file from being applied.
+func TestAnExceptionWaitsForWhoHasGone(t *testing.T) {
+	t.Parallel()
+	const text = `
+[[organization]]
+slug = "acme"
+name = "Acme"
+
+[organization.members]
+"ann@example.com" = "owner"
+
+[organization.exceptions]
+"dora@example.com" = "exempt"
+
+[[user]]
+email = "ann@example.com"
+`
+	each(t, func(t *testing.T, s *Services) {
+		ctx, by := t.Context(), audit.Shell()
+		without := strings.Replace(text, `"dora@example.com" = "exempt"`, "", 1)
+		apply(t, s, state.Options{}, without)
+		acme, err := s.Orgs.BySlug(ctx, "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dora, err := s.Accounts.Create(ctx, by, account.NewUser{Email: "dora@example.com", Password: "words of her own"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		joins := func() {
+			t.Helper()
+			if err := s.Orgs.AddMember(ctx, by, acme.ID, dora.ID, org.Member); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refuses(t, s, state.Options{}, text, "nobody with this address is a member of acme")
+		joins()
+		const set = `~ organization "acme": exceptions."dora@example.com" set to "exempt"`
+		if got := apply(t, s, state.Options{}, text); got != set {
+			t.Errorf("it changes %s, want %s", got, set)
+		}
+		waits := func(when string) {
+			t.Helper()
+			plan, err := s.State.Apply(ctx, by, parse(t, text), state.Options{Prune: true})
+			if err != nil || changes(plan) != "" || len(plan.Notes) != 1 || !strings.Contains(plan.Notes[0], "the exception waits") {
+				t.Errorf("%s: %+v, %v", when, plan, err)
+			}
+		}
+		if err := s.Orgs.Remove(ctx, by, acme.ID, dora.ID); err != nil {
+			t.Fatal(err)
+		}
+		waits("she has left")
+		joins()
+		if got := apply(t, s, state.Options{}, text); got != set {
+			t.Errorf("when she is back it changes %s, want %s", got, set)
+		}
+		if err := s.Accounts.Delete(ctx, by, dora.ID); err != nil {
+			t.Fatal(err)
+		}
+		waits("her account was deleted")
+		apply(t, s, state.Options{Prune: true}, without)
+		refuses(t, s, state.Options{}, text, "there is no user with this address")
+	})
+}

@@ -80,7 +80,8 @@ type Organization struct {
 	Members    map[string]string `toml:"members"`
 	Exceptions map[string]string `toml:"exceptions"`
 
-	dropped []string // whose exceptions it says no more
+	excepted []string // whose exceptions it has set before
+	dropped  []string // those of them that it says no more
 }
 
 func (o *Organization) fill() { o.IsActive = true }

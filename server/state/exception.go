@@ -91,8 +91,18 @@ func (r *run) exceptions(ctx context.Context) error {
 	return nil
 }
 
-// settleException returns what changes, nil for nothing.
+// settleException returns what changes, nil for nothing. Who was a member when the exception was
+// set, and has gone since, is no mistake of the file: it would stop the next start.
 func (r *run) settleException(ctx context.Context, o *Organization, email string) (*Field, error) {
+	if slices.Contains(o.excepted, email) {
+		if is, err := r.isMember(ctx, o, email); err != nil {
+			return nil, err
+		} else if !is {
+			r.plan.Notes = append(r.plan.Notes, fmt.Sprintf(
+				"Nobody with the address %s is a member of %s any more: the exception waits until they are; take it out if they do not come back.", email, o.Slug))
+			return nil, nil //nolint:nilnil // nothing changes
+		}
+	}
 	path := join(join(o.path, "exceptions"), email)
 	m := &member{object: object{path: path}, org: o.Slug, Email: email}
 	orgID, user, err := m.place(ctx, r)
@@ -130,18 +140,42 @@ func (r *run) settleException(ctx context.Context, o *Organization, email string
 	return &Field{Key: join("exceptions", email), Before: text(known), After: text(wanted)}, nil
 }
 
-// droppedExceptions are whose exceptions a file has set, by its mark, and says no more.
-func droppedExceptions(mark *managed.Mark, o *Organization) (emails []string) {
+// recall finds out whose exceptions the file has set before, by its mark.
+func (o *Organization) recall(mark *managed.Mark) {
+	o.excepted, o.dropped = nil, nil
 	if mark == nil {
-		return nil
+		return
 	}
 	for _, field := range mark.Fields {
 		email, is := strings.CutPrefix(field, org.ExceptionOf(""))
-		if _, said := o.Exceptions[email]; is && !said {
-			emails = append(emails, email)
+		if !is {
+			continue
+		}
+		o.excepted = append(o.excepted, email)
+		if _, said := o.Exceptions[email]; !said {
+			o.dropped = append(o.dropped, email)
 		}
 	}
-	return emails
+}
+
+// isMember says whether somebody with an address is a member of an organization.
+func (r *run) isMember(ctx context.Context, o *Organization, email string) (bool, error) {
+	user, err := r.tx.UserByEmail(ctx, email)
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look user %s up: %w", email, err)
+	}
+	orgID, err := r.orgID(ctx, o.path, o.Slug)
+	if err != nil {
+		return false, err
+	}
+	_, err = r.tx.Member(ctx, orgID, user.ID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return false, fmt.Errorf("look member %s of %s up: %w", email, o.Slug, err)
+	}
+	return err == nil, nil
 }
 
 // dropException takes an exception back that the file says no more, or notes that it is left.

@@ -164,7 +164,7 @@ func (r *run) settle(ctx context.Context, e entry) error {
 	}
 	c.Fields = append(differences(before, after), r.aside...)
 	if o, ok := e.(*Organization); ok {
-		o.dropped = droppedExceptions(r.mark, o)
+		o.recall(r.mark)
 	}
 	r.kept[[2]string{kind, id}] = true
 	return r.note(ctx, c, r.mark, managed.Mark{Kind: kind, ID: id, File: r.by.File, Fields: governed(e)})
