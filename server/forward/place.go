@@ -2,6 +2,7 @@ package forward
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -100,7 +101,7 @@ func plainly(raw string) (path string, plain bool) {
 		return raw, false
 	}
 	decoded := strings.Count(path, "/") != strings.Count(raw, "/") || // %2f
-		strings.ContainsAny(path, `\;?#`) || strings.Contains(path, "%") && encodesAgain(path) ||
+		strings.ContainsAny(path, `\;?#`) || encodesAgain(path) ||
 		strings.ContainsFunc(path, unicode.IsControl) || !utf8.ValidString(path)
 	if decoded {
 		return path, false
@@ -115,11 +116,11 @@ func plainly(raw string) (path string, plain bool) {
 	return path, true
 }
 
-// encodesAgain says whether a path that was decoded can be decoded once more.
-func encodesAgain(path string) bool {
-	again, err := url.PathUnescape(path)
-	return err == nil && again != path
-}
+// encoded is something that a program decodes, which may leave what is none as it is.
+var encoded = regexp.MustCompile(`%(?:[0-9A-Fa-f]{2}|[uU])`)
+
+// encodesAgain says whether a path that was decoded can be decoded once more, were it in part.
+func encodesAgain(path string) bool { return encoded.MatchString(path) }
 
 // fold returns a path as programs see it that do not know upper case from lower.
 func fold(path string) string { return strings.ToLower(strings.ToUpper(path)) }
