@@ -157,7 +157,7 @@ func statements(t testing.TB, db *storage.DB) map[string][]storage.Statement {
 				}
 			}
 		}
-		if len(found[method.Name]) == 0 {
+		if len(found[method.Name]) == 0 && method.Name != "Stay" { // which SQLite needs none for
 			t.Errorf("%s runs no statement", method.Name)
 		}
 	}

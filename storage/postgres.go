@@ -34,6 +34,8 @@ const (
 	schemaLock = 0x6175746879 // "authy"
 	// chainLock is the advisory lock of whoever links events.
 	chainLock = 0x6175646974 // "audit"
+	// userLock is the first half of the advisory locks of users, see [Tx.Stay].
+	userLock = 0x75736572 // "user"
 	// updateTimeout ends a transaction that hangs, with its connection.
 	updateTimeout = 30 * time.Second
 	// lockPatience is how long a step of the schema waits for a table, and those who
@@ -106,9 +108,39 @@ func (e *postgresEngine) update(ctx context.Context, fn func(*Tx) error) error {
 }
 
 func (e *postgresEngine) updateAll(ctx context.Context, fn func(*Tx) error) error {
+	return e.tryAgain(ctx, e.begin, fn)
+}
+
+// updateFor takes the lock of a user before its transaction sees anything: what is made in their
+// name has ended then, and the next waits. Without that each of them would have it run anew, for
+// as long as somebody goes on.
+func (e *postgresEngine) updateFor(ctx context.Context, userID string, fn func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	held, err := e.pool.Conn(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	defer held.Close() //nolint:errcheck // it goes back to the pool
+	if _, err := held.ExecContext(ctx, "SELECT pg_advisory_lock($1, hashtext($2))", userLock, userID); err != nil {
+		return translate(err)
+	}
+	err = e.tryAgain(ctx, func(ctx context.Context, level sql.IsolationLevel) (*sql.Tx, error) {
+		return held.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	}, fn)
+	// A connection that is lost has lost its locks.
+	_, _ = held.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, hashtext($2))", userLock, userID)
+	return err
+}
+
+// beginning begins a transaction.
+type beginning func(ctx context.Context, level sql.IsolationLevel) (*sql.Tx, error)
+
+// tryAgain runs fn under SERIALIZABLE until it does not meet others.
+func (e *postgresEngine) tryAgain(ctx context.Context, begin beginning, fn func(*Tx) error) error {
 	begun := time.Now()
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, conflictPauseMax) {
-		err := e.try(ctx, sql.LevelSerializable, fn)
+		err := e.try(ctx, begin, sql.LevelSerializable, fn)
 		if isNoRoom(err) {
 			e.noRoom.Store(true)
 		}
@@ -133,7 +165,7 @@ func (e *postgresEngine) updateAll(ctx context.Context, fn func(*Tx) error) erro
 func (e *postgresEngine) chain(ctx context.Context, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	return e.try(ctx, sql.LevelReadCommitted, func(tx *Tx) error {
+	return e.try(ctx, e.begin, sql.LevelReadCommitted, func(tx *Tx) error {
 		if _, err := tx.conn.hot(ctx, "SELECT pg_advisory_xact_lock(?)", int64(chainLock)); err != nil {
 			return translate(err)
 		}
@@ -141,8 +173,10 @@ func (e *postgresEngine) chain(ctx context.Context, fn func(*Tx) error) error {
 	})
 }
 
-func (e *postgresEngine) try(ctx context.Context, level sql.IsolationLevel, fn func(*Tx) error) (err error) {
-	sqlTx, err := e.begin(ctx, level)
+func (e *postgresEngine) try(
+	ctx context.Context, begin beginning, level sql.IsolationLevel, fn func(*Tx) error,
+) (err error) {
+	sqlTx, err := begin(ctx, level)
 	if err != nil {
 		return translate(err)
 	}
@@ -233,7 +267,7 @@ func (e *postgresEngine) ping(ctx context.Context) error {
 // for waits with everyone who comes after it: so it gives up soon, and tries again.
 func (e *postgresEngine) reshape(ctx context.Context, fn func(*Tx) error) error {
 	for begun := time.Now(); ; {
-		err := e.try(ctx, sql.LevelReadCommitted, func(tx *Tx) error {
+		err := e.try(ctx, e.begin, sql.LevelReadCommitted, func(tx *Tx) error {
 			if _, err := tx.conn.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = %d", lockPatience.Milliseconds())); err != nil {
 				return err
 			}

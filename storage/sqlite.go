@@ -178,6 +178,11 @@ func (e *sqliteEngine) update(ctx context.Context, fn func(*Tx) error) error {
 	return e.writer.do(ctx, fn)
 }
 
+// updateFor is update: the one writer runs one transaction after another.
+func (e *sqliteEngine) updateFor(ctx context.Context, _ string, fn func(*Tx) error) error {
+	return e.writer.do(ctx, fn)
+}
+
 // updateAll is update, which has as long as it takes.
 func (e *sqliteEngine) updateAll(ctx context.Context, fn func(*Tx) error) error {
 	return e.writer.do(ctx, fn)

@@ -42,6 +42,8 @@ type engine interface {
 	update(ctx context.Context, fn func(*Tx) error) error
 	// updateAll is update for as long as it takes.
 	updateAll(ctx context.Context, fn func(*Tx) error) error
+	// updateFor is update, before which who [Tx.Stay]s as a user comes to an end.
+	updateFor(ctx context.Context, userID string, fn func(*Tx) error) error
 	// chain runs fn in a transaction of which there is one at a time.
 	chain(ctx context.Context, fn func(*Tx) error) error
 	// alone runs fn while no other process runs one.
@@ -170,7 +172,16 @@ func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return noteChange(ctx, db.engine.update(context.WithoutCancel(ctx), fn))
+	return noteChange(ctx, db.engine.update(context.WithoutCancel(ctx), guarded(ctx, fn)))
+}
+
+// UpdateFor is [DB.Update] for what ends all that a user has: it waits for what is being made in
+// their name, and cannot be put off by more of that.
+func (db *DB) UpdateFor(ctx context.Context, userID string, fn func(tx *Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return noteChange(ctx, db.engine.updateFor(context.WithoutCancel(ctx), userID, guarded(ctx, fn)))
 }
 
 // UpdateAll is [DB.Update] for what writes very much at once, such as the records of
@@ -179,7 +190,7 @@ func (db *DB) UpdateAll(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return noteChange(ctx, db.engine.updateAll(ctx, fn))
+	return noteChange(ctx, db.engine.updateAll(ctx, guarded(ctx, fn)))
 }
 
 // Chain is [DB.Update] for what links events: one such transaction runs at a

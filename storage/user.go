@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 )
 
 // Status says whether a user may sign in.
@@ -209,8 +210,25 @@ func (tx *Tx) SaveUser(ctx context.Context, u *User) error {
 	return save(ctx, tx, u, "signed_out_at")
 }
 
+// Stay has a user be as they are until tx ends: who ends all that is theirs by [DB.UpdateFor]
+// waits for that, or comes first and is seen. SQLite has one transaction at a time anyhow.
+func (tx *Tx) Stay(ctx context.Context, id string) error {
+	if tx.bun.Dialect().Name() != dialect.PG {
+		return nil
+	}
+	if _, err := tx.conn.hot(ctx, "SELECT pg_advisory_xact_lock_shared(?, hashtext(?))", userLock, id); err != nil {
+		return translate(err)
+	}
+	// Whoever has changed them since the transaction began has it begin anew.
+	_, err := tx.conn.hot(ctx, "SELECT 1 FROM users WHERE id = ? FOR SHARE", id)
+	return translate(err)
+}
+
 // RevokeUser ends every session and grant of a user that began up to at.
 func (tx *Tx) RevokeUser(ctx context.Context, id string, at time.Time) error {
+	if err := tx.revokeLater(ctx, id, at); err != nil {
+		return err
+	}
 	tx.change(userKey, id)
 	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model((*User)(nil)).
 		Set("signed_out_at = ?", At(at)).Where("id = ?", id).Exec(ctx)
@@ -218,6 +236,26 @@ func (tx *Tx) RevokeUser(ctx context.Context, id string, at time.Time) error {
 		return translate(err)
 	}
 	return one(res)
+}
+
+// revokeLater ends what a user has that began after a time, and was kept before this transaction:
+// between the time and the transaction, or by another node, whose clock is ahead.
+func (tx *Tx) revokeLater(ctx context.Context, id string, at time.Time) error {
+	const later, reason = "user_id = ? AND created_at > ?", "signed out everywhere"
+	if _, err := tx.revokeSessions(ctx, reason, at, later+" AND revoked_at IS NULL", id, At(at)); err != nil {
+		return err
+	}
+	if _, err := tx.revokeGrants(ctx, reason, at, later+" AND revoked_at IS NULL", id, At(at)); err != nil {
+		return err
+	}
+	if err := tx.changeAPITokens(ctx, later, id, At(at)); err != nil {
+		return err
+	}
+	if _, err := remove[APIToken](ctx, tx, later, id, At(at)); err != nil {
+		return err
+	}
+	_, err := remove[FirstFactor](ctx, tx, later, id, At(at))
+	return err
 }
 
 // DeleteUser deletes a user with everything that is theirs.

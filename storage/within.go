@@ -21,6 +21,10 @@ type within struct {
 
 func (w within) update(_ context.Context, fn func(*Tx) error) error { return fn(w.tx) }
 
+func (w within) updateFor(_ context.Context, _ string, fn func(*Tx) error) error { return fn(w.tx) }
+
+func (w within) updateAll(_ context.Context, fn func(*Tx) error) error { return fn(w.tx) }
+
 func (w within) chain(_ context.Context, fn func(*Tx) error) error { return fn(w.tx) }
 
 // Alone runs fn while no other process that shares the database runs one: a change of

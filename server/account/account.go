@@ -252,7 +252,7 @@ func (s *Service) withUser(
 	ctx context.Context, userID string, write func(tx *storage.Tx, user *User, now time.Time) error,
 ) error {
 	now := steady.Now()
-	return s.db.Update(ctx, func(tx *storage.Tx) error {
+	return s.db.UpdateFor(ctx, userID, func(tx *storage.Tx) error {
 		user, err := load(ctx, tx, userID)
 		if err != nil {
 			return err

@@ -66,8 +66,8 @@ func (s *Service) sensitive(
 	}
 	now := steady.Now()
 	var refused error
-	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
-		if err := s.stillThere(ctx, tx, id); err != nil {
+	err = s.db.UpdateFor(ctx, id.User.ID, func(tx *storage.Tx) (err error) {
+		if err := session.Still(ctx, tx, id.Session.ID); err != nil {
 			return err
 		}
 		if match != nil {
@@ -208,7 +208,7 @@ func (s *Service) AddPasskey(
 	var added AddedPasskey
 	var refused error
 	err = s.db.Update(ctx, func(tx *storage.Tx) (err error) {
-		if err := s.stillThere(ctx, tx, id); err != nil {
+		if err := session.Still(ctx, tx, id.Session.ID); err != nil {
 			return err
 		}
 		added.Passkey, added.RecoveryCodes, refused, err = s.accounts.AddPasskey(ctx, tx, by, now, id.User.ID, id.Session.ID, made)

@@ -11,6 +11,7 @@ import (
 	"authy/server/openid"
 	"authy/server/registry"
 	"authy/server/saml2"
+	"authy/server/session"
 	"authy/storage"
 )
 
@@ -163,6 +164,9 @@ func (s *Service) refuseSAML(ctx context.Context, refusal *saml2.Refusal) (*Next
 func (s *Service) issue(
 	ctx context.Context, tx *storage.Tx, by audit.Actor, now time.Time, r *asked, current *storage.Session, consented bool,
 ) (answer func() (*Next, error), err error) {
+	if err := session.Still(ctx, tx, current.ID); err != nil {
+		return nil, err
+	}
 	if r.Forward != nil {
 		to, err := s.Forward.Issue(ctx, tx, by, now, r.Forward, current)
 		return func() (*Next, error) { return &Next{Location: to}, nil }, err

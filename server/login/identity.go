@@ -70,7 +70,7 @@ func (s *Service) linkReturned(ctx context.Context, by audit.Actor, b Browser, c
 	by = id.Actor(by)
 	now := steady.Now()
 	err = s.db.Update(ctx, func(tx *storage.Tx) error {
-		if err := s.stillThere(ctx, tx, id); err != nil {
+		if err := session.Still(ctx, tx, id.Session.ID); err != nil {
 			return err
 		}
 		if err := s.stillOpen(ctx, tx, c.provider); err != nil {

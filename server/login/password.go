@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"authy/server/account"
@@ -40,7 +39,7 @@ func (s *Service) ChangePassword(ctx context.Context, by audit.Actor, id *sessio
 	}
 	now := steady.Now()
 	return s.db.Update(ctx, func(tx *storage.Tx) error {
-		if err := s.stillThere(ctx, tx, id); err != nil {
+		if err := session.Still(ctx, tx, id.Session.ID); err != nil {
 			return err
 		}
 		if err := s.accounts.Replace(ctx, tx, by, now, id.User.ID, match, next); err != nil {
@@ -91,24 +90,4 @@ func (s *Service) proveAgain(
 	}
 	s.limits().provedAgain(ctx, id.Session.ID)
 	return match, nil
-}
-
-// stillThere is nil while the session of id may go on: it, or its user, can
-// have been ended since the request began.
-func (s *Service) stillThere(ctx context.Context, tx *storage.Tx, id *session.Identity) error {
-	user, err := tx.User(ctx, id.User.ID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return session.ErrInvalid
-	}
-	if err != nil {
-		return fmt.Errorf("look user %s up: %w", id.User.ID, err)
-	}
-	current, err := tx.Session(ctx, id.Session.ID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return session.ErrInvalid
-	}
-	if err != nil {
-		return fmt.Errorf("look session %s up: %w", id.Session.ID, err)
-	}
-	return session.Live(current, user, current.Kind, steady.Now())
 }

@@ -206,7 +206,45 @@ func (s *Service) identify(ctx context.Context, session *storage.Session, kind s
 		return nil, err
 	}
 	s.seen.Note(session.ID, session.LastActivityAt.Time, now)
-	return &Identity{User: user, Session: session}, nil
+	id := &Identity{User: user, Session: session}
+	storage.Guard(ctx, func(ctx context.Context, tx *storage.Tx) error { return id.still(ctx, tx) })
+	return id, nil
+}
+
+// ErrLowered refuses who was an administrator when the request came, and is none any more.
+var ErrLowered = fault.New(fault.Forbidden, "forbidden", "You may not do this.")
+
+// still is nil while what a request may do by its session, as it was when the request came, has
+// not ended since.
+func (i *Identity) still(ctx context.Context, tx *storage.Tx) error {
+	user, err := tx.User(ctx, i.User.ID)
+	if err == nil && i.User.IsAdmin && !user.IsAdmin {
+		return ErrLowered
+	}
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("look user %s up: %w", i.User.ID, err)
+	}
+	return Still(ctx, tx, i.Session.ID)
+}
+
+// Still is nil while the session with an id is live in tx; it, or its user, can have been ended
+// since a request began. What lasts longer than a session is made after it. [ErrInvalid]
+func Still(ctx context.Context, tx *storage.Tx, id string) error {
+	current, err := tx.Session(ctx, id)
+	var user *storage.User
+	if err == nil {
+		err = tx.Stay(ctx, current.UserID)
+	}
+	if err == nil {
+		user, err = tx.User(ctx, current.UserID)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrInvalid
+	}
+	if err != nil {
+		return fmt.Errorf("look session %s up: %w", id, err)
+	}
+	return Live(current, user, current.Kind, steady.Now())
 }
 
 // live is [Live] for a session that also has not been left alone for too long.

@@ -15,6 +15,7 @@ import (
 	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/mail"
+	"authy/server/session"
 	"authy/server/steady"
 	"authy/storage"
 )
@@ -97,6 +98,11 @@ func (s *Service) Make(ctx context.Context, by audit.Actor, o Owner, in NewToken
 	text, now := newText(), steady.Now()
 	t := in.token(by, o, text, now)
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
+		if by.SessionID != "" {
+			if err := session.Still(ctx, tx, by.SessionID); err != nil {
+				return err
+			}
+		}
 		if err := s.mayManage(ctx, tx.Reader, by, o); err != nil {
 			return err
 		}

@@ -82,9 +82,33 @@ func (s *Service) Authenticate(ctx context.Context, bearer string) (*session.Ide
 		return nil, ErrInvalid
 	}
 	s.seen.Note(t.ID, t.LastUsedAt.Time, now)
-	return &session.Identity{
+	id := &session.Identity{
 		User: owner.user, Token: t, Plain: !slices.ContainsFunc(t.Scopes, ForAdmin),
-	}, nil
+	}
+	storage.Guard(ctx, func(ctx context.Context, tx *storage.Tx) error { return s.still(ctx, tx, id) })
+	return id, nil
+}
+
+// still is nil while what a request may do by its token, as it was when the request came, has
+// not ended since.
+func (s *Service) still(ctx context.Context, tx *storage.Tx, id *session.Identity) error {
+	t, err := tx.APIToken(ctx, id.Token.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return ErrInvalid
+	}
+	if err != nil {
+		return fmt.Errorf("look API token %s up: %w", id.Token.ID, err)
+	}
+	owner, err := s.ownerOf(ctx, tx.Reader, t)
+	switch {
+	case err != nil:
+		return err
+	case !owner.keeps(t, steady.Now()):
+		return ErrInvalid
+	case id.User != nil && id.User.IsAdmin && !owner.user.IsAdmin:
+		return session.ErrLowered
+	}
+	return nil
 }
 
 // owner is who a token belongs to, and when they last did away with all that
