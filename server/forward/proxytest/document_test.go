@@ -59,7 +59,7 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 	return text
 }
 
-// documented starts an authy with the rules of the document.
+// documented starts an authy with the rules of the document, and those of hosts elsewhere.
 func documented(t *testing.T) *servertest.Server {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "authy.toml")
@@ -71,7 +71,8 @@ func documented(t *testing.T) *servertest.Server {
 		t.Fatal(err)
 	}
 	return servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {
-		c.PublicURL, c.TrustedProxies, c.ForwardAuth = rules.PublicURL, rules.TrustedProxies, rules.ForwardAuth
+		c.PublicURL, c.TrustedProxies = rules.PublicURL, rules.TrustedProxies
+		c.ForwardAuth = slices.Concat(rules.ForwardAuth, elsewhere)
 	}})
 }
 
@@ -79,7 +80,7 @@ func documented(t *testing.T) *servertest.Server {
 func application(t *testing.T) (listen string) {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := map[string]string{"Method": r.Method, "URI": r.RequestURI}
+		got := map[string]string{"Method": r.Method, "URI": r.RequestURI, "Host": r.Host}
 		for name, values := range r.Header {
 			if strings.HasPrefix(strings.ToLower(name), "remote") {
 				got[name] = strings.Join(values, "|")
@@ -220,8 +221,9 @@ func fetch(t *testing.T, browser *http.Client, method, address string, headers .
 var evil = regexp.MustCompile(`evil\.example`)
 
 // holds checks what each proxy must do as the document sets it up.
-func holds(t *testing.T, s *servertest.Server, proxy http.RoundTripper) {
+func holds(t *testing.T, s *servertest.Server, listen string) {
 	t.Helper()
+	proxy := viaTLS(listen)
 	browser := browserBy(t, proxy)
 	// Nobody is signed in: everyone may see the public part, and nothing else.
 	if page := fetch(t, browser, "GET", openApp+"/public/x?a=b"); told(page)["URI"] != "/public/x?a=b" || evil.MatchString(page.Body) {
@@ -287,12 +289,23 @@ func holds(t *testing.T, s *servertest.Server, proxy http.RoundTripper) {
 
 func TestNginxAsInTheDocument(t *testing.T) {
 	t.Parallel()
+	s := documented(t)
+	listen := startsNginx(t, s)
+	keepsToItsHost(t, listen)
+	holds(t, s, listen)
+}
+
+// startsNginx starts the nginx of the document, with more that differs, in front of s.
+func startsNginx(t *testing.T, s *servertest.Server, pairs ...string) (listen string) {
+	t.Helper()
 	program := needs(t, "nginx", "nginx")
-	s, dir, listen := documented(t), t.TempDir(), freePort(t)
+	dir, listen := t.TempDir(), freePort(t)
 	cert, key := certificate(t, dir)
-	servers := replaced(t, snippet(t, "nginx", "nginx"), "listen 443 ssl", "listen "+listen+" ssl",
+	servers := replaced(t, snippet(t, "nginx", "nginx"), slices.Concat(pairs, []string{
+		"listen 443 ssl", "listen " + listen + " ssl",
 		"/etc/ssl/example.com.pem", cert, "/etc/ssl/example.com.key", key,
-		"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t))
+		"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t),
+	})...)
 	conf := "daemon off;\nmaster_process off;\npid " + dir + "/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		conf += kind + "_temp_path " + dir + "/" + kind + ";\n"
@@ -302,7 +315,7 @@ func TestNginxAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "-p", dir, "-e", "stderr", "-c", file)
-	holds(t, s, viaTLS(listen))
+	return listen
 }
 
 func TestCaddyAsInTheDocument(t *testing.T) {
@@ -321,7 +334,7 @@ func TestCaddyAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "run", "--config", file, "--adapter", "caddyfile")
-	holds(t, s, viaTLS(listen))
+	holds(t, s, listen)
 }
 
 func TestTraefikAsInTheDocument(t *testing.T) {
@@ -337,7 +350,14 @@ func TestTraefikAsInTheDocument(t *testing.T) {
 	}
 	starts(t, listen, program, "--entryPoints.websecure.address="+listen, "--providers.file.filename="+file,
 		"--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
-	holds(t, s, viaTLS(listen))
+	// It listens before it has read the file.
+	for range 400 {
+		if status, _ := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com\nConnection: close"); status == http.StatusOK {
+			break
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	holds(t, s, listen)
 	// Without authy nothing passes, not even what everyone may see.
 	s.Stop()
 	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusInternalServerError {
@@ -366,7 +386,7 @@ func TestEnvoyAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "--config-path", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")
-	holds(t, s, viaTLS(listen))
+	holds(t, s, listen)
 	// Without authy nothing passes, not even what everyone may see.
 	s.Stop()
 	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
@@ -400,7 +420,7 @@ func TestHAProxyAsInTheDocument(t *testing.T) {
 		}
 	}
 	starts(t, listen, program, "-db", "-f", file)
-	holds(t, s, viaTLS(listen))
+	holds(t, s, listen)
 	// Without authy nothing passes, not even what everyone may see.
 	s.Stop()
 	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
