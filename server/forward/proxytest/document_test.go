@@ -386,6 +386,7 @@ func TestEnvoyAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "--config-path", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")
+	keepsToItsHost(t, listen)
 	holds(t, s, listen)
 	// Without authy nothing passes, not even what everyone may see.
 	s.Stop()
@@ -396,8 +397,26 @@ func TestEnvoyAsInTheDocument(t *testing.T) {
 
 func TestHAProxyAsInTheDocument(t *testing.T) {
 	t.Parallel()
+	s := documented(t)
+	listen := startsHAProxy(t, s.Config.Listen)
+	keepsToItsHost(t, listen)
+	// With the port that https has anyhow it is the same host.
+	if status, body := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com:443\nConnection: close"); status != http.StatusOK {
+		t.Errorf("with the usual port it is %d %s", status, body)
+	}
+	holds(t, s, listen)
+	// Without authy nothing passes, not even what everyone may see.
+	s.Stop()
+	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("without authy it is %d %s", page.Response.StatusCode, page.Body)
+	}
+}
+
+// startsHAProxy starts the HAProxy of the document in front of an authy.
+func startsHAProxy(t *testing.T, authy string) (listen string) {
+	t.Helper()
 	program := needs(t, "haproxy", "haproxy")
-	s, dir, listen := documented(t), t.TempDir(), freePort(t)
+	dir, listen := t.TempDir(), freePort(t)
 	cert, key := certificate(t, dir)
 	both := filepath.Join(dir, "both.pem")
 	var pair []byte
@@ -410,20 +429,15 @@ func TestHAProxyAsInTheDocument(t *testing.T) {
 	}
 	script, file := filepath.Join(dir, "authy.lua"), filepath.Join(dir, "haproxy.cfg")
 	for path, text := range map[string]string{
-		both: string(pair), script: replaced(t, snippet(t, "HAProxy", "lua"), "127.0.0.1:5000", s.Config.Listen),
+		both: string(pair), script: replaced(t, snippet(t, "HAProxy", "lua"), "127.0.0.1:5000", authy),
 		file: replaced(t, snippet(t, "HAProxy", "haproxy"), "/etc/haproxy/authy.lua", script,
 			"bind :443 ssl crt /etc/ssl/example.com.both.pem", "bind "+listen+" ssl crt "+both,
-			"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t)),
+			"127.0.0.1:5000", authy, "127.0.0.1:8080", application(t)),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	starts(t, listen, program, "-db", "-f", file)
-	holds(t, s, listen)
-	// Without authy nothing passes, not even what everyone may see.
-	s.Stop()
-	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("without authy it is %d %s", page.Response.StatusCode, page.Body)
-	}
+	return listen
 }
