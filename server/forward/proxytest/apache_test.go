@@ -67,7 +67,7 @@ func TestApacheAsInTheDocument(t *testing.T) {
 	if got := enters(t, s, browser, app+"/page?a=1", bob); got["URI"] != "/page?a=1" {
 		t.Fatalf("the application gets %v", got)
 	}
-	page := fetch(t, browser, "GET", app+"/page")
+	page := fetch(t, browser, "GET", app+"/page", "Connection", "Remote-User, Remote-Email, Remote-Name, Remote-Groups")
 	got := told(page)
 	if got["Remote-User"] != bob || got["Remote-Email"] != bob || got["Remote-Name"] != "Bob Builder" ||
 		!strings.HasPrefix(got["Remote-Groups"], "acme-corp") || evil.MatchString(page.Body) {

@@ -82,7 +82,7 @@ func application(t *testing.T) (listen string) {
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got := map[string]string{"Method": r.Method, "URI": r.RequestURI, "Host": r.Host}
 		for name, values := range r.Header {
-			if strings.HasPrefix(strings.ToLower(name), "remote") {
+			if strings.HasPrefix(strings.ToLower(name), "remote") || name == "Upgrade" {
 				got[name] = strings.Join(values, "|")
 			}
 		}
@@ -194,7 +194,7 @@ func (th through) RoundTrip(r *http.Request) (*http.Response, error) {
 	return th.Transport.RoundTrip(r)
 }
 
-var spoofed = []string{"Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-JWT", "remote_user", "Remote_Groups"}
+var spoofed = []string{"Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-JWT", "remote_user", "Remote_Groups", "Remote.User", "REMOTE.GROUPS", "remote.jwt"}
 
 // fetch asks for an address with what an attacker adds.
 func fetch(t *testing.T, browser *http.Client, method, address string, headers ...string) *servertest.Page {
@@ -260,6 +260,13 @@ func holds(t *testing.T, s *servertest.Server, listen string) {
 	}
 	if claims := checkForwardToken(t, s, got["Remote-Jwt"]); claims["aud"] != openApp {
 		t.Errorf("the token says %v", claims)
+	}
+	// Nothing of that is taken away by naming it as what one proxy alone is told.
+	for _, also := range []string{"", "Upgrade, "} {
+		page := fetch(t, browser, "GET", openApp+"/page", "Connection", also+"Remote-User, Remote-Email, Remote-Name, Remote-Groups, Remote-JWT")
+		if got := told(page); got["Remote-User"] != bob || got["Remote-Groups"] != "acme-corp,acme-corp:member" || got["Remote-Jwt"] == "" {
+			t.Errorf("with a Connection %q it arrives as %d %s", also, page.Response.StatusCode, page.Body)
+		}
 	}
 	for _, path := range []string{"/public/../admin", "/public/%2e%2e/admin", "//admin", "/Admin"} {
 		if page := fetch(t, browser, "GET", openApp+path); told(page) != nil {
@@ -334,6 +341,12 @@ func TestCaddyAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "run", "--config", file, "--adapter", "caddyfile")
+	keepsToItsHost(t, listen)
+	// A WebSocket goes on.
+	_, body := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com\nUpgrade: websocket\nConnection: Remote-User,Upgrade\nConnection: remote-jwt")
+	if !strings.Contains(body, `"Upgrade":"websocket"`) || !strings.Contains(body, `"Remote-User":""`) || !strings.Contains(body, `"Remote-Jwt":""`) {
+		t.Errorf("a WebSocket arrives as %s", body)
+	}
 	holds(t, s, listen)
 }
 
@@ -357,6 +370,7 @@ func TestTraefikAsInTheDocument(t *testing.T) {
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
+	keepsToItsHost(t, listen, "another port", "another port before")
 	holds(t, s, listen)
 	// Without authy nothing passes, not even what everyone may see.
 	s.Stop()

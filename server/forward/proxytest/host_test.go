@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,8 +50,8 @@ func sends(t *testing.T, listen, request string) (status int, body string) {
 }
 
 // keepsToItsHost checks that authy is asked about the host that a proxy has chosen, whatever else
-// a client names.
-func keepsToItsHost(t *testing.T, listen string) {
+// a client names, but for what the document says of that proxy.
+func keepsToItsHost(t *testing.T, listen string, but ...string) {
 	t.Helper()
 	for what, request := range map[string]string{
 		"another host":               "GET /admin HTTP/1.1\nHost: wiki.example.com",
@@ -65,6 +66,9 @@ func keepsToItsHost(t *testing.T, listen string) {
 		"another port before":        "GET https://app.example.com:8443/admin HTTP/1.1\nHost: app.example.com",
 		"no host":                    "GET /admin HTTP/1.0",
 	} {
+		if slices.Contains(but, what) {
+			continue
+		}
 		status, body := sends(t, listen, request+"\nConnection: close")
 		if strings.Contains(body, `"URI"`) {
 			t.Errorf("%s: a stranger gets to the application: %d %s", what, status, body)
