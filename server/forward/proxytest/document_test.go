@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -272,6 +273,14 @@ func holds(t *testing.T, s *servertest.Server, listen string) {
 		if page := fetch(t, browser, "GET", openApp+path); told(page) != nil {
 			t.Errorf("bob gets to %s: %s", path, page.Body)
 		}
+	}
+	// Who is in many organizations is told so.
+	for i := range 25 {
+		joins(t, s, bob, fmt.Sprintf("z%02d-%s", i, strings.Repeat("q", 59)))
+	}
+	page = fetch(t, browser, "GET", openApp+"/page")
+	if groups := told(page)["Remote-Groups"]; strings.Count(groups, ",") != 51 {
+		t.Errorf("with many organizations: %d, %q", page.Response.StatusCode, groups)
 	}
 	// Signed out, he is out.
 	to := servertest.Get(t, browser, openApp+forward.SignOutPath).Location()
