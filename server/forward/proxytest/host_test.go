@@ -33,7 +33,9 @@ func sends(t *testing.T, listen, request string) (status int, body string) {
 		return 0, err.Error()
 	}
 	defer conn.Close() //nolint:errcheck // it has been read
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n")+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +55,9 @@ func sends(t *testing.T, listen, request string) (status int, body string) {
 // a client names, but for what the document says of that proxy.
 func keepsToItsHost(t *testing.T, listen string, but ...string) {
 	t.Helper()
+	if _, body := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com\nConnection: close"); !strings.Contains(body, `"URI"`) {
+		t.Errorf("what everyone may see is %s", body)
+	}
 	for what, request := range map[string]string{
 		"another host":               "GET /admin HTTP/1.1\nHost: wiki.example.com",
 		"another before the path":    "GET https://wiki.example.com/admin HTTP/1.1\nHost: app.example.com",
