@@ -244,7 +244,10 @@ func holds(t *testing.T, s *servertest.Server, listen string) {
 			t.Errorf("%s is answered %d to %v", what, page.Response.StatusCode, page.Location())
 		}
 	}
-	for _, path := range []string{forward.CheckPath, forward.NginxPath, forward.EnvoyPath + "/"} {
+	for _, path := range []string{
+		forward.CheckPath, forward.NginxPath, forward.EnvoyPath + "/",
+		"/%66orward-auth", "/forward-auth/%6eginx", "/forward-auth%2fnginx", "/forward-auth/%65nvoy/", "/forward-auth%2Fenvoy/public", "//forward-auth",
+	} {
 		if page := fetch(t, browser, "GET", home+path); page.Response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s is open to everyone: %d", path, page.Response.StatusCode)
 		}
