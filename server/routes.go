@@ -77,7 +77,7 @@ func (s *Services) handler(version string, ready, scrape http.Handler) (http.Han
 // looks at either.
 func (s *Services) forwardAuth(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.Forward.Enabled() && forward.Answers(r.URL.Path) {
+		if s.Forward.Enabled() && forward.Answers(r.URL) {
 			s.Forward.ServeCheck(w, r)
 			return
 		}

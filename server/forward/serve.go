@@ -19,8 +19,10 @@ import (
 	"authy/storage"
 )
 
-// Answers says whether a path is one at which proxies ask.
-func Answers(path string) bool {
+// Answers says whether an address is one at which proxies ask. They write it plainly: who encodes
+// it has come past a proxy that keeps it from others.
+func Answers(u *url.URL) bool {
+	path := u.EscapedPath()
 	return path == CheckPath || path == NginxPath || path == EnvoyPath || strings.HasPrefix(path, EnvoyPath+"/")
 }
 

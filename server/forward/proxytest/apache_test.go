@@ -2,6 +2,7 @@ package proxytest_test
 
 import (
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,8 +11,11 @@ import (
 	"time"
 
 	"authy/server/audit"
+	"authy/server/config"
+	"authy/server/logout"
 	"authy/server/registry"
 	"authy/server/servertest"
+	"authy/storage"
 )
 
 // modules is where Debian keeps those of its apache2.
@@ -24,7 +28,9 @@ var tlsLine = regexp.MustCompile(`(?m)^ *SSL.*\n`)
 func TestApacheAsInTheDocument(t *testing.T) {
 	t.Parallel()
 	program := needs(t, "apache2", "apache")
-	s, listen := servertest.New(t), freePort(t)
+	s, listen := servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {
+		c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} // for the logout
+	}}), freePort(t)
 	app := "http://" + listen
 	const secret = "a secret of Apache's own"
 	_, err := s.Clients.Create(t.Context(), audit.Shell(), registry.Registration{
@@ -33,6 +39,7 @@ func TestApacheAsInTheDocument(t *testing.T) {
 		RedirectURIs:        []string{app + "/forward-auth/finish"},
 		GrantTypes:          []string{"authorization_code", "refresh_token"},
 		AccessTokenLifetime: time.Hour, RefreshTokenLifetime: time.Hour, IDTokenLifetime: time.Hour,
+		Options: storage.ClientOptions{BackChannelURI: app + "/forward-auth/finish?logout=backchannel"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +74,7 @@ func TestApacheAsInTheDocument(t *testing.T) {
 	if got := enters(t, s, browser, app+"/page?a=1", bob); got["URI"] != "/page?a=1" {
 		t.Fatalf("the application gets %v", got)
 	}
-	page := fetch(t, browser, "GET", app+"/page")
+	page := fetch(t, browser, "GET", app+"/page", "Connection", "Remote-User, Remote-Email, Remote-Name, Remote-Groups")
 	got := told(page)
 	if got["Remote-User"] != bob || got["Remote-Email"] != bob || got["Remote-Name"] != "Bob Builder" ||
 		!strings.HasPrefix(got["Remote-Groups"], "acme-corp") || evil.MatchString(page.Body) {
@@ -75,6 +82,38 @@ func TestApacheAsInTheDocument(t *testing.T) {
 	}
 	if got := enters(t, s, browserBy(t, pages{}), app+"/page", "frank@tech-startup.com"); got != nil {
 		t.Errorf("who is not of the organization gets in: %v", got)
+	}
+	// Apache knows until the next sign-in what it was told at the last one, and when the session ends.
+	id := userID(t, s, bob)
+	acme, err := s.Orgs.Find(t.Context(), "acme-corp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Orgs.Remove(t.Context(), audit.Shell(), acme.ID, id); err != nil {
+		t.Fatal(err)
+	}
+	if page := fetch(t, browser, "GET", app+"/page"); told(page)["Remote-Groups"] != got["Remote-Groups"] {
+		t.Errorf("the document is wrong about who was taken out: %d %s", page.Response.StatusCode, page.Body)
+	}
+	if _, err := s.Sessions.RevokeAll(t.Context(), audit.Shell(), id); err != nil {
+		t.Fatal(err)
+	}
+	var receipts []logout.Receipt
+	for range 100 {
+		receipts, err = s.Logouts.Recent(t.Context(), id, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(receipts) > 0 && receipts[0].State != logout.Sent {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if len(receipts) != 1 || receipts[0].State != logout.Delivered {
+		t.Errorf("the logout is %+v", receipts)
+	}
+	if page := fetch(t, browser, "GET", app+"/page"); told(page) != nil {
+		t.Errorf("after the end of the session: %d %s", page.Response.StatusCode, page.Body)
 	}
 }
 

@@ -141,6 +141,13 @@ func TestForwardAuthBelievesProxiesAlone(t *testing.T) {
 	if page := asks(t, s, forward.NginxPath, sent...); page.Response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("X-Forwarded-Uri is believed: %d", page.Response.StatusCode)
 	}
+	// Proxies keep these paths from others as they are written, and authy knows them in no other way.
+	for _, path := range []string{"/%66orward-auth", "/forward-auth/%6eginx", "/forward-auth%2fnginx", "/forward-auth%2fenvoy/public"} {
+		page := asks(t, s, path, append(public, "Host", "app.example.com", "X-Original-Url", openApp+"/public", "X-Original-Method", "GET")...)
+		if page.Response.StatusCode != http.StatusNotFound {
+			t.Errorf("at %s it is answered %d", path, page.Response.StatusCode)
+		}
+	}
 	s.Forward.Proxies = nil
 	for _, path := range []string{forward.CheckPath, forward.NginxPath, forward.EnvoyPath + "/public"} {
 		page := asks(t, s, path, append(public, "Host", "app.example.com", "X-Original-Url", openApp+"/public", "X-Original-Method", "GET")...)

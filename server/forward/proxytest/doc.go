@@ -4,5 +4,5 @@
 //
 // Read scene_test.go (the hosts, their rules, and a browser), narrow_test.go (the cookie),
 // attack_test.go (what must fail), document_test.go (the snippets of the document for nginx, Caddy,
-// Traefik and HAProxy) and apache_test.go.
+// Traefik, HAProxy and Envoy), host_test.go (the hosts that clients name) and apache_test.go.
 package proxytest

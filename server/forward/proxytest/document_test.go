@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
@@ -59,7 +60,7 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 	return text
 }
 
-// documented starts an authy with the rules of the document.
+// documented starts an authy with the rules of the document, and those of hosts elsewhere.
 func documented(t *testing.T) *servertest.Server {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "authy.toml")
@@ -71,7 +72,8 @@ func documented(t *testing.T) *servertest.Server {
 		t.Fatal(err)
 	}
 	return servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {
-		c.PublicURL, c.TrustedProxies, c.ForwardAuth = rules.PublicURL, rules.TrustedProxies, rules.ForwardAuth
+		c.PublicURL, c.TrustedProxies = rules.PublicURL, rules.TrustedProxies
+		c.ForwardAuth = slices.Concat(rules.ForwardAuth, elsewhere)
 	}})
 }
 
@@ -79,9 +81,9 @@ func documented(t *testing.T) *servertest.Server {
 func application(t *testing.T) (listen string) {
 	t.Helper()
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := map[string]string{"Method": r.Method, "URI": r.RequestURI}
+		got := map[string]string{"Method": r.Method, "URI": r.RequestURI, "Host": r.Host}
 		for name, values := range r.Header {
-			if strings.HasPrefix(strings.ToLower(name), "remote") {
+			if strings.HasPrefix(strings.ToLower(name), "remote") || name == "Upgrade" {
 				got[name] = strings.Join(values, "|")
 			}
 		}
@@ -193,7 +195,7 @@ func (th through) RoundTrip(r *http.Request) (*http.Response, error) {
 	return th.Transport.RoundTrip(r)
 }
 
-var spoofed = []string{"Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-JWT", "remote_user", "Remote_Groups"}
+var spoofed = []string{"Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups", "Remote-JWT", "remote_user", "Remote_Groups", "Remote.User", "REMOTE.GROUPS", "remote.jwt"}
 
 // fetch asks for an address with what an attacker adds.
 func fetch(t *testing.T, browser *http.Client, method, address string, headers ...string) *servertest.Page {
@@ -220,8 +222,9 @@ func fetch(t *testing.T, browser *http.Client, method, address string, headers .
 var evil = regexp.MustCompile(`evil\.example`)
 
 // holds checks what each proxy must do as the document sets it up.
-func holds(t *testing.T, s *servertest.Server, proxy http.RoundTripper) {
+func holds(t *testing.T, s *servertest.Server, listen string) {
 	t.Helper()
+	proxy := viaTLS(listen)
 	browser := browserBy(t, proxy)
 	// Nobody is signed in: everyone may see the public part, and nothing else.
 	if page := fetch(t, browser, "GET", openApp+"/public/x?a=b"); told(page)["URI"] != "/public/x?a=b" || evil.MatchString(page.Body) {
@@ -241,7 +244,10 @@ func holds(t *testing.T, s *servertest.Server, proxy http.RoundTripper) {
 			t.Errorf("%s is answered %d to %v", what, page.Response.StatusCode, page.Location())
 		}
 	}
-	for _, path := range []string{forward.CheckPath, forward.NginxPath, forward.EnvoyPath + "/"} {
+	for _, path := range []string{
+		forward.CheckPath, forward.NginxPath, forward.EnvoyPath + "/",
+		"/%66orward-auth", "/forward-auth/%6eginx", "/forward-auth%2fnginx", "/forward-auth/%65nvoy/", "/forward-auth%2Fenvoy/public", "//forward-auth",
+	} {
 		if page := fetch(t, browser, "GET", home+path); page.Response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s is open to everyone: %d", path, page.Response.StatusCode)
 		}
@@ -259,10 +265,25 @@ func holds(t *testing.T, s *servertest.Server, proxy http.RoundTripper) {
 	if claims := checkForwardToken(t, s, got["Remote-Jwt"]); claims["aud"] != openApp {
 		t.Errorf("the token says %v", claims)
 	}
+	// Nothing of that is taken away by naming it as what one proxy alone is told.
+	for _, also := range []string{"", "Upgrade, "} {
+		page := fetch(t, browser, "GET", openApp+"/page", "Connection", also+"Remote-User, Remote-Email, Remote-Name, Remote-Groups, Remote-JWT")
+		if got := told(page); got["Remote-User"] != bob || got["Remote-Groups"] != "acme-corp,acme-corp:member" || got["Remote-Jwt"] == "" {
+			t.Errorf("with a Connection %q it arrives as %d %s", also, page.Response.StatusCode, page.Body)
+		}
+	}
 	for _, path := range []string{"/public/../admin", "/public/%2e%2e/admin", "//admin", "/Admin"} {
 		if page := fetch(t, browser, "GET", openApp+path); told(page) != nil {
 			t.Errorf("bob gets to %s: %s", path, page.Body)
 		}
+	}
+	// Who is in many organizations is told so.
+	for i := range 25 {
+		joins(t, s, bob, fmt.Sprintf("z%02d-%s", i, strings.Repeat("q", 59)))
+	}
+	page = fetch(t, browser, "GET", openApp+"/page")
+	if groups := told(page)["Remote-Groups"]; strings.Count(groups, ",") != 51 {
+		t.Errorf("with many organizations: %d, %q", page.Response.StatusCode, groups)
 	}
 	// Signed out, he is out.
 	to := servertest.Get(t, browser, openApp+forward.SignOutPath).Location()
@@ -287,12 +308,23 @@ func holds(t *testing.T, s *servertest.Server, proxy http.RoundTripper) {
 
 func TestNginxAsInTheDocument(t *testing.T) {
 	t.Parallel()
+	s := documented(t)
+	listen := startsNginx(t, s)
+	keepsToItsHost(t, listen)
+	holds(t, s, listen)
+}
+
+// startsNginx starts the nginx of the document, with more that differs, in front of s.
+func startsNginx(t *testing.T, s *servertest.Server, pairs ...string) (listen string) {
+	t.Helper()
 	program := needs(t, "nginx", "nginx")
-	s, dir, listen := documented(t), t.TempDir(), freePort(t)
+	dir, listen := t.TempDir(), freePort(t)
 	cert, key := certificate(t, dir)
-	servers := replaced(t, snippet(t, "nginx", "nginx"), "listen 443 ssl", "listen "+listen+" ssl",
+	servers := replaced(t, snippet(t, "nginx", "nginx"), slices.Concat(pairs, []string{
+		"listen 443 ssl", "listen " + listen + " ssl",
 		"/etc/ssl/example.com.pem", cert, "/etc/ssl/example.com.key", key,
-		"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t))
+		"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t),
+	})...)
 	conf := "daemon off;\nmaster_process off;\npid " + dir + "/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		conf += kind + "_temp_path " + dir + "/" + kind + ";\n"
@@ -302,7 +334,7 @@ func TestNginxAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "-p", dir, "-e", "stderr", "-c", file)
-	holds(t, s, viaTLS(listen))
+	return listen
 }
 
 func TestCaddyAsInTheDocument(t *testing.T) {
@@ -321,7 +353,13 @@ func TestCaddyAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "run", "--config", file, "--adapter", "caddyfile")
-	holds(t, s, viaTLS(listen))
+	keepsToItsHost(t, listen)
+	// A WebSocket goes on.
+	_, body := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com\nUpgrade: websocket\nConnection: Remote-User,Upgrade\nConnection: remote-jwt")
+	if !strings.Contains(body, `"Upgrade":"websocket"`) || !strings.Contains(body, `"Remote-User":""`) || !strings.Contains(body, `"Remote-Jwt":""`) {
+		t.Errorf("a WebSocket arrives as %s", body)
+	}
+	holds(t, s, listen)
 }
 
 func TestTraefikAsInTheDocument(t *testing.T) {
@@ -337,7 +375,15 @@ func TestTraefikAsInTheDocument(t *testing.T) {
 	}
 	starts(t, listen, program, "--entryPoints.websecure.address="+listen, "--providers.file.filename="+file,
 		"--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
-	holds(t, s, viaTLS(listen))
+	// It listens before it has read the file.
+	for range 400 {
+		if status, _ := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com\nConnection: close"); status == http.StatusOK {
+			break
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	keepsToItsHost(t, listen, "another port", "another port before")
+	holds(t, s, listen)
 	// Without authy nothing passes, not even what everyone may see.
 	s.Stop()
 	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusInternalServerError {
@@ -366,7 +412,8 @@ func TestEnvoyAsInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "--config-path", file, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")
-	holds(t, s, viaTLS(listen))
+	keepsToItsHost(t, listen)
+	holds(t, s, listen)
 	// Without authy nothing passes, not even what everyone may see.
 	s.Stop()
 	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
@@ -376,8 +423,26 @@ func TestEnvoyAsInTheDocument(t *testing.T) {
 
 func TestHAProxyAsInTheDocument(t *testing.T) {
 	t.Parallel()
+	s := documented(t)
+	listen := startsHAProxy(t, s.Config.Listen)
+	keepsToItsHost(t, listen)
+	// With the port that https has anyhow it is the same host.
+	if status, body := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com:443\nConnection: close"); status != http.StatusOK {
+		t.Errorf("with the usual port it is %d %s", status, body)
+	}
+	holds(t, s, listen)
+	// Without authy nothing passes, not even what everyone may see.
+	s.Stop()
+	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("without authy it is %d %s", page.Response.StatusCode, page.Body)
+	}
+}
+
+// startsHAProxy starts the HAProxy of the document in front of an authy.
+func startsHAProxy(t *testing.T, authy string) (listen string) {
+	t.Helper()
 	program := needs(t, "haproxy", "haproxy")
-	s, dir, listen := documented(t), t.TempDir(), freePort(t)
+	dir, listen := t.TempDir(), freePort(t)
 	cert, key := certificate(t, dir)
 	both := filepath.Join(dir, "both.pem")
 	var pair []byte
@@ -390,20 +455,15 @@ func TestHAProxyAsInTheDocument(t *testing.T) {
 	}
 	script, file := filepath.Join(dir, "authy.lua"), filepath.Join(dir, "haproxy.cfg")
 	for path, text := range map[string]string{
-		both: string(pair), script: replaced(t, snippet(t, "HAProxy", "lua"), "127.0.0.1:5000", s.Config.Listen),
+		both: string(pair), script: replaced(t, snippet(t, "HAProxy", "lua"), "127.0.0.1:5000", authy),
 		file: replaced(t, snippet(t, "HAProxy", "haproxy"), "/etc/haproxy/authy.lua", script,
 			"bind :443 ssl crt /etc/ssl/example.com.both.pem", "bind "+listen+" ssl crt "+both,
-			"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t)),
+			"127.0.0.1:5000", authy, "127.0.0.1:8080", application(t)),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	starts(t, listen, program, "-db", "-f", file)
-	holds(t, s, viaTLS(listen))
-	// Without authy nothing passes, not even what everyone may see.
-	s.Stop()
-	if page := fetch(t, browserBy(t, viaTLS(listen)), "GET", openApp+"/public/x"); page.Response.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("without authy it is %d %s", page.Response.StatusCode, page.Body)
-	}
+	return listen
 }

@@ -12,6 +12,7 @@ import (
 	"authy/server/account"
 	"authy/server/audit"
 	"authy/server/config"
+	"authy/server/org"
 	"authy/server/servertest"
 	"authy/storage"
 )
@@ -111,6 +112,19 @@ func userID(t testing.TB, s *servertest.Server, email string) string {
 		t.Fatal(err)
 	}
 	return user.ID
+}
+
+// joins makes a user a member of a new organization.
+func joins(t testing.TB, s *servertest.Server, email, slug string) {
+	t.Helper()
+	by := audit.Shell()
+	made, err := s.Orgs.Create(t.Context(), by, org.NewOrg{Slug: slug, Name: slug, OwnerID: userID(t, s, alice)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Orgs.AddMember(t.Context(), by, made.ID, userID(t, s, email), org.Member); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // lastUse is the last event about a host behind a proxy.
