@@ -210,5 +210,15 @@ func (a attempt) writeTo(d *storage.Delivery, now time.Time) {
 		d.ExpiresAt = storage.At(now.Add(keptFailed))
 		return
 	}
-	d.State, d.NextAt = storage.DeliveryRetrying, storage.At(next)
+	// What was refused, or fails ahead of its time, waits for no receiver but for its time.
+	own := a.refused() || d.NotBefore.After(now)
+	d.State, d.NextAt, d.NotBefore = storage.DeliveryRetrying, storage.At(next), storage.At(now.Add(a.wait))
+	if own {
+		d.NotBefore = d.NextAt
+	}
+}
+
+// refused says that the receiver is there, and does not want this event.
+func (a attempt) refused() bool {
+	return a.status != 0 && a.status < http.StatusInternalServerError && a.status != http.StatusRequestTimeout
 }
