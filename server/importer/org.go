@@ -105,6 +105,9 @@ func (r *run) member(ctx context.Context, m *Member) error {
 	case roleErr != nil:
 		r.leave(aMember, name, m.ID, "there is no role "+m.Role+" here: owner, admin, member or guest")
 		return nil
+	case r.members[[2]string{m.OrganizationID, m.UserID}]:
+		r.leave(aMember, name, m.ID, "they have two places there; the one that was read first came along")
+		return nil
 	}
 	known, err := r.tx.Member(ctx, m.OrganizationID, m.UserID)
 	switch {
@@ -130,7 +133,7 @@ func (r *run) newMember(ctx context.Context, m *Member, role org.Role, name stri
 		InvitedAt: storage.At(m.InvitedAt), JoinedAt: r.at(m.JoinedAt),
 		CreatedAt: r.at(m.CreatedAt), UpdatedAt: r.at(m.UpdatedAt),
 	}
-	if uuid.Validate(kept.ID) != nil {
+	if uuid.Validate(kept.ID) != nil || r.memberIDs[kept.ID] { // which nothing refers to
 		kept.ID = storage.NewID()
 	}
 	if by, ok := r.users[m.InvitedByID]; ok && by.state != LeftOut {
@@ -139,6 +142,7 @@ func (r *run) newMember(ctx context.Context, m *Member, role org.Role, name stri
 	if err := r.Importer.orgs.ImportMember(ctx, r.tx, r.by, r.now, r.in.Source, kept); err != nil {
 		return err
 	}
+	r.members[[2]string{m.OrganizationID, m.UserID}], r.memberIDs[m.ID] = true, true
 	r.owned[m.OrganizationID] = r.owned[m.OrganizationID] || role == org.Owner
 	r.note(aMember, name, m.ID, Came)
 	return nil
