@@ -84,6 +84,7 @@ func ill(ctx context.Context, tx *storage.Tx, now time.Time, h *Webhook, d *stor
 	case lasted > offAfter:
 		return turnOff(ctx, tx, now, h, OffFailing, details)
 	case h.FailedAt.IsZero() && (d.State == storage.DeliveryFailed || lasted > sayAfter):
+		h.FailedAt = storage.At(now)
 		if err := tx.SaveWebhookHealth(ctx, h.ID, since, now); err != nil || d.IsQuiet {
 			return err
 		}

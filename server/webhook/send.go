@@ -169,10 +169,7 @@ func retryAfter(head http.Header, now time.Time) time.Duration {
 func (s *Service) settle(ctx context.Context, d *storage.Delivery, a attempt) error {
 	until, now := d.NextAt.Time, steady.Now()
 	a.writeTo(d, now)
-	if a.err != nil {
-		slog.WarnContext(ctx, "webhook not told of an event", "webhook_id", d.WebhookID, "delivery", d.ID, "state", d.State,
-			"attempts", d.Attempts, "err", a.err)
-	}
+	level := slog.LevelDebug
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := tx.SaveDelivery(ctx, d, until); err != nil {
 			return err
@@ -187,12 +184,30 @@ func (s *Service) settle(ctx context.Context, d *storage.Delivery, a attempt) er
 		case d.IsTest:
 			return nil
 		}
-		return ill(ctx, tx, now, h, d, a.err)
+		before := *h
+		err = ill(ctx, tx, now, h, d, a.err)
+		level = levelOf(&before, h, d)
+		return err
 	})
+	if a.err != nil {
+		slog.Log(ctx, level, "webhook not told of an event", "webhook_id", d.WebhookID, "delivery", d.ID, "state", d.State,
+			"attempts", d.Attempts, "err", a.err)
+	}
 	if err == nil && d.State == storage.DeliveryFailed {
 		s.counts.lost.Inc()
 	}
 	return err
+}
+
+// levelOf is how much it matters that an attempt has not worked: a warning when the webhook
+// begins to fail, is said to, or is turned off, and when the event is given up. What comes
+// between would be a line for each attempt at each event.
+func levelOf(before, now *Webhook, d *storage.Delivery) slog.Level {
+	begins := before.FailingSince.IsZero() && d.Attempts == 1
+	if begins || d.State == storage.DeliveryFailed || StateOf(before) != StateOf(now) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // writeTo writes what became of an attempt to its delivery.
