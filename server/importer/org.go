@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"authy/server/audit"
 	"authy/server/org"
 	"authy/storage"
 )
@@ -103,7 +104,7 @@ func (r *run) member(ctx context.Context, m *Member) error {
 		r.leave(aMember, name, m.ID, "its organization was left out")
 		return nil
 	case roleErr != nil:
-		r.leave(aMember, name, m.ID, "there is no role "+m.Role+" here: owner, admin, member or guest")
+		r.leave(aMember, name, m.ID, "there is no role "+audit.Cut(m.Role, 60)+" here: owner, admin, member or guest")
 		return nil
 	case r.members[[2]string{m.OrganizationID, m.UserID}]:
 		r.leave(aMember, name, m.ID, "they have two places there; the one that was read first came along")

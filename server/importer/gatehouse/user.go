@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"authy/server/audit"
 	"authy/server/importer"
 	"authy/storage"
 	"authy/storage/foreign"
@@ -36,7 +37,7 @@ func (r *reader) user(row foreign.Row) {
 			"of the organization, and it is asked for")
 	default:
 		u.Status = storage.Suspended
-		u.Notes = append(u.Notes, "has the status "+status+" there, which authy does not know, and is suspended here")
+		u.Notes = append(u.Notes, "has the status "+audit.Cut(status, 60)+" there, which authy does not know, and is suspended here")
 	}
 	r.out.Users = append(r.out.Users, u)
 }
