@@ -148,7 +148,7 @@ func (a *app) printItems(title string, items []importer.Item) error {
 // noteImport says what was done, and what to do next.
 func (a *app) noteImport(r *importer.Report) {
 	for _, text := range r.Notes {
-		a.note("Mind that %s.", text)
+		a.note("Mind that %s.", printable(text))
 	}
 	var came int
 	for _, kind := range importer.Kinds {

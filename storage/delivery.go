@@ -35,6 +35,7 @@ type Delivery struct {
 	LastError     string // of the last attempt
 	CreatedAt     Time
 	NextAt        Time // of the next attempt; zero if there is none
+	NotBefore     Time // no attempt is made ahead of its time before then
 	DeliveredAt   Time
 	ExpiresAt     Time // when it is forgotten
 }
@@ -104,7 +105,7 @@ func (tx *Tx) TakeDelivery(ctx context.Context, due Delivery, until time.Time) (
 // time; [ErrNotFound] says that somebody else has it by now, or that it was taken back.
 func (tx *Tx) SaveDelivery(ctx context.Context, d *Delivery, until time.Time) error {
 	res, err := tx.bun.NewUpdate().Conn(tx.conn).Model(d).
-		Column("state", "status", "took", "last_error", "next_at", "delivered_at", "expires_at").
+		Column("state", "status", "took", "last_error", "next_at", "not_before", "delivered_at", "expires_at").
 		WherePK().Where("next_at = ?", At(until)).Exec(ctx)
 	if err != nil {
 		return translate(err)
@@ -134,8 +135,21 @@ func (tx *Tx) SaveDeliveriesAside(ctx context.Context, webhookID string) error {
 // SaveDeliveriesSooner has those deliveries to a webhook be tried at now that are to be
 // later than a time until which somebody may be trying them.
 func (tx *Tx) SaveDeliveriesSooner(ctx context.Context, webhookID string, now, until time.Time) error {
-	_, err := tx.conn.hot(ctx, "UPDATE deliveries SET next_at = ? WHERE webhook_id = ? AND next_at > ? AND "+undelivered,
+	_, err := tx.conn.hot(ctx, `UPDATE deliveries SET next_at = ?, not_before = NULL
+		WHERE webhook_id = ? AND next_at > ? AND `+undelivered,
 		At(now).UnixMilli(), webhookID, At(until).UnixMilli())
+	return translate(err)
+}
+
+// SaveDeliveriesAhead is [Tx.SaveDeliveriesSooner] for those that may be tried ahead of
+// their time, and no sooner than they may. One that is tried so is not again before the
+// time that it had.
+func (tx *Tx) SaveDeliveriesAhead(ctx context.Context, webhookID string, now, until time.Time) error {
+	at := At(now).UnixMilli()
+	_, err := tx.conn.hot(ctx, `UPDATE deliveries
+		SET next_at = CASE WHEN not_before > ? THEN not_before ELSE ? END, not_before = next_at
+		WHERE webhook_id = ? AND next_at > ? AND (not_before IS NULL OR not_before < next_at) AND `+undelivered,
+		at, at, webhookID, At(until).UnixMilli())
 	return translate(err)
 }
 
@@ -147,8 +161,8 @@ func (tx *Tx) SaveDeliveriesHeld(ctx context.Context, webhookID string) error {
 
 // SaveDeliveriesFreed has what was held for a webhook be tried at now.
 func (tx *Tx) SaveDeliveriesFreed(ctx context.Context, webhookID string, now time.Time) error {
-	_, err := tx.conn.hot(ctx, "UPDATE deliveries SET state = 'retrying', next_at = ? WHERE webhook_id = ? AND state = 'held'",
-		At(now).UnixMilli(), webhookID)
+	_, err := tx.conn.hot(ctx, `UPDATE deliveries SET state = 'retrying', next_at = ?, not_before = NULL
+		WHERE webhook_id = ? AND state = 'held'`, At(now).UnixMilli(), webhookID)
 	return translate(err)
 }
 

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/text/unicode/norm"
-
 	"authy/server/fault"
 )
 
@@ -18,11 +16,13 @@ const maxEmail = 254
 // without white space around it. Two spellings that a reader could not tell
 // apart are either the same address or refused.
 func ParseEmail(text string) (string, error) {
-	email := strings.ToLower(strings.TrimSpace(norm.NFC.String(text)))
-	if email == "" {
+	text = strings.TrimSpace(text)
+	if text == "" {
 		return "", fault.Field("email", "Missing data for required field.")
 	}
-	if !isEmail(email) {
+	// The small letter of some that are not ASCII is ASCII: the sign for kelvin would be k.
+	email := strings.ToLower(text)
+	if !isASCII(text) || !isEmail(email) {
 		return "", fault.Field("email", "Not a valid email address.")
 	}
 	return email, nil
@@ -44,6 +44,10 @@ func isEmail(email string) bool {
 	}
 	local, host, _ := strings.Cut(email, "@")
 	return len(local) <= 64 && isHost(host)
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 func isHost(host string) bool {

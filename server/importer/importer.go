@@ -7,7 +7,7 @@
 // not at all, and may be done again, which changes nothing.
 //
 // Read importer.go (what is brought, and the one transaction), report.go (what is said of
-// it), then user.go, method.go, org.go and client.go.
+// it), rivals.go (who cannot come beside another), then user.go, method.go, org.go and client.go.
 package importer
 
 import (
@@ -164,7 +164,9 @@ type run struct {
 
 	users     map[string]arrival // by their ids
 	orgs      map[string]arrival
-	owned     map[string]bool // organizations that an owner came for
+	owned     map[string]bool    // organizations that an owner came for
+	members   map[[2]string]bool // that came, by organization and user
+	memberIDs map[string]bool
 	providers []storage.Provider
 }
 
@@ -176,19 +178,16 @@ type arrival struct {
 
 func (r *run) all(ctx context.Context, drafts []draft) error {
 	r.users, r.orgs, r.owned = map[string]arrival{}, map[string]arrival{}, map[string]bool{}
+	r.members, r.memberIDs = map[[2]string]bool{}, map[string]bool{}
 	var err error
 	if r.providers, err = r.tx.AllProviders(ctx); err != nil {
 		return fmt.Errorf("list the identity providers: %w", err)
 	}
-	for i := range r.in.Users {
-		if err := r.user(ctx, &r.in.Users[i]); err != nil {
-			return err
-		}
+	if err := r.allUsers(ctx); err != nil {
+		return err
 	}
-	for i := range r.in.Organizations {
-		if err := r.organization(ctx, &r.in.Organizations[i]); err != nil {
-			return err
-		}
+	if err := r.allOrgs(ctx); err != nil {
+		return err
 	}
 	for i := range r.in.Members {
 		if err := r.member(ctx, &r.in.Members[i]); err != nil {
@@ -196,8 +195,45 @@ func (r *run) all(ctx context.Context, drafts []draft) error {
 		}
 	}
 	r.noteOrphans()
-	for i := range drafts {
-		if err := r.client(ctx, &drafts[i]); err != nil {
+	return r.allClients(ctx, drafts)
+}
+
+func (r *run) allUsers(ctx context.Context) error {
+	for i, reason := range rivals(userClaims(r.in.Users)) {
+		u := &r.in.Users[i]
+		if reason != "" {
+			r.leaveUser(u, u.Email, reason)
+			continue
+		}
+		if err := r.user(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) allOrgs(ctx context.Context) error {
+	for i, reason := range rivals(orgClaims(r.in.Organizations)) {
+		o := &r.in.Organizations[i]
+		if reason != "" {
+			r.leaveOrg(o, reason)
+			continue
+		}
+		if err := r.organization(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) allClients(ctx context.Context, drafts []draft) error {
+	for i, reason := range rivals(clientClaims(drafts)) {
+		d := &drafts[i]
+		if reason != "" {
+			r.leave(aClient, d.ClientID, d.ID, reason)
+			continue
+		}
+		if err := r.client(ctx, d); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"authy/server/account"
+	"authy/server/audit"
 	"authy/server/fault"
 	"authy/server/provider"
 	"authy/storage"
@@ -113,6 +114,8 @@ func (r *run) provider(l *Link) (p *storage.Provider, issuer, problem string) {
 	switch {
 	case l.Subject == "":
 		return nil, "", "the id at the provider is missing"
+	case audit.Cut(l.Subject, len(l.Subject)) != l.Subject:
+		return nil, "", "the id at the provider cannot be one"
 	case p == nil:
 		return nil, "", "there is no provider of the kind " + l.Kind + " here: add it with the client that is " +
 			"registered there already, and import again before they sign in here; or they link it again"
@@ -127,6 +130,9 @@ func (r *run) provider(l *Link) (p *storage.Provider, issuer, problem string) {
 	if l.Tenant == "" {
 		return nil, "", "the tenant is not known, and Microsoft names people by it: set the provider here to one " +
 			"tenant and import again before they sign in here; or they link it again"
+	}
+	if uuid.Validate(l.Tenant) != nil {
+		return nil, "", "the tenant cannot be one: they link it again"
 	}
 	return p, "https://login.microsoftonline.com/" + l.Tenant + "/v2.0", ""
 }

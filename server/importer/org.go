@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"authy/server/audit"
 	"authy/server/org"
 	"authy/storage"
 )
@@ -103,7 +104,10 @@ func (r *run) member(ctx context.Context, m *Member) error {
 		r.leave(aMember, name, m.ID, "its organization was left out")
 		return nil
 	case roleErr != nil:
-		r.leave(aMember, name, m.ID, "there is no role "+m.Role+" here: owner, admin, member or guest")
+		r.leave(aMember, name, m.ID, "there is no role "+audit.Cut(m.Role, 60)+" here: owner, admin, member or guest")
+		return nil
+	case r.members[[2]string{m.OrganizationID, m.UserID}]:
+		r.leave(aMember, name, m.ID, "they have two places there; the one that was read first came along")
 		return nil
 	}
 	known, err := r.tx.Member(ctx, m.OrganizationID, m.UserID)
@@ -130,7 +134,7 @@ func (r *run) newMember(ctx context.Context, m *Member, role org.Role, name stri
 		InvitedAt: storage.At(m.InvitedAt), JoinedAt: r.at(m.JoinedAt),
 		CreatedAt: r.at(m.CreatedAt), UpdatedAt: r.at(m.UpdatedAt),
 	}
-	if uuid.Validate(kept.ID) != nil {
+	if uuid.Validate(kept.ID) != nil || r.memberIDs[kept.ID] { // which nothing refers to
 		kept.ID = storage.NewID()
 	}
 	if by, ok := r.users[m.InvitedByID]; ok && by.state != LeftOut {
@@ -139,6 +143,7 @@ func (r *run) newMember(ctx context.Context, m *Member, role org.Role, name stri
 	if err := r.Importer.orgs.ImportMember(ctx, r.tx, r.by, r.now, r.in.Source, kept); err != nil {
 		return err
 	}
+	r.members[[2]string{m.OrganizationID, m.UserID}], r.memberIDs[m.ID] = true, true
 	r.owned[m.OrganizationID] = r.owned[m.OrganizationID] || role == org.Owner
 	r.note(aMember, name, m.ID, Came)
 	return nil

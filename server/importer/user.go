@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/google/uuid"
@@ -81,13 +82,17 @@ func (r *run) newUser(ctx context.Context, u *User, email string) error {
 	notes := slices.Clone(u.Notes)
 	name, picture, problems := account.CleanProfile(u.FullName, u.AvatarURL)
 	notes = append(notes, problems...)
+	ip := ipOf(u.LastLoginIP)
+	if ip == "" && u.LastLoginIP != "" {
+		notes = append(notes, "the address of the last sign-in was left out: it is no IP address")
+	}
 	if email != u.Email {
 		notes = append(notes, "the address is "+email+" here, of "+u.Email)
 	}
 	record := &storage.User{
 		ID: u.ID, Email: email, FullName: name, AvatarURL: picture, Status: u.Status,
 		CreatedAt: r.at(u.CreatedAt), UpdatedAt: r.at(u.UpdatedAt),
-		LastLoginAt: storage.At(u.LastLoginAt), LastLoginIP: u.LastLoginIP,
+		LastLoginAt: storage.At(u.LastLoginAt), LastLoginIP: ip,
 	}
 	if u.EmailVerified || r.options.EmailsVerified {
 		record.EmailVerifiedAt = storage.At(r.now)
@@ -112,6 +117,15 @@ func (r *run) newUser(ctx context.Context, u *User, email string) error {
 		r.note(aPassword, email, "", Came)
 	}
 	return r.methods(ctx, u, email)
+}
+
+// ipOf returns an IP address as it is kept here, "" for what is none.
+func ipOf(text string) string {
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return ""
+	}
+	return ip.Unmap().WithZone("").String()
 }
 
 // userHere says what there is of a user who is here. Links come along later than their user,

@@ -194,6 +194,13 @@ type receiver struct {
 	hold   chan struct{} // answers wait for it to be closed, if not nil
 	mu     sync.Mutex
 	all    []told
+	apart  map[string]answer // to some events, by their ids
+}
+
+// answer is one that is not as the others are.
+type answer struct {
+	status     int
+	retryAfter string
 }
 
 func newReceiver(t *testing.T, status int64, hold chan struct{}) *receiver {
@@ -211,9 +218,15 @@ func newReceiver(t *testing.T, status int64, hold chan struct{}) *receiver {
 		}
 		r.mu.Lock()
 		r.all = append(r.all, m)
+		apart, ok := r.apart[m.id]
 		r.mu.Unlock()
 		if r.hold != nil {
 			<-r.hold
+		}
+		if ok {
+			w.Header().Set("Retry-After", apart.retryAfter)
+			w.WriteHeader(apart.status)
+			return
 		}
 		w.WriteHeader(int(r.status.Load()))
 	}))
@@ -226,6 +239,13 @@ func (r *receiver) messages() []told {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.all)
+}
+
+// answers has it answer to one event otherwise.
+func (r *receiver) answers(id string, a answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.apart = map[string]answer{id: a}
 }
 
 // times counts how often the receiver was told of an event.

@@ -45,8 +45,8 @@ func StateOf(h *Webhook) string {
 	return Off
 }
 
-// well notes that a delivery has got through: if none had before, the rest is tried now,
-// while the receiver is there.
+// well notes that a delivery has got through: if the one before had not, what may have
+// waited for the receiver is tried now, while it is there.
 func well(ctx context.Context, tx *storage.Tx, now time.Time, h *Webhook, d *storage.Delivery) error {
 	if h.FailingSince.IsZero() {
 		return nil
@@ -55,7 +55,7 @@ func well(ctx context.Context, tx *storage.Tx, now time.Time, h *Webhook, d *sto
 		return err
 	}
 	// What is to be tried within a lease may be under way.
-	if err := tx.SaveDeliveriesSooner(ctx, h.ID, now, now.Add(lease)); err != nil {
+	if err := tx.SaveDeliveriesAhead(ctx, h.ID, now, now.Add(lease)); err != nil {
 		return err
 	}
 	if h.FailedAt.IsZero() || d.IsQuiet {
@@ -84,6 +84,7 @@ func ill(ctx context.Context, tx *storage.Tx, now time.Time, h *Webhook, d *stor
 	case lasted > offAfter:
 		return turnOff(ctx, tx, now, h, OffFailing, details)
 	case h.FailedAt.IsZero() && (d.State == storage.DeliveryFailed || lasted > sayAfter):
+		h.FailedAt = storage.At(now)
 		if err := tx.SaveWebhookHealth(ctx, h.ID, since, now); err != nil || d.IsQuiet {
 			return err
 		}

@@ -157,8 +157,8 @@ func verdict(status int) error {
 func retryAfter(head http.Header, now time.Time) time.Duration {
 	text := head.Get("Retry-After")
 	wait := time.Duration(0)
-	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
-		wait = time.Duration(seconds) * time.Second
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		wait = time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
 	} else if at, err := http.ParseTime(text); err == nil {
 		wait = at.Sub(now)
 	}
@@ -169,10 +169,7 @@ func retryAfter(head http.Header, now time.Time) time.Duration {
 func (s *Service) settle(ctx context.Context, d *storage.Delivery, a attempt) error {
 	until, now := d.NextAt.Time, steady.Now()
 	a.writeTo(d, now)
-	if a.err != nil {
-		slog.WarnContext(ctx, "webhook not told of an event", "webhook_id", d.WebhookID, "delivery", d.ID, "state", d.State,
-			"attempts", d.Attempts, "err", a.err)
-	}
+	level := slog.LevelDebug
 	err := s.db.Update(ctx, func(tx *storage.Tx) error {
 		if err := tx.SaveDelivery(ctx, d, until); err != nil {
 			return err
@@ -187,12 +184,30 @@ func (s *Service) settle(ctx context.Context, d *storage.Delivery, a attempt) er
 		case d.IsTest:
 			return nil
 		}
-		return ill(ctx, tx, now, h, d, a.err)
+		before := *h
+		err = ill(ctx, tx, now, h, d, a.err)
+		level = levelOf(&before, h, d)
+		return err
 	})
+	if a.err != nil {
+		slog.Log(ctx, level, "webhook not told of an event", "webhook_id", d.WebhookID, "delivery", d.ID, "state", d.State,
+			"attempts", d.Attempts, "err", a.err)
+	}
 	if err == nil && d.State == storage.DeliveryFailed {
 		s.counts.lost.Inc()
 	}
 	return err
+}
+
+// levelOf is how much it matters that an attempt has not worked: a warning when the webhook
+// begins to fail, is said to, or is turned off, and when the event is given up. What comes
+// between would be a line for each attempt at each event.
+func levelOf(before, now *Webhook, d *storage.Delivery) slog.Level {
+	begins := before.FailingSince.IsZero() && d.Attempts == 1
+	if begins || d.State == storage.DeliveryFailed || StateOf(before) != StateOf(now) {
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // writeTo writes what became of an attempt to its delivery.
@@ -210,5 +225,15 @@ func (a attempt) writeTo(d *storage.Delivery, now time.Time) {
 		d.ExpiresAt = storage.At(now.Add(keptFailed))
 		return
 	}
-	d.State, d.NextAt = storage.DeliveryRetrying, storage.At(next)
+	// What was refused, or fails ahead of its time, waits for no receiver but for its time.
+	own := a.refused() || d.NotBefore.After(now)
+	d.State, d.NextAt, d.NotBefore = storage.DeliveryRetrying, storage.At(next), storage.At(now.Add(a.wait))
+	if own {
+		d.NotBefore = d.NextAt
+	}
+}
+
+// refused says that the receiver is there, and does not want this event.
+func (a attempt) refused() bool {
+	return a.status != 0 && a.status < http.StatusInternalServerError && a.status != http.StatusRequestTimeout
 }

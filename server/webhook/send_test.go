@@ -115,6 +115,8 @@ func TestWhatTheReceiverAnswersDecides(t *testing.T) {
 	now := time.Date(2026, time.November, 26, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
 		"": 0, "120": 2 * time.Minute, "-5": 0, "x": 0, "99999999": maxRetryAfter,
+		"999999999999": maxRetryAfter, "99999999999999999999999": maxRetryAfter, "-999999999999": 0, "9e9": 0,
+		"Fri, 31 Dec 9999 23:59:59 GMT": maxRetryAfter,
 		"Thu, 26 Nov 2026 12:01:00 GMT": time.Minute, "Thu, 26 Nov 2020 12:01:00 GMT": 0,
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {text}}, now); got != want {

@@ -94,12 +94,13 @@ func read(ctx context.Context, db *foreign.DB) (*importer.Records, error) {
 	for _, step := range []struct {
 		table string
 		do    func(foreign.Row)
+		then  func()
 	}{
-		{"users", r.user},
-		{"authentication_methods", r.method},
-		{"organizations", r.organization},
-		{"organization_members", r.member},
-		{"oidc_clients", r.client},
+		{"users", r.user, r.placeUsers},
+		{"authentication_methods", r.method, nil},
+		{"organizations", r.organization, r.dropOrgs},
+		{"organization_members", r.member, nil},
+		{"oidc_clients", r.client, nil},
 	} {
 		undated := map[string][]string{} // by the column, the instants that cannot be read
 		err := db.Each(ctx, step.table, func(row foreign.Row) error {
@@ -111,6 +112,9 @@ func read(ctx context.Context, db *foreign.DB) (*importer.Records, error) {
 			return nil, err
 		}
 		r.noteUndated(step.table, undated)
+		if step.then != nil {
+			step.then()
+		}
 	}
 	return r.out, r.others(ctx)
 }
@@ -120,7 +124,7 @@ type reader struct {
 	db      *foreign.DB
 	out     *importer.Records
 	places  map[string]int    // of users among the records, by their ids
-	deleted map[string]string // names of what was deleted there, by their ids
+	deleted map[string]string // names of what was deleted there, by kind and id
 	slugs   map[string]string // of organizations, by their ids
 }
 
@@ -226,7 +230,7 @@ func (r *reader) isDeleted(kind, name string, row foreign.Row) bool {
 		return false
 	}
 	id := idOf(row, "id")
-	r.deleted[id] = name
+	r.deleted[kind+id] = name
 	r.leave(kind, name, id, "it was deleted there")
 	return true
 }

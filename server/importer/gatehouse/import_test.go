@@ -316,7 +316,13 @@ func TestAnImportThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	targets(t, func(t *testing.T, to target) {
 		records := read(t, gatehousetest.New(t, "sqlite"))
-		records.Members[10].ID = records.Members[9].ID // which the schema refuses
+		for i := range records.Users {
+			if u := &records.Users[i]; len(u.Passkeys) > 0 {
+				other := u.Passkeys[0] // with an id that the schema refuses
+				other.CredentialID = "b3RoZXI"
+				u.Passkeys = append(u.Passkeys, other)
+			}
+		}
 		empty := storagetest.Dump(t, to.url)
 		_, err := to.Import(t.Context(), audit.Shell(), records, importer.Options{})
 		if err == nil || !strings.Contains(err.Error(), "which has changed nothing") {

@@ -24,7 +24,7 @@ func (r *reader) method(row foreign.Row) {
 	switch {
 	case kind == "":
 		r.none("data", name+" · "+method, id, "Gatehouse has no code for this way to sign in")
-	case r.deleted[userID] != "":
+	case r.deleted["user"+userID] != "":
 		r.leave(kind, name, id, "its user was deleted there")
 	case !knows:
 		r.leave(kind, name, id, "its user is not there")
@@ -38,7 +38,7 @@ func (r *reader) nameOf(userID string) string {
 	if n, ok := r.places[userID]; ok {
 		return r.out.Users[n].Email
 	}
-	return cmp.Or(r.deleted[userID], userID)
+	return cmp.Or(r.deleted["user"+userID], userID)
 }
 
 // add adds a way to sign in to a user.

@@ -2,8 +2,10 @@ package gatehouse
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
+	"authy/server/audit"
 	"authy/server/importer"
 	"authy/storage"
 	"authy/storage/foreign"
@@ -35,10 +37,40 @@ func (r *reader) user(row foreign.Row) {
 			"of the organization, and it is asked for")
 	default:
 		u.Status = storage.Suspended
-		u.Notes = append(u.Notes, "has the status "+status+" there, which authy does not know, and is suspended here")
+		u.Notes = append(u.Notes, "has the status "+audit.Cut(status, 60)+" there, which authy does not know, and is suspended here")
 	}
-	r.places[u.ID] = len(r.out.Users)
 	r.out.Users = append(r.out.Users, u)
+}
+
+// deletedTwin is why what has the id of something that was deleted there does not come: what
+// refers to the id may be the other's.
+const deletedTwin = "one that was deleted there has this id in another spelling, and whose is what cannot be told: " +
+	"give one of them an id of its own, and import again"
+
+// placeUsers remembers where users are, once all are read. Who are one only by the form that
+// ids have here are told apart, and left out, by the importer.
+func (r *reader) placeUsers() {
+	r.out.Users = slices.DeleteFunc(r.out.Users, func(u importer.User) bool {
+		_, deleted := r.deleted["user"+u.ID]
+		if deleted {
+			r.leave("user", u.Email, u.ID, deletedTwin)
+		}
+		return deleted
+	})
+	for i := range r.out.Users {
+		r.places[r.out.Users[i].ID] = i
+	}
+}
+
+// dropOrgs does the same for organizations.
+func (r *reader) dropOrgs() {
+	r.out.Organizations = slices.DeleteFunc(r.out.Organizations, func(o importer.Organization) bool {
+		_, deleted := r.deleted["organization"+o.ID]
+		if deleted {
+			r.leave("organization", o.Slug, o.ID, deletedTwin)
+		}
+		return deleted
+	})
 }
 
 func (r *reader) organization(row foreign.Row) {
