@@ -3,6 +3,8 @@ package storage
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 )
@@ -47,6 +49,11 @@ type cache struct {
 	mu      sync.RWMutex
 	epoch   uint64
 	off     bool
+
+	// patience is how long after heard a record is used; 0 where nobody else changes one. heard
+	// is when the database last said that it has told of every change.
+	patience time.Duration
+	heard    atomic.Pointer[time.Time]
 }
 
 func newCache() *cache {
@@ -65,6 +72,24 @@ func (c *cache) put(key cacheKey, record any, epoch uint64) {
 	if c.epoch == epoch && !c.off {
 		c.records.Set(key, record)
 	}
+}
+
+// hears notes that all is known that was changed until at.
+func (c *cache) hears(at time.Time) { c.heard.Store(&at) }
+
+// isFresh says whether records may be used. A process that stood still, or its machine, finds
+// requests that came meanwhile before it finds the news: then neither clock may be trusted alone,
+// as one stands with the machine and the other can be set.
+func (c *cache) isFresh() bool {
+	if c.patience == 0 {
+		return true
+	}
+	heard := c.heard.Load()
+	if heard == nil {
+		return false
+	}
+	now := time.Now()
+	return now.Sub(*heard) < c.patience && now.Round(0).Sub(heard.Round(0)) < c.patience
 }
 
 // drop forgets the records under keys.
@@ -105,7 +130,7 @@ func cached[T any](r Reader, kind, key string, load func() (T, error)) (T, error
 	if r.cache == nil {
 		return load()
 	}
-	if record, ok := r.cache.records.GetIfPresent(cacheKey{kind, key}); ok {
+	if record, ok := r.cache.records.GetIfPresent(cacheKey{kind, key}); ok && r.cache.isFresh() {
 		return record.(T), nil
 	}
 	epoch := r.cache.begin()

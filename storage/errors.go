@@ -114,9 +114,12 @@ func isUnreachable(err error) bool {
 		// Class 08: connection exception, 53: insufficient resources (such as room), 57: operator
 		// intervention, 58: the disk under it; 25006: it takes no writes.
 		class := e.Code[:2]
-		return class == "08" || class == "53" || class == "57" || class == "58" || isReadOnlyServer(err)
+		return class == "08" || class == "53" || class == "57" || class == "58" ||
+			isReadOnlyServer(err) || isLockTimeout(err)
 	}
-	return isUnanswered(err) || isCut(err)
+	// A deadline of this package's own, and what is said of a transaction that it has ended.
+	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrTxDone)
+	return late || isUnanswered(err) || isCut(err)
 }
 
 // isReadOnlyServer says whether PostgreSQL is a standby, or told to take no writes.

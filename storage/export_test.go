@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Names of cached records, for tests that look into the cache.
@@ -185,3 +186,9 @@ func (db *DB) ExplainSessions(t testing.TB, f SessionFilter, before string) stri
 	var sessions []Session
 	return db.Explain(t, db.sessionsOf(&sessions, f, before, 50).String())
 }
+
+// StandStill has the database have said nothing for a while.
+func (db *DB) StandStill(d time.Duration) { db.cache.hears(time.Now().Add(-d)) }
+
+// ServerLock is the lock that servers share.
+const ServerLock = serverLock

@@ -40,7 +40,15 @@ func (e *sqliteEngine) lock(bool) (unlock func(), err error) {
 	return func() { f.Close() }, nil //nolint:errcheck // closing gives the lock up
 }
 
-// lock holds the lock on a connection of its own. Where that is cut it is taken anew.
+// errBarred refuses what would be written without a claim: somebody may copy the database, or put
+// another in its place, and would not know of it.
+var errBarred = fmt.Errorf("%w: the claim on it was lost, and is being taken again", ErrUnavailable)
+
+// claimAgain is how long after a claim failed the next is tried.
+const claimAgain = 200 * time.Millisecond
+
+// lock holds the lock on a connection of its own. Where that is cut it is taken anew, and nothing
+// is written meanwhile.
 func (e *postgresEngine) lock(alone bool) (unlock func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	conn, err := e.claim(ctx, alone)
@@ -59,13 +67,17 @@ func (e *postgresEngine) lock(alone bool) (unlock func(), err error) {
 			if ctx.Err() != nil {
 				return
 			}
-			slog.WarnContext(ctx, "the claim on the database was lost, taking it again", "err", err)
+			e.barred.Store(true)
+			slog.WarnContext(ctx, "the claim on the database was lost, writing nothing until it is back", "err", err)
+			if conn, err = e.claim(ctx, alone); err == nil {
+				e.barred.Store(false)
+				continue
+			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(time.Second):
+			case <-time.After(claimAgain):
 			}
-			conn, err = e.claim(ctx, alone)
 		}
 	}()
 	return func() { cancel(); <-done }, nil

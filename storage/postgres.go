@@ -56,6 +56,8 @@ type postgresEngine struct {
 	holds  kv.Store
 	node   string
 	noRoom atomic.Bool // the last that was written found none
+	barred atomic.Bool // the claim of this server was lost
+	echoed atomic.Bool // the listener has heard itself
 	doubts atomic.Bool // a COMMIT failed, and may have been done or be done yet
 	tally  tally
 	ears   ears
@@ -89,6 +91,7 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("open database on %s: %w", config.Host, err), pool.Close())
 	}
 	hot := newCache()
+	hot.patience = newsPatience + alivePatience
 	hot.suspend()
 	listening, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e := &postgresEngine{
@@ -126,6 +129,9 @@ func (e *postgresEngine) updateFor(ctx context.Context, userID string, fn func(*
 		return translate(err)
 	}
 	err = e.tryAgain(ctx, func(ctx context.Context, level sql.IsolationLevel) (*sql.Tx, error) {
+		if e.barred.Load() {
+			return nil, errBarred
+		}
 		return held.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	}, fn)
 	// A connection that is lost has lost its locks.
@@ -217,6 +223,9 @@ func (e *postgresEngine) doubt(changed []string) {
 // begin begins a transaction. A connection that was cut while it was idle gives
 // way to the next: nothing has happened on it.
 func (e *postgresEngine) begin(ctx context.Context, level sql.IsolationLevel) (sqlTx *sql.Tx, err error) {
+	if e.barred.Load() {
+		return nil, errBarred
+	}
 	for range connections {
 		sqlTx, err = e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 		if !isCut(err) {
@@ -246,6 +255,9 @@ func (e *postgresEngine) shared() kv.Store { return e.holds }
 // ping also asks whether the server takes writes, and has it write where it could
 // not before.
 func (e *postgresEngine) ping(ctx context.Context) error {
+	if e.barred.Load() {
+		return errBarred
+	}
 	var readOnly bool
 	err := e.pool.QueryRowContext(ctx, "SELECT current_setting('transaction_read_only')::bool").Scan(&readOnly)
 	switch {

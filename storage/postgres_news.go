@@ -23,6 +23,10 @@ const (
 	newsPatience, alivePatience = 500 * time.Millisecond, time.Second
 	// listenAgain is how long after a failure it tries to listen again.
 	listenAgain = 200 * time.Millisecond
+	// deafAgain is how long after it has heard nothing of itself.
+	deafAgain = 10 * time.Second
+	// echo is what a node tells itself.
+	echo = "?"
 )
 
 // announce tells the other nodes, at commit, which records changed.
@@ -46,9 +50,7 @@ func (e *postgresEngine) listen(ctx context.Context) {
 		conn, err := e.call(ctx)
 		if err == nil {
 			e.lines.answer()
-			e.cache.resume()
-			err = e.hear(ctx, conn)
-			e.cache.suspend()
+			err = e.heed(ctx, conn)
 			if ctx.Err() == nil {
 				slog.WarnContext(ctx, "database news lost, reading every record anew until it is back", "err", err)
 			}
@@ -56,18 +58,34 @@ func (e *postgresEngine) listen(ctx context.Context) {
 			slog.ErrorContext(ctx, "database does not answer, refusing what needs it until it does", "err", err)
 			e.lines.hangUp()
 		}
+		pause := listenAgain
+		if errors.Is(err, errDeaf) {
+			pause = deafAgain
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(listenAgain):
+		case <-time.After(pause):
 		}
 	}
+}
+
+// heed keeps records for as long as what others change is heard on a connection.
+func (e *postgresEngine) heed(ctx context.Context, conn *pgx.Conn) error {
+	if err := e.hearsItself(ctx, conn); err != nil {
+		return errors.Join(err, hangUp(ctx, conn))
+	}
+	e.cache.resume()
+	defer e.cache.suspend()
+	return e.hear(ctx, conn)
 }
 
 // call makes the connection that listens.
 func (e *postgresEngine) call(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.config.ConnectTimeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
+	config := e.config.Copy()
+	config.OnNotification = e.told
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -88,35 +106,71 @@ func hangUp(ctx context.Context, conn *pgx.Conn) error {
 func (e *postgresEngine) hear(ctx context.Context, conn *pgx.Conn) error {
 	defer hangUp(ctx, conn) //nolint:errcheck // the connection is given up either way
 	for {
-		news, err := waitForNews(ctx, conn)
-		if err != nil {
+		asked := time.Now()
+		if err := isAlive(ctx, conn); err != nil {
 			return err
 		}
-		if news == nil {
-			continue
-		}
-		node, keys, _ := strings.Cut(news.Payload, " ")
-		switch {
-		case node == e.node && !e.doubts.Load(): // it has forgotten them
-		case keys == "*":
-			e.cache.dropAll()
-		default:
-			e.cache.drop(strings.Fields(keys))
+		e.cache.hears(asked) // what was told before the answer has been dropped
+		if err := waitForNews(ctx, conn, asked.Add(newsPatience)); err != nil {
+			return err
 		}
 	}
 }
 
-// waitForNews returns the next notification, or nil after a quiet while in
-// which the connection was seen to be alive: one that was cut without a word
-// would be silent, too.
-func waitForNews(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
-	quiet, cancel := context.WithTimeout(ctx, newsPatience)
+// isAlive asks for a sign of life: a connection that was cut without a word would be silent, too.
+func isAlive(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, alivePatience)
 	defer cancel()
-	news, err := conn.WaitForNotification(quiet)
-	if err == nil || !pgconn.Timeout(err) || ctx.Err() != nil {
-		return news, err
+	return conn.Ping(ctx)
+}
+
+// waitForNews reads what is told, which [postgresEngine.told] heeds, for a while.
+func waitForNews(ctx context.Context, conn *pgx.Conn, until time.Time) error {
+	quiet, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	for {
+		err := conn.PgConn().WaitForNotification(quiet)
+		if err != nil && (!pgconn.Timeout(err) || ctx.Err() != nil) {
+			return err
+		}
+		if quiet.Err() != nil {
+			return nil
+		}
 	}
-	alive, cancel := context.WithTimeout(ctx, alivePatience)
-	defer cancel()
-	return nil, conn.Ping(alive)
+}
+
+// told drops what a node says that it has changed.
+func (e *postgresEngine) told(_ *pgconn.PgConn, news *pgconn.Notification) {
+	node, keys, _ := strings.Cut(news.Payload, " ")
+	switch {
+	case node == e.node && keys == echo:
+		e.echoed.Store(true)
+	case keys == echo:
+	case node == e.node && !e.doubts.Load(): // it has forgotten them
+	case keys == "*":
+		e.cache.dropAll()
+	default:
+		e.cache.drop(strings.Fields(keys))
+	}
+}
+
+// errDeaf says that notifications do not come through.
+var errDeaf = errors.New("what PostgreSQL notifies does not come through: a pooler between, which hands connections " +
+	"on after each transaction, keeps it back; have database.url lead to PostgreSQL itself, or pool by session")
+
+// hearsItself has the connection tell something, and is [errDeaf] where that does not arrive.
+func (e *postgresEngine) hearsItself(ctx context.Context, conn *pgx.Conn) error {
+	e.echoed.Store(false)
+	if _, err := conn.Exec(ctx, "SELECT pg_notify($1, $2)", changeChannel, e.node+" "+echo); err != nil {
+		return err
+	}
+	if !e.echoed.Load() {
+		if err := waitForNews(ctx, conn, time.Now().Add(newsPatience)); err != nil {
+			return err
+		}
+	}
+	if !e.echoed.Load() {
+		return errDeaf
+	}
+	return nil
 }
