@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -83,6 +82,9 @@ func prepare(ctx context.Context, c *config.Config) ([]string, error) {
 	if err := finish(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := server.KeyKept(ctx, c); err != nil {
+		return nil, err
+	}
 	created, err := c.Prepare()
 	for _, path := range created {
 		slog.InfoContext(ctx, "created", "path", path)
@@ -140,10 +142,4 @@ func (a *app) withDatabase(ctx context.Context, do func(*storage.DB) error) erro
 }
 
 // explain adds what to do next to errors that need it.
-func explain(err error) error {
-	if errors.Is(err, storage.ErrSecretKey) {
-		return fmt.Errorf("%w: set security.secret_key (or data_dir) to the one it was made with; "+
-			"what is sealed in it cannot be opened otherwise", err)
-	}
-	return err
-}
+func explain(err error) error { return server.Explain(err) }

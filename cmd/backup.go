@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,10 +72,15 @@ func (a *app) makeBackup(c *cobra.Command, f backupFlags) error {
 
 // hintAtKeys says what to do where a backup would be readable for anyone.
 func hintAtKeys(err error) error {
-	if errors.Is(err, backup.ErrOpen) {
-		return fmt.Errorf("%w Or name --recipient or --passphrase-file; --unencrypted makes one that anyone can read", err)
+	if !errors.Is(err, backup.ErrOpen) {
+		return err
 	}
-	return err
+	first, rest, _ := strings.Cut(err.Error(), "\n") // that the attempt is not recorded, perhaps
+	hinted := errors.New(first + " Or name --recipient or --passphrase-file; --unencrypted makes one that anyone can read")
+	if rest == "" {
+		return hinted
+	}
+	return errors.Join(hinted, errors.New(rest))
 }
 
 // madeOut is a backup that was made, as programs see it.

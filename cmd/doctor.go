@@ -2,12 +2,14 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"authy/server"
+	"authy/server/backup"
 	"authy/server/config"
 	"authy/server/self"
 	"authy/storage"
@@ -121,14 +123,35 @@ func (a *app) diagnose(ctx context.Context) (found []self.Finding, whole bool) {
 func (a *app) prepared(ctx context.Context) (*config.Config, *config.Report, []self.Finding) {
 	c, report, err := a.configure(ctx, slog.LevelError)
 	if err != nil {
-		return nil, nil, []self.Finding{self.Wrong("configuration", err.Error())}
+		return nil, nil, wrong("configuration", err.Error())
+	}
+	if found := keyless(ctx, c); found != nil {
+		return nil, nil, found
 	}
 	if c.Unprepared() || storage.Missing(c.DatabaseURL()) {
-		return nil, nil, []self.Finding{self.Wrong("data_dir", "nothing is in "+c.DataDir+" yet: 'authy serve' makes what it needs, "+
-			"unless it was to be another directory (--data-dir)")}
+		return nil, nil, wrong("data_dir", "nothing is in "+c.DataDir+" yet: 'authy serve' makes what it needs, "+
+			"unless it was to be another directory (--data-dir)")
 	}
 	if _, err := c.Prepare(); err != nil {
-		return nil, nil, []self.Finding{self.Wrong("data_dir", err.Error())}
+		return nil, nil, wrong("data_dir", err.Error())
 	}
 	return c, report, nil
+}
+
+func wrong(name, text string) []self.Finding { return []self.Finding{self.Wrong(name, text)} }
+
+// keyless is what is wrong where the database is there, and its secret key is not.
+func keyless(ctx context.Context, c *config.Config) []self.Finding {
+	if backup.Unfinished(ctx, c) {
+		return wrong("data_dir", "a restore was interrupted before its secret key was in its place: "+
+			"the next start, or any other command, puts it there")
+	}
+	err := server.KeyKept(ctx, c)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, server.ErrKeyGone):
+		return wrong("data_dir", err.Error())
+	}
+	return wrong("database", err.Error())
 }

@@ -9,9 +9,15 @@ import (
 	"unicode"
 )
 
-// note writes a message for people, which is not data, to standard error.
+// note writes a message for people, which is not data, to standard error. What they have typed
+// may be in it.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...)
+	fmt.Fprintln(a.stderr, strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return harmless(r)
+	}, fmt.Sprintf(format, args...)))
 }
 
 // noteMore says how to see more of a list that ends before next, "" if that is
@@ -71,12 +77,14 @@ func printable(s string) string {
 	if s == "" {
 		return "-"
 	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
+	return strings.Map(harmless, s)
+}
+
+func harmless(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 // instant returns t as tables show it: RFC 3339 in UTC, "" for the zero time.

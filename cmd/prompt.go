@@ -82,7 +82,7 @@ func (a *app) askSecret(ctx context.Context, question string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask for a password: %w", err)
 	}
-	fmt.Fprint(a.stderr, question)
+	fmt.Fprint(a.stderr, printable(question))
 	text, err := await(ctx, func() (string, error) {
 		text, err := term.ReadPassword(terminal)
 		return string(text), err
@@ -144,7 +144,7 @@ func (a *app) confirm(ctx context.Context, y confirmation, question string) erro
 	if y.yes {
 		return nil
 	}
-	fmt.Fprint(a.stderr, question+" [y/N] ")
+	fmt.Fprint(a.stderr, printable(question)+" [y/N] ")
 	answer, err := a.readLine(ctx)
 	if err != nil {
 		return err

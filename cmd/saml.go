@@ -82,8 +82,8 @@ func (a *app) printSAMLKeys(keys []*saml2.Key, asJSON bool) error {
 		out[i] = samlKeyOut{ID: k.ID, State: k.State, EndsAt: ends, CreatedAt: k.CreatedAt}
 		rows[i] = []string{k.ID, k.State, instant(k.CreatedAt), instant(ends)}
 		if k.State == "signing" && k.EndsSoon(time.Now()) {
-			a.note("The certificate of the key that signs ends on " + ends.Format(time.DateOnly) +
-				": publish the next one with 'authy saml key rotate'.")
+			a.note("The certificate of the key that signs ends on %s: publish the next one with 'authy saml key rotate'.",
+				ends.Format(time.DateOnly))
 		}
 	}
 	if asJSON {
@@ -171,7 +171,7 @@ or with --accept: compare them first with what whoever runs the provider tells y
 			return a.with(ctx, func(s *server.Services) error {
 				changes, err := s.Providers.Refresh(ctx, audit.Shell(), args[0], accept)
 				for _, change := range changes {
-					a.note(change)
+					a.note("%s", change)
 				}
 				if errors.Is(err, saml2.ErrMetadataChanged) {
 					a.note("Nothing was changed. If this is right, use --accept.")

@@ -210,7 +210,10 @@ func (a *app) export(ctx context.Context, path string) error {
 			return err
 		}
 		_, err = f.Write(text)
-		return errors.Join(err, f.Close())
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, os.Remove(path)) // half a file would be in the way of the next
+		}
+		return err
 	})
 }
 

@@ -44,7 +44,11 @@ func openAsItIs(ctx context.Context, c *config.Config) (*Services, *self.Finding
 	if err != nil {
 		return nil, wrong("database", err)
 	}
-	if err := current(ctx, db); err != nil {
+	err = Explain(db.FitsSecret(ctx))
+	if err == nil {
+		err = current(ctx, db)
+	}
+	if err != nil {
 		return nil, wrong("database", errors.Join(err, db.Close()))
 	}
 	s, err := build(ctx, c, db)

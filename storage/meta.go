@@ -28,23 +28,53 @@ func (s secret) mark() string {
 
 // MadeWith says whether the database that o names is there and was made with the secret key of o.
 func MadeWith(ctx context.Context, o Options) (is bool, err error) {
+	mark, err := markOf(ctx, o)
+	return err == nil && mark != "" && mark == newSecret(o.Secret).mark(), err
+}
+
+// Made says whether the database that o names is there and was made with a secret key, whichever.
+func Made(ctx context.Context, o Options) (is bool, err error) {
+	mark, err := markOf(ctx, o)
+	return mark != "", err
+}
+
+// markOf is the mark in the database that o names, "" if there is none.
+func markOf(ctx context.Context, o Options) (mark string, err error) {
 	if Missing(o.URL) {
-		return false, nil
+		return "", nil
 	}
 	db, err := Open(ctx, o)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.knownMark(ctx)
+}
+
+// knownMark is the mark of the secret key in the database, "" if there is none.
+func (db *DB) knownMark(ctx context.Context) (string, error) {
 	tables, err := db.engine.tables(ctx)
 	if err != nil || !slices.Contains(tables, "meta") {
-		return false, err
+		return "", err
 	}
 	known, err := find[meta](ctx, db.Reader, "name = ?", secretKeyMark)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", err
 	}
-	return err == nil && known.Value == db.mark(), err
+	return known.Value, nil
+}
+
+// FitsSecret is [ErrSecretKey] where the database was made with another secret key. It writes
+// nothing.
+func (db *DB) FitsSecret(ctx context.Context) error {
+	mark, err := db.knownMark(ctx)
+	if err == nil && mark != "" && mark != db.mark() {
+		err = ErrSecretKey
+	}
+	return err
 }
 
 // checkSecret records a mark of the secret key in a new database and refuses

@@ -149,6 +149,24 @@ func checkPrivate(path string) error {
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
+	return checkWritable(path)
+}
+
+// checkWritable refuses files that this user cannot write to: SQLite would open them, to refuse
+// each change, and leave a log of the same mode.
+func checkWritable(path string) error {
+	needed := []string{path}
+	for _, beside := range []string{path + "-wal", path + "-shm"} {
+		if _, err := os.Stat(beside); err != nil {
+			beside = filepath.Dir(path) // where it is made
+		}
+		needed = append(needed, beside)
+	}
+	for _, one := range needed {
+		if err := disk.Writable(one); err != nil {
+			return fmt.Errorf("open database: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -176,6 +176,16 @@ func Finish(ctx context.Context, c *config.Config) (aside string, finished bool,
 	return aside, err == nil, err
 }
 
+// Unfinished says whether there is a restore that [Finish] would end.
+func Unfinished(ctx context.Context, c *config.Config) bool {
+	staged, err := c.StagedSecret()
+	if staged == nil || err != nil {
+		return false
+	}
+	is, err := isKeyOf(ctx, c, staged)
+	return is && err == nil
+}
+
 // secretFor is what is derived from the secret key that the database will have, which is
 // the backup's where it has one.
 func (b *Backup) secretFor(c *config.Config) ([]byte, error) {

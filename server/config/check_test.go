@@ -40,6 +40,7 @@ func TestValuesThatMustNotBeStartedWithAreRefused(t *testing.T) {
 		{"database.url", "postgres://u:12/hunter2@h/db", "percent-encode special characters"},
 		{"database.url", "postgres://u:12#hunter2@h/db", "percent-encode special characters"},
 		{"redis.url", "memcached://:hunter2@h", "unknown kind of store"},
+		{"redis.url", "redis://:hunter2@h:99999", "the port is no number from 1 to 65535"},
 		{"redis.url", "redis://:12?hunter2@h", "percent-encode special characters"},
 		{"security.secret_key", "dev-secret-key-change-in-production", "an example that everyone knows"},
 		{"security.secret_key", "dev-encryption-key-change-in-production", "an example that everyone knows"},

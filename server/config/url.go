@@ -170,7 +170,17 @@ func checkRedisURL(text string) error {
 	if !strings.HasPrefix(text, "redis://") && !strings.HasPrefix(text, "rediss://") {
 		return errors.New("unknown kind of store; write redis://host:6379/0, or rediss:// for TLS")
 	}
-	return checkPasswordURL(text)
+	if err := checkPasswordURL(text); err != nil {
+		return err
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Port() == "" {
+		return err
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
+		return errors.New("the port is no number from 1 to 65535")
+	}
+	return nil
 }
 
 func checkPasswordURL(text string) error {

@@ -3,7 +3,7 @@
 // they would answer: no mail is sent. It refuses to know where its findings are shown.
 //
 // Read this file: what is looked at, and how long that may take. Each of the others has
-// what it is about: setting.go, storage.go, ground.go, reach.go, peer.go, passkey.go,
+// what it is about: setting.go, port.go, storage.go, ground.go, reach.go, peer.go, passkey.go,
 // state.go, backup.go; and client.go with party.go what is about a relying party.
 package doctor
 
@@ -110,6 +110,8 @@ func (s *Service) Examine(ctx context.Context, by audit.Actor) ([]Finding, error
 func (s *Service) checks(ctx context.Context, by audit.Actor) []check {
 	all := []check{
 		{"configuration", s.settings},
+		{"metrics", s.metrics},
+		{"listen", s.ports},
 		{"database", s.database},
 		{"store", s.store},
 		{"ground", s.ground},
@@ -173,7 +175,8 @@ func (c check) undone(why string) Finding {
 
 // causes are, by finding, those that it follows from: they are mended first.
 var causes = map[string][]string{
-	"reach":        {"certificate"},
+	"reach":        {"certificate", "database", "metrics", "listen", "provider_settings"},
+	"server":       {"listen"},
 	"proxy":        {"trusted_proxies"},
 	"forward_auth": {"certificate", "reach", "server"},
 	"passkeys":     {"public_url"},

@@ -2,12 +2,14 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 
 	"authy/server/audit"
 	"authy/server/provider"
+	"authy/storage"
 )
 
 // mail looks at whether the relay would take mail.
@@ -30,13 +32,22 @@ func (s *Service) providers(ctx context.Context, by audit.Actor) []check {
 	if err != nil {
 		return []check{{"provider", func(context.Context) ([]Finding, error) { return nil, err }}}
 	}
-	var checks []check
+	checks := []check{{"provider", s.configured}}
 	for i := range all {
 		if p := &all[i]; p.IsActive {
 			checks = append(checks, check{"provider", func(ctx context.Context) ([]Finding, error) { return s.provider(ctx, by, p) }})
 		}
 	}
 	return checks
+}
+
+// configured looks at whether the server starts with the providers of the configuration.
+func (s *Service) configured(ctx context.Context) ([]Finding, error) {
+	err := s.Providers.Refused(ctx, s.Config.Config.Providers)
+	if err == nil || ctx.Err() != nil || errors.Is(err, storage.ErrUnavailable) {
+		return nil, ctx.Err() // what is wrong with the database is another finding
+	}
+	return one("provider_settings", "A provider of the configuration is refused, and the server does not start with it: %s", err.Error()), nil
 }
 
 // provider tries a provider, as 'authy provider test' does; nobody comes from one whose

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 
 	"authy/server/config"
 )
@@ -55,17 +56,36 @@ func (s *Service) settings(context.Context) ([]Finding, error) {
 // written is the origin of what stands in a file, with its line.
 var written = regexp.MustCompile(`^(.+):\d+$`)
 
+// metrics looks at the token that has to be shown for the metrics, and at who can read it.
+func (s *Service) metrics(context.Context) ([]Finding, error) {
+	set := s.Config.Config.Metrics
+	if _, err := set.Token(); err != nil {
+		return one("metrics", "The server does not start without the token of the metrics: %s. Correct metrics.token_file, "+
+			"or leave it out.", strings.TrimSuffix(err.Error(), ".")), nil
+	}
+	if set.TokenFile == "" {
+		return nil, nil
+	}
+	if open, err := isOpenToAll(set.TokenFile); err != nil || !open {
+		return nil, err
+	}
+	return one("token_file", "The file %s (metrics.token_file), whose token opens the metrics, is open to every user of the "+
+		"machine: run chmod o-rwx on it.", set.TokenFile), nil
+}
+
 // openToAll says that everybody on the machine can read a file with secrets.
 func openToAll(file string) ([]Finding, error) {
-	info, err := os.Stat(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // it was read when the server started
-		return nil, nil
-	case err != nil:
+	if open, err := isOpenToAll(file); err != nil || !open {
 		return nil, err
-	case info.Mode().Perm()&0o007 == 0:
-		return nil, nil
 	}
 	return one("config_file", "The configuration file %s has secrets in it and is open to every user of the machine: "+
 		"run chmod o-rwx on it, or give the secrets by variables that end in _FILE.", file), nil
+}
+
+func isOpenToAll(file string) (bool, error) {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) { // it was read when the server started
+		return false, nil
+	}
+	return err == nil && info.Mode().Perm()&0o007 != 0, err
 }

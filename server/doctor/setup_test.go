@@ -279,8 +279,30 @@ var breakages = map[string]breakage{
 		c.ForwardAuth[0].Hosts = append(c.ForwardAuth[0].Hosts, "127.0.0.1:"+free(st.t))
 	}, nil},
 	"a cookie for everybody's domain": {"cookies", "co.uk", func(_ *site, c *config.Config) { c.ForwardAuth[0].Domain = "co.uk" }, nil},
-	"a weak setting":                  {"openid.implicit", "", func(_ *site, c *config.Config) { c.OpenID.Implicit = true }, nil},
-	"too few files":                   {"open_files", "LimitNOFILE", func(_ *site, c *config.Config) { c.Server.MaxConnections = 1 << 40 }, nil},
+	"another program at metrics.listen": {"metrics", "(metrics.listen)", nil, func(st *site, s *servertest.Server) {
+		other := httptest.NewServer(http.NotFoundHandler())
+		st.t.Cleanup(other.Close)
+		s.Config.Metrics.Listen = other.Listener.Addr().String()
+	}},
+	"another program at listen": {"listen", "(listen)", nil, func(st *site, s *servertest.Server) {
+		other := httptest.NewServer(http.NotFoundHandler())
+		st.t.Cleanup(other.Close)
+		s.Config.Listen = other.Listener.Addr().String()
+	}},
+	"a token for metrics that is not there": {"metrics", "metrics.token_file: open /nope", nil, func(_ *site, s *servertest.Server) {
+		s.Config.Metrics.TokenFile = "/nope"
+	}},
+	"a token for metrics that all can read": {"token_file", "chmod o-rwx", nil, func(st *site, s *servertest.Server) {
+		s.Config.Metrics.TokenFile = filepath.Join(st.t.TempDir(), "token")
+		if err := os.WriteFile(s.Config.Metrics.TokenFile, []byte("a-token-that-is-long"), 0o604); err != nil {
+			st.t.Fatal(err)
+		}
+	}},
+	"a provider of the configuration that is refused": {"provider_settings", "provider.ex: ", nil, func(_ *site, s *servertest.Server) {
+		s.Config.Providers = map[string]*config.Provider{"ex": {Kind: "oidc", Issuer: "http://ex.example.com", ClientID: "id"}}
+	}},
+	"a weak setting": {"openid.implicit", "", func(_ *site, c *config.Config) { c.OpenID.Implicit = true }, nil},
+	"too few files":  {"open_files", "LimitNOFILE", func(_ *site, c *config.Config) { c.Server.MaxConnections = 1 << 40 }, nil},
 	"an expired certificate": {"certificate", "ended at", func(st *site, c *config.Config) {
 		dir, now := st.t.TempDir(), time.Now()
 		c.TLS = config.TLS{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}

@@ -88,7 +88,11 @@ func (c *Certificate) get(ctx context.Context, now time.Time) *tls.Certificate {
 		return c.shown
 	}
 	c.shown = read
-	slog.InfoContext(ctx, "another certificate is shown", "cert_file", c.files[0], "ends", read.Leaf.NotAfter.UTC())
+	if ends := read.Leaf.NotAfter; now.After(ends) {
+		slog.WarnContext(ctx, "another certificate is shown, which has ended: renew it", "cert_file", c.files[0], "ended", ends.UTC())
+	} else {
+		slog.InfoContext(ctx, "another certificate is shown", "cert_file", c.files[0], "ends", ends.UTC())
+	}
 	return c.shown
 }
 

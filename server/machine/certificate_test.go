@@ -1,7 +1,9 @@
 package machine
 
 import (
+	"bytes"
 	"encoding/pem"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,5 +101,29 @@ func TestAWrongCertificateIsSaid(t *testing.T) {
 				t.Errorf("it is said %q, want %q", said, c.want)
 			}
 		})
+	}
+}
+
+// A certificate that has ended is shown, as it fits its key, and warned of.
+func TestAnEndedCertificateThatReplacesAGoodOneIsAWarning(t *testing.T) { //nolint:paralleltest // it sets the log
+	dir, now := t.TempDir(), time.Now()
+	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	write := func(p machinetest.Pair, age time.Duration) {
+		machinetest.Write(t, certFile, p.Cert, age)
+		machinetest.Write(t, keyFile, p.Key, age)
+	}
+	write(machinetest.Good(t, "id.example.com"), 0)
+	c, err := NewCertificate(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	write(machinetest.NewPair(t, "id.example.com", now.Add(-48*time.Hour), now.Add(-time.Hour)), time.Second)
+	c.get(t.Context(), now.Add(2*time.Second))
+	if text := log.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "which has ended") {
+		t.Errorf("the log has %q, want a warning", text)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,12 +23,7 @@ import (
 // from them stays known. A provider of the whole server with such a name that was
 // there before becomes the configuration's. Each that changes is logged in a line.
 func (s *Service) Sync(ctx context.Context, wanted map[string]*config.Provider) error {
-	var names []string
-	for name := range wanted {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if err := s.set(ctx, name, wanted[name]); err != nil {
 			return fmt.Errorf("provider.%s: %w", name, err)
 		}
@@ -46,26 +42,34 @@ func (s *Service) Sync(ctx context.Context, wanted map[string]*config.Provider) 
 	return nil
 }
 
-// set makes a provider what the configuration says.
-func (s *Service) set(ctx context.Context, name string, c *config.Provider) error {
-	before, err := s.Find(ctx, name)
-	if err != nil && !errors.Is(err, ErrNoProvider) {
-		return err
-	}
-	d, err := s.configured(ctx, name, c)
-	if err != nil {
-		return err
-	}
-	was := Description{}
-	if before != nil {
-		was = describe(before)
-		if d.Kind == SAML && d.Options.Metadata == "" && d.Options.MetadataURL == was.Options.MetadataURL {
-			// What is known stays: no start waits for what has been had before.
-			d.Options.Metadata, d.Issuer = was.Options.Metadata, cmp.Or(d.Issuer, was.Issuer)
+// Refused says why [Service.Sync] would refuse what the configuration says. It changes nothing.
+func (s *Service) Refused(ctx context.Context, wanted map[string]*config.Provider) error {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		d, later, err := s.planned(ctx, name, wanted[name])
+		if later != nil {
+			continue // the server starts without it
+		}
+		if err == nil {
+			err = s.db.Update(ctx, func(tx *storage.Tx) error {
+				_, err := s.setIn(ctx, tx, steady.Now(), d)
+				return cmp.Or(err, errOnlyTried)
+			})
+		}
+		if !errors.Is(err, errOnlyTried) {
+			return fmt.Errorf("provider.%s: %w", name, err)
 		}
 	}
-	if d, err = s.withMetadata(ctx, was, d); err != nil && d.Kind == SAML && d.Options.MetadataURL != "" {
-		slog.WarnContext(ctx, "identity provider left as it is: its metadata cannot be had", "provider", name, "err", err)
+	return nil
+}
+
+// errOnlyTried has what was tried undone.
+var errOnlyTried = errors.New("this is only tried")
+
+// set makes a provider what the configuration says.
+func (s *Service) set(ctx context.Context, name string, c *config.Provider) error {
+	d, later, err := s.planned(ctx, name, c)
+	if later != nil {
+		slog.WarnContext(ctx, "identity provider left as it is: its metadata cannot be had", "provider", name, "err", later)
 		return nil
 	}
 	if err != nil {
@@ -80,6 +84,30 @@ func (s *Service) set(ctx context.Context, name string, c *config.Provider) erro
 		slog.InfoContext(ctx, "identity provider set by the configuration", "provider", name, "change", done)
 	}
 	return err
+}
+
+// planned is what a provider is to be. Where its metadata cannot be had now, later says why.
+func (s *Service) planned(ctx context.Context, name string, c *config.Provider) (d Description, later, err error) {
+	before, err := s.Find(ctx, name)
+	if err != nil && !errors.Is(err, ErrNoProvider) {
+		return d, nil, err
+	}
+	if d, err = s.configured(ctx, name, c); err != nil {
+		return d, nil, err
+	}
+	was := Description{}
+	if before != nil {
+		was = describe(before)
+		if d.Kind == SAML && d.Options.Metadata == "" && d.Options.MetadataURL == was.Options.MetadataURL {
+			// What is known stays: no start waits for what has been had before.
+			d.Options.Metadata, d.Issuer = was.Options.Metadata, cmp.Or(d.Issuer, was.Issuer)
+		}
+	}
+	d, err = s.withMetadata(ctx, was, d)
+	if err != nil && d.Kind == SAML && d.Options.MetadataURL != "" {
+		return d, err, nil
+	}
+	return d, nil, err
 }
 
 // setIn is set within a transaction; it returns what was done, "" for nothing.

@@ -54,6 +54,19 @@ func Shared(_ string, info fs.FileInfo, bits fs.FileMode) (bool, error) {
 	return info.Mode().Perm()&bits&0o077 != 0, nil
 }
 
+// Writable says why this user cannot write a file or a directory, and what to do.
+func Writable(path string) error {
+	const write = 2 // W_OK
+	err := syscall.Access(path, write)
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%s cannot be written to: mount its disk read-write", path)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%s cannot be written to: run chmod u+w %s as its owner, or have authy run as that user", path, path)
+	}
+	return nil // whoever writes says the rest
+}
+
 // Narrowing is the command that takes a file from others; how is what chmod is told.
 func Narrowing(path, how string) string { return fmt.Sprintf("chmod %s %s", how, path) }
 

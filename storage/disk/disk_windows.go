@@ -48,6 +48,9 @@ func Publish(f *os.File, path string) error {
 // SyncDir does nothing: NTFS keeps a journal of names, and no directory can be flushed.
 func SyncDir(string) error { return nil }
 
+// Writable is nil: whoever writes says why that cannot be.
+func Writable(string) error { return nil }
+
 // Mkdir makes a directory, with what will be in it, for this user alone, besides administrators
 // and the system.
 func Mkdir(dir string) error {
