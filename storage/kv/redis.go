@@ -19,7 +19,8 @@ const (
 	// whoever finds that Redis does not answer has a second for all that they do.
 	socketTimeout = 500 * time.Millisecond
 	budget        = 400 * time.Millisecond
-	// sinceKey is kept for ever, and says since when Redis has had what it has.
+	// sinceKey is kept for ever, and says since when Redis has had what it has (at), and which
+	// server that is known of (server).
 	sinceKey = prefix + "since"
 )
 
@@ -29,10 +30,10 @@ const (
 var spendScript = redis.NewScript(`
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local since = tonumber(redis.call('GET', KEYS[2]))
+local since = tonumber(redis.call('HGET', KEYS[2], 'at'))
 if not since then
   since = now
-  redis.call('SET', KEYS[2], string.format('%.0f', now))
+  redis.call('HSET', KEYS[2], 'at', string.format('%.0f', now))
 end
 local debt = math.max(0, tonumber(redis.call('GET', KEYS[1]) or 0) - now)
 local burst, every, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -46,13 +47,6 @@ if after <= 0 then
 end
 redis.call('SET', KEYS[1], string.format('%.0f', now + after), 'PX', math.ceil(after / 1000))
 return {1, after, since}`)
-
-// beginScript has Redis count from now on: what it has is not all that happened.
-var beginScript = redis.NewScript(`
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-redis.call('SET', KEYS[1], string.format('%.0f', now))
-return now`)
 
 // remote is the engine on Redis or Valkey.
 type remote struct {
@@ -72,7 +66,9 @@ func openRedis(ctx context.Context, url, name string) (*remote, error) {
 	}
 	limit(opt)
 	redis.SetLogger(clientLog{})
-	r := &remote{client: redis.NewClient(opt)}
+	r := new(remote)
+	opt.OnConnect = r.meet
+	r.client = redis.NewClient(opt)
 	r.since.Store(time.Now().UnixMicro())
 	r.gate = gate{name: name, again: r.begin, stop: make(chan struct{})}
 	if err := r.Ping(ctx); ctx.Err() != nil {
@@ -177,18 +173,6 @@ func (r *remote) Close() error {
 		return fmt.Errorf("close redis client: %w", err)
 	}
 	return nil
-}
-
-// begin writes to Redis that it has missed what came before: a Redis that answers and cannot
-// be written to is of no use.
-func (r *remote) begin(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	since, err := beginScript.Run(ctx, r.client, []string{sinceKey}).Int64()
-	if err == nil {
-		r.since.Store(since)
-	}
-	return err
 }
 
 // do does what act names while Redis can be used. Trouble shuts the gate, for everyone; that a

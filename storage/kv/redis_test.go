@@ -120,6 +120,64 @@ func TestRedisSaysSinceWhenItKnows(t *testing.T) {
 	}
 }
 
+// A Redis that comes back with what it had a while ago says that it has begun anew, although no
+// request meets it while it is away: the client replaces cut connections that nobody used.
+func TestARedisThatCameBackWithOlderDataHasBegunAnew(t *testing.T) {
+	t.Parallel()
+	server, ahead := startRedis(t), startRedis(t)
+	s, other := openRemote(t, server.url()), openRemote(t, server.url())
+	rate := Rate{Burst: 3, Every: time.Hour}
+	mustSpend(t, s, "budget", rate, 1)
+	mustSpend(t, other, "budget", rate, 1)
+	for _, trouble := range []struct {
+		name  string
+		cause func()
+	}{
+		{"it restarted with a dump", func() {
+			server.tell(t, "SAVE")
+			server.kill(t)
+			server.start(t)
+		}},
+		{"it lost its turn to a replica, and came back with what that had", func() {
+			ahead.follow(t, server)
+			ahead.tell(t, "REPLICAOF", "NO", "ONE")
+			server.follow(t, ahead)
+			server.tell(t, "REPLICAOF", "NO", "ONE")
+			server.tell(t, "CLIENT", "KILL", "TYPE", "normal")
+		}},
+	} {
+		began := s.Since()
+		trouble.cause()
+		if b := mustSpend(t, s, "budget", rate, 0); b.Left != 1 {
+			t.Fatalf("%s: it came back with %+v, want what it had", trouble.name, b)
+		}
+		mustSpend(t, other, "budget", rate, 0)
+		if now := s.Since(); !now.After(began) || !other.Since().Equal(now) {
+			t.Errorf("%s: before %v, then %v, and on another node %v", trouble.name, began, now, other.Since())
+		}
+	}
+}
+
+// Who may not ask which server it is goes by the safe side.
+func TestARedisThatDoesNotSayWhichItIsBeginsWithEachConnection(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	server.tell(t, "ACL", "SETUSER", "shy", "on", ">shy", "~*", "+@all", "-info")
+	s := openRemote(t, "redis://shy:shy@"+server.address)
+	rate := Rate{Burst: 3, Every: time.Hour}
+	mustSpend(t, s, "budget", rate, 1)
+	began := s.Since()
+	mustSpend(t, s, "budget", rate, 0)
+	if !s.Since().Equal(began) {
+		t.Errorf("on the same connection: %v and then %v", began, s.Since())
+	}
+	server.tell(t, "CLIENT", "KILL", "TYPE", "normal")
+	mustSpend(t, s, "budget", rate, 0)
+	if !s.Since().After(began) {
+		t.Errorf("on another connection: %v as before", began)
+	}
+}
+
 var errSilly = errors.New("no route to host")
 
 // A server that answers, and cannot be written to, is of no use.
@@ -132,9 +190,7 @@ func TestARedisThatCannotBeWrittenToIsNotUsed(t *testing.T) {
 		"read-only":     {{"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}},
 		"out of memory": {{"CONFIG", "SET", "maxmemory", "1"}, {"CONFIG", "SET", "maxmemory", "0"}},
 	} {
-		if err := s.client.Do(t.Context(), of[0]...).Err(); err != nil {
-			t.Fatal(err)
-		}
+		server.tell(t, of[0]...)
 		if _, err := s.Spend(t.Context(), "budget", rate, 1); err == nil {
 			t.Errorf("%s: it counted", trouble)
 		}
@@ -142,9 +198,7 @@ func TestARedisThatCannotBeWrittenToIsNotUsed(t *testing.T) {
 		if err := s.Ping(t.Context()); err == nil {
 			t.Errorf("%s: it is used again", trouble)
 		}
-		if err := s.client.Do(t.Context(), of[1]...).Err(); err != nil {
-			t.Fatal(err)
-		}
+		server.tell(t, of[1]...)
 		waitUntil(t, "Redis is used again", func() bool { return s.Ping(t.Context()) == nil })
 	}
 }
