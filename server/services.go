@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -316,7 +317,7 @@ func (s *Services) limits() *limit.Limits {
 
 // openStores opens what counts, and what all nodes share.
 func (s *Services) openStores(ctx context.Context) error {
-	local, err := kv.Open(ctx, "")
+	local, err := kv.Open(ctx, "", "")
 	if err != nil {
 		return fmt.Errorf("open the store in this process: %w", err)
 	}
@@ -327,7 +328,8 @@ func (s *Services) openStores(ctx context.Context) error {
 	}
 	s.Store = s.kept
 	if url := s.Config.Redis.URL.Reveal(); url != "" {
-		counts, err := kv.Open(ctx, url)
+		// Whoever has the secret key is a node of this installation.
+		counts, err := kv.Open(ctx, url, hex.EncodeToString(s.DB.MAC("kv", "installation")[:8]))
 		if err != nil {
 			return errors.Join(err, local.Close())
 		}

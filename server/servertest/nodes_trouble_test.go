@@ -105,6 +105,23 @@ func TestNodesCountGuessesTogether(t *testing.T) {
 	}
 }
 
+// Whoever has another secret key is no node of this installation.
+func TestInstallationsOnOneRedisLockNobodyOfEachOther(t *testing.T) {
+	t.Parallel()
+	store := newRedis(t)
+	for _, key := range []string{strings.Repeat("a", 32), strings.Repeat("b", 32)} {
+		file := "sqlite://" + t.TempDir() + "/authy.db"
+		s := servertest.Start(t, servertest.Options{DatabaseURL: file, Configure: func(c *config.Config) {
+			counting(c)
+			c.Security.SecretKey, c.Redis.URL = config.Secret(key), config.Secret("redis://"+store.address)
+		}})
+		k := &cluster{nodes: [2]*servertest.Server{s, s}}
+		if n := k.guessed(t, bob, 14); n != 10 {
+			t.Errorf("%d guesses, want 10", n)
+		}
+	}
+}
+
 // what is locked stays locked, what was used stays used, and whoever needs nothing of
 // Redis does not notice, whatever becomes of it.
 func TestNothingOpensWithoutRedis(t *testing.T) {

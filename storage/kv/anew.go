@@ -32,7 +32,7 @@ return 1`)
 func (r *remote) begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	since, err := beginScript.Run(ctx, r.client, []string{sinceKey}).Int64()
+	since, err := beginScript.Run(ctx, r.client, []string{r.prefix + sinceKey}).Int64()
 	if err == nil {
 		r.since.Store(since)
 	}
@@ -46,7 +46,7 @@ func (r *remote) meet(ctx context.Context, conn *redis.Conn) error {
 	if err != nil {
 		return err
 	}
-	return meetScript.Run(ctx, conn, []string{sinceKey}, id).Err()
+	return meetScript.Run(ctx, conn, []string{r.prefix + sinceKey}, id).Err()
 }
 
 // serverOf names the run of a server and the history of its data: a new one for each start,

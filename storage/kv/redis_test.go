@@ -30,9 +30,9 @@ func TestRedisKeysCarryThePrefixAndALifetime(t *testing.T) {
 	if err != nil || len(keys) != 5 {
 		t.Fatalf("keys = %q, %v, want 4 and the one that stays", keys, err)
 	}
-	for _, key := range slices.DeleteFunc(keys, func(key string) bool { return key == sinceKey }) {
-		if !strings.HasPrefix(key, "authy:") {
-			t.Errorf("key %q, want the prefix authy:", key)
+	for _, key := range slices.DeleteFunc(keys, func(key string) bool { return key == "authy:mark:since" }) {
+		if !strings.HasPrefix(key, "authy:mark:") {
+			t.Errorf("key %q, want the prefix authy:mark:", key)
 		}
 		left, err := s.client.PTTL(t.Context(), key).Result()
 		if err != nil || left <= 0 || left > time.Minute {
@@ -47,6 +47,16 @@ func TestNodesShareOneRedis(t *testing.T) {
 	a, b := openRemote(t, server.url()), openRemote(t, server.url())
 	mustSet(t, a, "session", []byte("hot"), time.Minute)
 	wantValue(t, b, "session", "hot")
+}
+
+func TestInstallationsOnOneRedisCountForThemselves(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	rate := Rate{Burst: 2, Every: time.Hour}
+	mustSpend(t, openOf(t, server.url(), "one"), "bob", rate, 2)
+	if b := mustSpend(t, openOf(t, server.url(), "another"), "bob", rate, 1); b.Left != 1 {
+		t.Errorf("the first of another installation = %+v, want 1 left", b)
+	}
 }
 
 func TestPingFailsWithoutRedisAndWorksWhenItIsBack(t *testing.T) {
@@ -291,7 +301,13 @@ func redisGoroutines() int {
 
 func openRemote(t testing.TB, url string) *remote {
 	t.Helper()
-	s, err := Open(t.Context(), url)
+	return openOf(t, url, "mark")
+}
+
+// openOf opens the store of an installation.
+func openOf(t testing.TB, url, mark string) *remote {
+	t.Helper()
+	s, err := Open(t.Context(), url, mark)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
