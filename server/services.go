@@ -94,8 +94,9 @@ type Services struct {
 	clock   clockWatch
 	open    connections
 
-	kept  kv.Store // what all nodes share and cannot do without
-	local kv.Store // of this process
+	kept     kv.Store // what all nodes share and cannot do without
+	counting *limit.Limits
+	local    kv.Store // of this process
 
 	unlock   func() // gives the claim on the database up
 	farewell time.Duration
@@ -312,7 +313,10 @@ func (s *Services) limits() *limit.Limits {
 	if !s.Config.RateLimit.Enabled {
 		return nil
 	}
-	return limit.New(s.Store, s.kept, s.local)
+	if s.counting == nil {
+		s.counting = limit.New(s.Store, s.kept, s.local)
+	}
+	return s.counting
 }
 
 // openStores opens what counts, and what all nodes share.

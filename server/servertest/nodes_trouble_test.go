@@ -188,6 +188,22 @@ func TestNothingOpensWithoutRedis(t *testing.T) {
 	}
 }
 
+func TestNodesOfWhichOneDoesNotReachRedisCountTogether(t *testing.T) {
+	t.Parallel()
+	k := newCluster(t, newRedis(t).address, counting)
+	k.toKeys[1].Refuse(true)
+	k.toKeys[1].HangUp()
+	for _, s := range k.nodes { // the one says so, and the other will have heard of it
+		if status := guess(t, s, carol); status != http.StatusUnauthorized {
+			t.Errorf("carol's guess: %d", status)
+		}
+	}
+	time.Sleep(1500 * time.Millisecond)
+	if n := k.guessed(t, bob, 24); n != 10 {
+		t.Errorf("%d guesses on two nodes, want 10", n)
+	}
+}
+
 // who is asked says so in time, and the other node goes on.
 func TestANodeWithoutItsDatabaseSaysSo(t *testing.T) {
 	t.Parallel()
