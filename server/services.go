@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -93,8 +94,9 @@ type Services struct {
 	clock   clockWatch
 	open    connections
 
-	kept  kv.Store // what all nodes share and cannot do without
-	local kv.Store // of this process
+	kept     kv.Store // what all nodes share and cannot do without
+	counting *limit.Limits
+	local    kv.Store // of this process
 
 	unlock   func() // gives the claim on the database up
 	farewell time.Duration
@@ -311,12 +313,15 @@ func (s *Services) limits() *limit.Limits {
 	if !s.Config.RateLimit.Enabled {
 		return nil
 	}
-	return limit.New(s.Store, s.kept, s.local)
+	if s.counting == nil {
+		s.counting = limit.New(s.Store, s.kept, s.local)
+	}
+	return s.counting
 }
 
 // openStores opens what counts, and what all nodes share.
 func (s *Services) openStores(ctx context.Context) error {
-	local, err := kv.Open(ctx, "")
+	local, err := kv.Open(ctx, "", "")
 	if err != nil {
 		return fmt.Errorf("open the store in this process: %w", err)
 	}
@@ -327,7 +332,8 @@ func (s *Services) openStores(ctx context.Context) error {
 	}
 	s.Store = s.kept
 	if url := s.Config.Redis.URL.Reveal(); url != "" {
-		counts, err := kv.Open(ctx, url)
+		// Whoever has the secret key is a node of this installation.
+		counts, err := kv.Open(ctx, url, hex.EncodeToString(s.DB.MAC("kv", "installation")[:8]))
 		if err != nil {
 			return errors.Join(err, local.Close())
 		}

@@ -30,13 +30,16 @@ func (r Rule) rate() kv.Rate { return kv.Rate{Burst: r.Most, Every: r.Window / t
 // Limits counts by rules. A nil Limits counts nothing and allows everything.
 type Limits struct {
 	shared, kept, local kv.Store
+	split               split
 }
 
 // New returns limits that count in shared, for all nodes. Where that is a store
 // without which the server goes on, kept is the one that it cannot do without,
 // and counts while the other is away; otherwise they are the same. local is of
 // this process.
-func New(shared, kept, local kv.Store) *Limits { return &Limits{shared, kept, local} }
+func New(shared, kept, local kv.Store) *Limits {
+	return &Limits{shared: shared, kept: kept, local: local}
+}
 
 // Count counts one more of rule for who. [ErrTooMany], with the time to wait,
 // if that is more than the rule allows; then it is not counted.
@@ -74,10 +77,13 @@ func (l *Limits) spend(ctx context.Context, rule Rule, who string, n int64) (kv.
 	case l.shared == l.kept:
 		return left, err
 	case err != nil: // which was logged when it began
+		if err := l.tell(ctx); err != nil {
+			return left, err
+		}
 		return l.kept.Spend(ctx, key, rule.rate(), n)
 	case !left.OK:
 		return left, l.exhaust(ctx, rule, key)
-	case time.Since(l.shared.Since()) < rule.Window:
+	case time.Since(l.shared.Since()) < rule.Window || l.apart(ctx):
 		if also, err := l.kept.Spend(ctx, key, rule.rate(), n); err != nil || !also.OK {
 			return also, err
 		}

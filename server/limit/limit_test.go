@@ -110,6 +110,55 @@ func TestWhatIsLockedStaysLockedWithoutTheSharedStore(t *testing.T) {
 	})
 }
 
+// Of nodes that share a store some do not reach it: all count where those do.
+func TestNodesOfWhichSomeDoNotReachTheSharedStoreCountTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kept, rule := storagetest.Memory(t), Rule{Name: "test", Most: 10, Window: 15 * time.Minute}
+		redis := storagetest.Memory(t)
+		begun := time.Now().Add(-time.Hour)
+		apart := &moody{Store: redis, since: begun, away: errors.New("no route to host")}
+		nodes := []*Limits{
+			New(&moody{Store: redis, since: begun}, kept, storagetest.Memory(t)),
+			New(apart, kept, storagetest.Memory(t)),
+			New(&moody{Store: redis, since: begun}, kept, storagetest.Memory(t)),
+		}
+		want := func(when string, most int) {
+			t.Helper()
+			passed := 0
+			for n := range 60 {
+				if nodes[n%3].Count(t.Context(), rule, when) == nil {
+					passed++
+				}
+			}
+			if passed != most {
+				t.Errorf("%s: %d passed, want %d", when, passed, most)
+			}
+		}
+		for _, l := range nodes { // one says that it is apart, and the others hear of it
+			if err := l.Count(t.Context(), rule, "somebody"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * lookApart)
+		want("while one is apart", 10)
+		time.Sleep(time.Hour)
+		for range 9 {
+			if err := nodes[1].Count(t.Context(), rule, "after it has gone"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		apart.away = nil
+		time.Sleep(2 * lookApart)
+		want("after it has gone", 1)
+		time.Sleep(24 * time.Hour)
+		if nodes[0].apart(t.Context()) {
+			t.Error("a day later it is still apart")
+		}
+		want("a day later", 10)
+	})
+}
+
 func TestNoLimitsCountNothing(t *testing.T) {
 	t.Parallel()
 	var l *Limits

@@ -22,6 +22,9 @@ func (s *Service) ForgotPassword(ctx context.Context, by audit.Actor, email stri
 	if !s.accounts.Mail.Enabled() {
 		return account.ErrNoMail
 	}
+	if err := s.promise(ctx); err != nil {
+		return err
+	}
 	if err := s.limits().mail(ctx, by, email); err != nil {
 		return err
 	}

@@ -15,6 +15,11 @@ func (s *Service) draft(ctx context.Context, by audit.Actor, in account.NewUser)
 	if !s.Registration {
 		return nil, ErrClosed
 	}
+	if s.Uniform {
+		if err := s.promise(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.limits().register(ctx, by); err != nil {
 		return nil, err
 	}

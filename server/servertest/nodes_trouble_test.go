@@ -105,6 +105,23 @@ func TestNodesCountGuessesTogether(t *testing.T) {
 	}
 }
 
+// Whoever has another secret key is no node of this installation.
+func TestInstallationsOnOneRedisLockNobodyOfEachOther(t *testing.T) {
+	t.Parallel()
+	store := newRedis(t)
+	for _, key := range []string{strings.Repeat("a", 32), strings.Repeat("b", 32)} {
+		file := "sqlite://" + t.TempDir() + "/authy.db"
+		s := servertest.Start(t, servertest.Options{DatabaseURL: file, Configure: func(c *config.Config) {
+			counting(c)
+			c.Security.SecretKey, c.Redis.URL = config.Secret(key), config.Secret("redis://"+store.address)
+		}})
+		k := &cluster{nodes: [2]*servertest.Server{s, s}}
+		if n := k.guessed(t, bob, 14); n != 10 {
+			t.Errorf("%d guesses, want 10", n)
+		}
+	}
+}
+
 // what is locked stays locked, what was used stays used, and whoever needs nothing of
 // Redis does not notice, whatever becomes of it.
 func TestNothingOpensWithoutRedis(t *testing.T) {
@@ -168,6 +185,22 @@ func TestNothingOpensWithoutRedis(t *testing.T) {
 		if n := k.guessed(t, bob, 6); n != 0 {
 			t.Errorf("after it was %s: %d guesses more", trouble.name, n)
 		}
+	}
+}
+
+func TestNodesOfWhichOneDoesNotReachRedisCountTogether(t *testing.T) {
+	t.Parallel()
+	k := newCluster(t, newRedis(t).address, counting)
+	k.toKeys[1].Refuse(true)
+	k.toKeys[1].HangUp()
+	for _, s := range k.nodes { // the one says so, and the other will have heard of it
+		if status := guess(t, s, carol); status != http.StatusUnauthorized {
+			t.Errorf("carol's guess: %d", status)
+		}
+	}
+	time.Sleep(1500 * time.Millisecond)
+	if n := k.guessed(t, bob, 24); n != 10 {
+		t.Errorf("%d guesses on two nodes, want 10", n)
 	}
 }
 

@@ -74,14 +74,15 @@ type Store interface {
 	Close() error
 }
 
-// Open returns the store at url. The empty url is a store in this process; redis:// and
+// Open returns the store at url of an installation, which mark tells from others that keep
+// theirs in the same place: theirs is another store. The empty url is a store in this process; redis:// and
 // rediss:// (with TLS) are Redis or Valkey. One that does not answer now is no error: it may
 // later. An error names the url with its password masked.
-func Open(ctx context.Context, url string) (Store, error) {
+func Open(ctx context.Context, url, mark string) (Store, error) {
 	if url == "" {
 		return newMemory(maxEntries), nil
 	}
-	s, err := openRedis(ctx, url, masked(url))
+	s, err := openRedis(ctx, url, masked(url), prefix+mark+":")
 	if err != nil {
 		return nil, fmt.Errorf("open key-value store %s: %w", masked(url), err)
 	}

@@ -285,7 +285,7 @@ func changingWhatWasPassedChangesNothing(t *testing.T, s Store) {
 
 func TestTheEmptyURLIsTheStoreInThisProcess(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.Context(), "")
+	s, err := Open(t.Context(), "", "")
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -312,7 +312,7 @@ func TestAnErrorOfOpenMasksThePassword(t *testing.T) {
 		"redis://127.0.0.1:1?password=hunter2":      "redis://127.0.0.1:1:",
 		"redis://:x@127.0.0.1:1?read_timeout=junk&": "redis://xxxxx@127.0.0.1:1:",
 	} {
-		s, err := Open(t.Context(), url)
+		s, err := Open(t.Context(), url, "")
 		if err == nil { // nobody answers, which the log says
 			s := s.(*remote)
 			err = fmt.Errorf("open key-value store %s: %w", s.gate.name, s.Ping(t.Context()))

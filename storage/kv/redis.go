@@ -13,14 +13,16 @@ import (
 )
 
 const (
-	// prefix keeps our keys and channels apart from those of others on the same Redis.
+	// prefix keeps our keys apart from those of others on the same Redis; the mark of an
+	// installation follows it.
 	prefix = "authy:"
 	// socketTimeout bounds each dial, read and write; budget bounds an operation as a whole:
 	// whoever finds that Redis does not answer has a second for all that they do.
 	socketTimeout = 500 * time.Millisecond
 	budget        = 400 * time.Millisecond
-	// sinceKey is kept for ever, and says since when Redis has had what it has.
-	sinceKey = prefix + "since"
+	// sinceKey is kept for ever, and says since when Redis has had what it has (at), and which
+	// server that is known of (server).
+	sinceKey = "since"
 )
 
 // spendScript is [Rate.spend] by the clock of the server, in microseconds: the value is the
@@ -29,10 +31,10 @@ const (
 var spendScript = redis.NewScript(`
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local since = tonumber(redis.call('GET', KEYS[2]))
+local since = tonumber(redis.call('HGET', KEYS[2], 'at'))
 if not since then
   since = now
-  redis.call('SET', KEYS[2], string.format('%.0f', now))
+  redis.call('HSET', KEYS[2], 'at', string.format('%.0f', now))
 end
 local debt = math.max(0, tonumber(redis.call('GET', KEYS[1]) or 0) - now)
 local burst, every, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -47,22 +49,16 @@ end
 redis.call('SET', KEYS[1], string.format('%.0f', now + after), 'PX', math.ceil(after / 1000))
 return {1, after, since}`)
 
-// beginScript has Redis count from now on: what it has is not all that happened.
-var beginScript = redis.NewScript(`
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-redis.call('SET', KEYS[1], string.format('%.0f', now))
-return now`)
-
 // remote is the engine on Redis or Valkey.
 type remote struct {
 	client *redis.Client
+	prefix string       // of every key
 	since  atomic.Int64 // in microseconds
 	gate   gate
 }
 
 // openRedis returns the store at url, which it calls name in the log.
-func openRedis(ctx context.Context, url, name string) (*remote, error) {
+func openRedis(ctx context.Context, url, name, prefix string) (*remote, error) {
 	if err := checkURL(url); err != nil {
 		return nil, err
 	}
@@ -72,7 +68,9 @@ func openRedis(ctx context.Context, url, name string) (*remote, error) {
 	}
 	limit(opt)
 	redis.SetLogger(clientLog{})
-	r := &remote{client: redis.NewClient(opt)}
+	r := &remote{prefix: prefix}
+	opt.OnConnect = r.meet
+	r.client = redis.NewClient(opt)
 	r.since.Store(time.Now().UnixMicro())
 	r.gate = gate{name: name, again: r.begin, stop: make(chan struct{})}
 	if err := r.Ping(ctx); ctx.Err() != nil {
@@ -99,7 +97,7 @@ func limit(opt *redis.Options) {
 
 func (r *remote) Get(ctx context.Context, key string) (value []byte, err error) {
 	err = r.do(ctx, "get "+key, func(ctx context.Context) (err error) {
-		value, err = r.client.Get(ctx, prefix+key).Bytes()
+		value, err = r.client.Get(ctx, r.prefix+key).Bytes()
 		return err
 	})
 	if errors.Is(err, redis.Nil) {
@@ -113,7 +111,7 @@ func (r *remote) Set(ctx context.Context, key string, value []byte, ttl time.Dur
 		return fmt.Errorf("set %s: %w", key, errLifetime)
 	}
 	return r.do(ctx, "set "+key, func(ctx context.Context) error {
-		return r.client.Set(ctx, prefix+key, value, ttl).Err()
+		return r.client.Set(ctx, r.prefix+key, value, ttl).Err()
 	})
 }
 
@@ -124,7 +122,7 @@ func (r *remote) SetIfAbsent(
 		return false, fmt.Errorf("set %s if absent: %w", key, errLifetime)
 	}
 	err := r.do(ctx, "set "+key+" if absent", func(ctx context.Context) error {
-		return r.client.SetArgs(ctx, prefix+key, value, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
+		return r.client.SetArgs(ctx, r.prefix+key, value, redis.SetArgs{Mode: "NX", TTL: ttl}).Err()
 	})
 	if errors.Is(err, redis.Nil) {
 		return false, nil
@@ -136,7 +134,7 @@ func (r *remote) Spend(ctx context.Context, key string, rate Rate, n int64) (lef
 	if err := rate.usable(); err != nil {
 		return Budget{}, fmt.Errorf("spend %s: %w", key, err)
 	}
-	keys := []string{prefix + key, sinceKey}
+	keys := []string{r.prefix + key, r.prefix + sinceKey}
 	err = r.do(ctx, "spend "+key, func(ctx context.Context) error {
 		got, err := spendScript.Run(ctx, r.client, keys, rate.Burst, rate.Every.Microseconds(), n).Int64Slice()
 		if err != nil {
@@ -160,7 +158,7 @@ func (r *remote) Delete(ctx context.Context, keys ...string) error {
 	}
 	names := make([]string, len(keys))
 	for i, key := range keys {
-		names[i] = prefix + key
+		names[i] = r.prefix + key
 	}
 	return r.do(ctx, fmt.Sprintf("delete %d keys", len(keys)), func(ctx context.Context) error {
 		return r.client.Del(ctx, names...).Err()
@@ -177,18 +175,6 @@ func (r *remote) Close() error {
 		return fmt.Errorf("close redis client: %w", err)
 	}
 	return nil
-}
-
-// begin writes to Redis that it has missed what came before: a Redis that answers and cannot
-// be written to is of no use.
-func (r *remote) begin(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, budget)
-	defer cancel()
-	since, err := beginScript.Run(ctx, r.client, []string{sinceKey}).Int64()
-	if err == nil {
-		r.since.Store(since)
-	}
-	return err
 }
 
 // do does what act names while Redis can be used. Trouble shuts the gate, for everyone; that a

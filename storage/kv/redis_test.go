@@ -30,9 +30,9 @@ func TestRedisKeysCarryThePrefixAndALifetime(t *testing.T) {
 	if err != nil || len(keys) != 5 {
 		t.Fatalf("keys = %q, %v, want 4 and the one that stays", keys, err)
 	}
-	for _, key := range slices.DeleteFunc(keys, func(key string) bool { return key == sinceKey }) {
-		if !strings.HasPrefix(key, "authy:") {
-			t.Errorf("key %q, want the prefix authy:", key)
+	for _, key := range slices.DeleteFunc(keys, func(key string) bool { return key == "authy:mark:since" }) {
+		if !strings.HasPrefix(key, "authy:mark:") {
+			t.Errorf("key %q, want the prefix authy:mark:", key)
 		}
 		left, err := s.client.PTTL(t.Context(), key).Result()
 		if err != nil || left <= 0 || left > time.Minute {
@@ -47,6 +47,16 @@ func TestNodesShareOneRedis(t *testing.T) {
 	a, b := openRemote(t, server.url()), openRemote(t, server.url())
 	mustSet(t, a, "session", []byte("hot"), time.Minute)
 	wantValue(t, b, "session", "hot")
+}
+
+func TestInstallationsOnOneRedisCountForThemselves(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	rate := Rate{Burst: 2, Every: time.Hour}
+	mustSpend(t, openOf(t, server.url(), "one"), "bob", rate, 2)
+	if b := mustSpend(t, openOf(t, server.url(), "another"), "bob", rate, 1); b.Left != 1 {
+		t.Errorf("the first of another installation = %+v, want 1 left", b)
+	}
 }
 
 func TestPingFailsWithoutRedisAndWorksWhenItIsBack(t *testing.T) {
@@ -120,6 +130,64 @@ func TestRedisSaysSinceWhenItKnows(t *testing.T) {
 	}
 }
 
+// A Redis that comes back with what it had a while ago says that it has begun anew, although no
+// request meets it while it is away: the client replaces cut connections that nobody used.
+func TestARedisThatCameBackWithOlderDataHasBegunAnew(t *testing.T) {
+	t.Parallel()
+	server, ahead := startRedis(t), startRedis(t)
+	s, other := openRemote(t, server.url()), openRemote(t, server.url())
+	rate := Rate{Burst: 3, Every: time.Hour}
+	mustSpend(t, s, "budget", rate, 1)
+	mustSpend(t, other, "budget", rate, 1)
+	for _, trouble := range []struct {
+		name  string
+		cause func()
+	}{
+		{"it restarted with a dump", func() {
+			server.tell(t, "SAVE")
+			server.kill(t)
+			server.start(t)
+		}},
+		{"it lost its turn to a replica, and came back with what that had", func() {
+			ahead.follow(t, server)
+			ahead.tell(t, "REPLICAOF", "NO", "ONE")
+			server.follow(t, ahead)
+			server.tell(t, "REPLICAOF", "NO", "ONE")
+			server.tell(t, "CLIENT", "KILL", "TYPE", "normal")
+		}},
+	} {
+		began := s.Since()
+		trouble.cause()
+		if b := mustSpend(t, s, "budget", rate, 0); b.Left != 1 {
+			t.Fatalf("%s: it came back with %+v, want what it had", trouble.name, b)
+		}
+		mustSpend(t, other, "budget", rate, 0)
+		if now := s.Since(); !now.After(began) || !other.Since().Equal(now) {
+			t.Errorf("%s: before %v, then %v, and on another node %v", trouble.name, began, now, other.Since())
+		}
+	}
+}
+
+// Who may not ask which server it is goes by the safe side.
+func TestARedisThatDoesNotSayWhichItIsBeginsWithEachConnection(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	server.tell(t, "ACL", "SETUSER", "shy", "on", ">shy", "~*", "+@all", "-info")
+	s := openRemote(t, "redis://shy:shy@"+server.address)
+	rate := Rate{Burst: 3, Every: time.Hour}
+	mustSpend(t, s, "budget", rate, 1)
+	began := s.Since()
+	mustSpend(t, s, "budget", rate, 0)
+	if !s.Since().Equal(began) {
+		t.Errorf("on the same connection: %v and then %v", began, s.Since())
+	}
+	server.tell(t, "CLIENT", "KILL", "TYPE", "normal")
+	mustSpend(t, s, "budget", rate, 0)
+	if !s.Since().After(began) {
+		t.Errorf("on another connection: %v as before", began)
+	}
+}
+
 var errSilly = errors.New("no route to host")
 
 // A server that answers, and cannot be written to, is of no use.
@@ -132,9 +200,7 @@ func TestARedisThatCannotBeWrittenToIsNotUsed(t *testing.T) {
 		"read-only":     {{"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}},
 		"out of memory": {{"CONFIG", "SET", "maxmemory", "1"}, {"CONFIG", "SET", "maxmemory", "0"}},
 	} {
-		if err := s.client.Do(t.Context(), of[0]...).Err(); err != nil {
-			t.Fatal(err)
-		}
+		server.tell(t, of[0]...)
 		if _, err := s.Spend(t.Context(), "budget", rate, 1); err == nil {
 			t.Errorf("%s: it counted", trouble)
 		}
@@ -142,9 +208,7 @@ func TestARedisThatCannotBeWrittenToIsNotUsed(t *testing.T) {
 		if err := s.Ping(t.Context()); err == nil {
 			t.Errorf("%s: it is used again", trouble)
 		}
-		if err := s.client.Do(t.Context(), of[1]...).Err(); err != nil {
-			t.Fatal(err)
-		}
+		server.tell(t, of[1]...)
 		waitUntil(t, "Redis is used again", func() bool { return s.Ping(t.Context()) == nil })
 	}
 }
@@ -237,7 +301,13 @@ func redisGoroutines() int {
 
 func openRemote(t testing.TB, url string) *remote {
 	t.Helper()
-	s, err := Open(t.Context(), url)
+	return openOf(t, url, "mark")
+}
+
+// openOf opens the store of an installation.
+func openOf(t testing.TB, url, mark string) *remote {
+	t.Helper()
+	s, err := Open(t.Context(), url, mark)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -66,6 +67,32 @@ func (r *redisServer) start(t testing.TB) {
 			t.Fatalf("redis-server does not answer: %v", err)
 		}
 	}
+}
+
+// tell has the server do something, on a connection of its own.
+func (r *redisServer) tell(t testing.TB, command ...any) string {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: r.address, MaxRetries: -1})
+	defer client.Close()
+	answer, err := client.Do(t.Context(), command...).Result()
+	if err != nil {
+		t.Fatalf("%v: %v", command, err)
+	}
+	return fmt.Sprint(answer)
+}
+
+// follow makes the server a replica of another, and waits until it has all.
+func (r *redisServer) follow(t *testing.T, of *redisServer) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(of.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of.tell(t, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
+	r.tell(t, "REPLICAOF", host, port)
+	waitUntil(t, "the replica has all", func() bool {
+		return strings.Contains(r.tell(t, "INFO", "replication"), "master_link_status:up")
+	})
 }
 
 // kill ends the server at once and without ceremony; killing it twice is fine.

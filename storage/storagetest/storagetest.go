@@ -33,7 +33,7 @@ func New(t testing.TB) *storage.DB {
 // Memory returns a key-value store that is of this process alone.
 func Memory(t testing.TB) kv.Store {
 	t.Helper()
-	store, err := kv.Open(t.Context(), "")
+	store, err := kv.Open(t.Context(), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
