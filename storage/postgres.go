@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	mathrand "math/rand/v2"
 	"strconv"
 	"strings"
@@ -125,7 +126,7 @@ func (e *postgresEngine) updateFor(ctx context.Context, userID string, fn func(*
 		return translate(err)
 	}
 	defer held.Close() //nolint:errcheck // it goes back to the pool
-	if _, err := held.ExecContext(ctx, "SELECT pg_advisory_lock($1, hashtext($2))", userLock, userID); err != nil {
+	if _, err := held.ExecContext(ctx, "SELECT pg_advisory_lock($1, $2)", userLock, lockOf(userID)); err != nil {
 		return translate(err)
 	}
 	err = e.tryAgain(ctx, func(ctx context.Context, level sql.IsolationLevel) (*sql.Tx, error) {
@@ -135,8 +136,15 @@ func (e *postgresEngine) updateFor(ctx context.Context, userID string, fn func(*
 		return held.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	}, fn)
 	// A connection that is lost has lost its locks.
-	_, _ = held.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, hashtext($2))", userLock, userID)
+	_, _ = held.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", userLock, lockOf(userID))
 	return err
+}
+
+// lockOf is the second half of the advisory lock of a user: of two that share one, one waits.
+func lockOf(userID string) int32 {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(userID)) // never fails
+	return int32(sum.Sum32())        //nolint:gosec // all 32 bits are meant
 }
 
 // beginning begins a transaction.

@@ -216,7 +216,7 @@ func (tx *Tx) Stay(ctx context.Context, id string) error {
 	if tx.bun.Dialect().Name() != dialect.PG {
 		return nil
 	}
-	if _, err := tx.conn.hot(ctx, "SELECT pg_advisory_xact_lock_shared(?, hashtext(?))", userLock, id); err != nil {
+	if _, err := tx.conn.hot(ctx, "SELECT pg_advisory_xact_lock_shared(?, ?)", userLock, lockOf(id)); err != nil {
 		return translate(err)
 	}
 	// Whoever has changed them since the transaction began has it begin anew.
