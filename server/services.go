@@ -197,6 +197,7 @@ func build(ctx context.Context, c *config.Config, db *storage.DB) (*Services, er
 	hasher := account.NewHasher(c.Security.BcryptCost)
 	s.Accounts = account.New(db, hasher)
 	s.Orgs = org.New(db)
+	s.Orgs.Reserved = c.RuledOrganizations()
 	s.Accounts.Mail, s.Orgs.Mail = s.Mail, s.Mail
 	s.Accounts.PublicURL, s.Accounts.Limits = c.PublicURL, s.limits()
 	s.Orgs.Limits = s.limits()

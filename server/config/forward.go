@@ -187,6 +187,19 @@ func checkMethod(method string) error {
 	return nil
 }
 
+// RuledOrganizations are the slugs of the organizations that rules of forward-auth name.
+func (c *Config) RuledOrganizations() (slugs []string) {
+	for _, rule := range c.ForwardAuth {
+		for _, word := range rule.Who {
+			kind, name, _ := strings.Cut(word, ":")
+			if slug, _, _ := strings.Cut(name, ":"); kind == "org" || kind == "group" {
+				slugs = append(slugs, slug)
+			}
+		}
+	}
+	return slugs
+}
+
 // forwardRoles are those of organizations.
 var forwardRoles = []string{"owner", "admin", "member", "guest"}
 

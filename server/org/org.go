@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -29,6 +30,9 @@ import (
 
 // What org refuses. The messages are the contract's where it has one.
 var (
+	// ErrSlugReserved keeps what a slug stands for elsewhere from whoever comes first.
+	ErrSlugReserved = fault.New(fault.Conflict, "slug_reserved",
+		"This slug is reserved: an administrator of the server can make an organization of it.")
 	ErrSlugTaken = fault.New(fault.Conflict, "slug_taken", "Organization slug already exists")
 	ErrNoOrg     = fault.New(fault.NotFound, "organization_not_found", "Organization not found")
 	ErrMember    = fault.New(fault.Conflict, "already_member", "User is already a member of this organization")
@@ -61,6 +65,9 @@ type Service struct {
 	Mail *mail.Queue
 	// Mailer reminds members of a deadline; nil reminds nobody.
 	Mailer Mailer
+	// Reserved are slugs, beside some that are so everywhere, of which administrators of the server
+	// alone make organizations.
+	Reserved []string
 	// Limits counts invitations, and attempts to answer one; nil counts nothing.
 	Limits *limit.Limits
 
@@ -93,6 +100,8 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*stora
 		}
 	} else if by.Kind != audit.Operator && (by.Kind != audit.User || by.ID != in.OwnerID) {
 		return nil, ErrForbidden
+	} else if err := s.mayTake(ctx, by, in.Slug); err != nil {
+		return nil, err
 	}
 	if in.ID == "" {
 		in.ID = storage.NewID()
@@ -124,6 +133,24 @@ func (s *Service) Create(ctx context.Context, by audit.Actor, in NewOrg) (*stora
 		return err
 	})
 	return o, err
+}
+
+// reserved are slugs that applications often take, as names of groups, for their administrators.
+var reserved = []string{
+	"admin", "administrator", "administrators", "admins", "authy", "root", "sudo", "superuser", "superusers", "wheel",
+}
+
+// mayTake is nil for who may make an organization with a slug: it is told to applications and asked
+// by rules as the name of a group, also before there is one and after it has gone.
+func (s *Service) mayTake(ctx context.Context, by audit.Actor, slug string) error {
+	if !slices.Contains(reserved, slug) && !slices.Contains(s.Reserved, slug) {
+		return nil
+	}
+	may, err := by.Administers(ctx, s.db.Reader)
+	if err == nil && !may {
+		return ErrSlugReserved
+	}
+	return err
 }
 
 // check says what is wrong with an organization, field by field.
