@@ -17,9 +17,9 @@ import (
 const crowdPause = time.Minute
 
 // connections are those that are open, at most so many. One more takes the place
-// of the one on which nothing has begun or ended for longest, among those of its
-// own network if that has more than its share. So who is slow, or opens many,
-// makes room for everybody else.
+// of the one on which nothing has begun or ended for longest, of its own network if
+// that has more than its share, or else of another that has. So who is slow, or
+// opens many, makes room for everybody else.
 type connections struct {
 	most    int
 	mu      sync.Mutex
@@ -87,13 +87,31 @@ func (c *connections) add(conn net.Conn) (crowded *connection) {
 		return nil
 	}
 	c.warn()
-	from := &c.order
-	if crowd.Len() > max(1, c.most/len(c.crowds)) {
-		from = crowd
-	}
-	crowded, _ = from.Front().Value.(*connection)
+	crowded = c.leaves(crowd)
 	c.remove(crowded)
 	return crowded
+}
+
+// lookMost is how many connections are looked at to find one that has to go.
+const lookMost = 1000
+
+// leaves returns the connection that makes room for another of a network. Whoever has less than
+// a share keeps theirs, also one that is slow to answer, while others have more.
+func (c *connections) leaves(crowd *list.List) *connection {
+	share := max(1, c.most/len(c.crowds))
+	from := &c.order
+	if crowd.Len() > share {
+		from = crowd
+	}
+	looked := 0
+	for e := from.Front(); e != nil && looked < lookMost; e = e.Next() {
+		if at, _ := e.Value.(*connection); c.crowds[at.network].Len() > share {
+			return at
+		}
+		looked++
+	}
+	first, _ := from.Front().Value.(*connection)
+	return first
 }
 
 func (c *connections) remove(at *connection) {

@@ -65,8 +65,19 @@ func TestOneConnectionMoreTakesAnothersPlace(t *testing.T) {
 				honest.closed, many[991].closed, many[990].closed)
 		}
 		late := come(c, "203.0.113.9")
-		if late.closed || !honest.closed {
-			t.Errorf("closed: the late one %v, the oldest of all %v", late.closed, honest.closed)
+		if late.closed || honest.closed || !many[991].closed {
+			t.Errorf("closed: the late one %v, who has less than a share %v, of many the oldest %v", late.closed, honest.closed, many[991].closed)
+		}
+	})
+	t.Run("never that of who has less than a share, however many come and go elsewhere", func(t *testing.T) {
+		t.Parallel()
+		c := newConnections(t.Context(), 200)
+		honest := come(c, "198.51.100.1") // a password of theirs is being hashed
+		for i := range 10_000 {
+			come(c, "192.0.2."+strconv.Itoa(i%16))
+		}
+		if honest.closed || c.count() != 200 {
+			t.Errorf("closed: %v; %d are open", honest.closed, c.count())
 		}
 	})
 	t.Run("each from a network of its own", func(t *testing.T) {
