@@ -219,8 +219,9 @@ func (tx *Tx) Stay(ctx context.Context, id string) error {
 	if _, err := tx.conn.hot(ctx, "SELECT pg_advisory_xact_lock_shared(?, ?)", userLock, lockOf(id)); err != nil {
 		return translate(err)
 	}
-	// Whoever has changed them since the transaction began has it begin anew.
-	_, err := tx.conn.hot(ctx, "SELECT 1 FROM users WHERE id = ? FOR SHARE", id)
+	// Whoever has changed them since the transaction began has it begin anew. A lock that is shared
+	// would have two that change the user wait for each other.
+	_, err := tx.conn.hot(ctx, "SELECT 1 FROM users WHERE id = ? FOR NO KEY UPDATE", id)
 	return translate(err)
 }
 
