@@ -132,6 +132,8 @@ func (c *Config) checkHosts(hosts Words) error {
 	return each(hosts, func(host string) error {
 		normal, err := normalURL(scheme + "://" + host)
 		switch {
+		case strings.Contains(host, "://"):
+			return fmt.Errorf("%q is an address; name the host alone, such as app.example.com", host)
 		case strings.Contains(host, "*"):
 			return fmt.Errorf("%q is a pattern; name each host", host)
 		case err != nil:

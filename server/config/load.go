@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Flags are the settings given on the command line: key ("public_url") to text.
@@ -63,6 +64,26 @@ func (l *loader) origin(key string) string {
 	return byDefault
 }
 
+// wantedBy is the section whose settings want a key of another.
+var wantedBy = map[string]string{"trusted_proxies": forwardSection + "."}
+
+// blamed returns where it was said what key does not go with: where its value came from, or, if
+// nobody has given it one, where another of its section has.
+func (l *loader) blamed(key string) string {
+	section, ok := wantedBy[key]
+	if !ok {
+		section = key[:strings.LastIndexByte(key, '.')+1]
+	}
+	if _, given := l.origins[key]; !given && section != "" {
+		for _, other := range slices.Sorted(maps.Keys(l.origins)) {
+			if strings.HasPrefix(other, section) {
+				return l.origins[other]
+			}
+		}
+	}
+	return l.origin(key)
+}
+
 func (l *loader) readFlags(flags Flags) {
 	for _, key := range slices.Sorted(maps.Keys(flags)) {
 		origin := "flag --" + FlagName(key)
@@ -80,7 +101,7 @@ func (l *loader) check() {
 		l.config.PublicURL = normal
 	}
 	for _, p := range problems(l.config) {
-		l.fail("%s: %s: %w", l.origin(p.key), p.key, p.err)
+		l.fail("%s: %s: %w", l.blamed(p.key), p.key, p.err)
 	}
 	for _, r := range risks(l.config) {
 		l.warnings = append(l.warnings, r.text)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"regexp"
@@ -219,7 +220,11 @@ func (l *loader) readProviderVariables(env environment, known map[string]bool) {
 // providerProblems are those that can be told without the records.
 func providerProblems(c *Config) (list []problem) {
 	for _, name := range c.providerNames() {
-		list = append(list, problem{providerSection + "." + name + ".kind", oneOf(c.Providers[name].Kind, providerKinds...)})
+		err := oneOf(c.Providers[name].Kind, providerKinds...)
+		if near := Nearest(name, providerKinds); err != nil && c.Providers[name].Kind == "" && near != "" {
+			err = fmt.Errorf("%w; or did you mean [%s.%s]?", err, providerSection, near)
+		}
+		list = append(list, problem{providerSection + "." + name + ".kind", err})
 	}
 	return list
 }

@@ -70,7 +70,7 @@ func TestWhatProvidersGetWrongIsNamed(t *testing.T) {
 		"[provider.google]\nclientid = 'x'":                                 `authy.toml:2: unknown key "provider.google.clientid"; did you mean "provider.google.client_id"?`,
 		"[provider.google]\nclient_id = 5":                                  `authy.toml:2: provider.google.client_id: expected a string`,
 		"[provider.google]\ndomains = 'a'":                                  `authy.toml:2: provider.google.domains: expected a list of strings`,
-		"[provider.sso]\nclient_id = 'x'":                                   `default: provider.sso.kind: "" is not known; write one of google, github, microsoft, oidc, saml`,
+		"[provider.sso]\nclient_id = 'x'":                                   `authy.toml:2: provider.sso.kind: "" is not known; write one of google, github, microsoft, oidc, saml`,
 		"[provider.sso]\nkind = 'ldap'":                                     `authy.toml:2: provider.sso.kind: "ldap" is not known; write one of google, github, microsoft, oidc, saml`,
 		"[provider.My_SSO]\nkind = 'oidc'":                                  `authy.toml:2: provider.My_SSO.kind: the name of a provider has 1 to 63 lower-case letters, digits and hyphens`,
 		"[providr.google]\nclient_id = 'x'":                                 `authy.toml:2: unknown key "providr.google.client_id"`,

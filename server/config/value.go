@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -53,8 +55,14 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // UnmarshalText reads a duration as [time.ParseDuration] does.
 func (d *Duration) UnmarshalText(text []byte) (err error) {
 	d.Duration, err = time.ParseDuration(string(text))
+	if err != nil && span.Match(text) { // it is longer than there are numbers for
+		d.Duration, err = math.MaxInt64, nil
+	}
 	return err
 }
+
+// span is how a duration is written.
+var span = regexp.MustCompile(`^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$`)
 
 // parsePrefixes reads addresses and CIDR ranges that are separated by commas.
 func parsePrefixes(text string) ([]netip.Prefix, error) {
