@@ -113,7 +113,14 @@ func (o *Outbox) take(to, subject string) (*Letter, chan struct{}) {
 // takes it out of the box. It waits for one to arrive.
 func (o *Outbox) Next(t testing.TB, to, subject string) *Letter {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	return o.NextWithin(t, 20*time.Second, to, subject)
+}
+
+// NextWithin is [Outbox.Next] with as long as it takes: who had a mail in hand and was lost keeps
+// it until its lease has ended.
+func (o *Outbox) NextWithin(t testing.TB, d time.Duration, to, subject string) *Letter {
+	t.Helper()
+	late := time.After(d)
 	for {
 		l, arrived := o.take(to, subject)
 		if l != nil {
