@@ -121,14 +121,11 @@ func (e *postgresEngine) updateAll(ctx context.Context, fn func(*Tx) error) erro
 func (e *postgresEngine) updateFor(ctx context.Context, userID string, fn func(*Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	held, err := e.pool.Conn(ctx)
+	held, err := e.holdUser(ctx, userID)
 	if err != nil {
 		return translate(err)
 	}
 	defer held.Close() //nolint:errcheck // it goes back to the pool
-	if _, err := held.ExecContext(ctx, "SELECT pg_advisory_lock($1, $2)", userLock, lockOf(userID)); err != nil {
-		return translate(err)
-	}
 	err = e.tryAgain(ctx, func(ctx context.Context, level sql.IsolationLevel) (*sql.Tx, error) {
 		if e.barred.Load() {
 			return nil, errBarred
@@ -138,6 +135,25 @@ func (e *postgresEngine) updateFor(ctx context.Context, userID string, fn func(*
 	// A connection that is lost has lost its locks.
 	_, _ = held.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1, $2)", userLock, lockOf(userID))
 	return err
+}
+
+// holdUser takes the lock of a user on a connection. One that was cut while it was idle gives way
+// to the next.
+func (e *postgresEngine) holdUser(ctx context.Context, userID string) (held *sql.Conn, err error) {
+	for range connections {
+		if held, err = e.pool.Conn(ctx); err != nil {
+			return nil, err
+		}
+		_, err = held.ExecContext(ctx, "SELECT pg_advisory_lock($1, $2)", userLock, lockOf(userID))
+		if err == nil {
+			return held, nil
+		}
+		_ = held.Close() // it is of no use any more
+		if !isCut(err) {
+			break
+		}
+	}
+	return nil, err
 }
 
 // lockOf is the second half of the advisory lock of a user: of two that share one, one waits.
