@@ -332,13 +332,13 @@ func TestUserCodesCannotBeGuessed(t *testing.T) {
 
 func TestOneDeviceCodeRacesForOneSetOfTokens(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, s *servertest.Server) {
+	onNodes(t, func(t *testing.T, s *servertest.Server, next func() *servertest.Server) {
 		tv, browser := newTV(t, s, "living-room"), servertest.Browser(t)
 		for range roundsOf(t, 3) {
 			codes := tv.device(t, s, allScopes)
 			decideOn(t, s, browser, typeCode(t, s, browser, codes.text("user_code")), "allow")
 			good := 0
-			for _, r := range atOnce(50, func() reply { return tv.poll(t, s, codes.text("device_code")) }) {
+			for _, r := range atOnce(50, func() reply { return tv.poll(t, next(), codes.text("device_code")) }) {
 				if r.status == http.StatusOK {
 					good++
 					continue

@@ -212,13 +212,13 @@ func TestAClientOfBoundTokensGetsNoOthers(t *testing.T) {
 
 func TestOneProofRacesForOneToken(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, s *servertest.Server) {
+	onNodes(t, func(t *testing.T, s *servertest.Server, next func() *servertest.Server) {
 		key := dpoptest.NewProver(t, "ES256")
 		for range roundsOf(t, 3) {
 			proof := key.Sign(t, dpoptest.Claims(http.MethodPost, s.URL+tokenPath))
 			good := 0
 			for _, r := range atOnce(50, func() reply {
-				return send(t, s, tokenPath, url.Values{"grant_type": {"client_credentials"}}, proving(proof, dataAPI.basic))
+				return send(t, next(), tokenPath, url.Values{"grant_type": {"client_credentials"}}, proving(proof, dataAPI.basic))
 			}) {
 				if r.status == http.StatusOK {
 					good++

@@ -12,7 +12,6 @@ import (
 	"authy/server/registry"
 	"authy/server/servertest"
 	"authy/storage"
-	"authy/storage/storagetest"
 )
 
 // reference requires that a request was taken, and returns its request_uri.
@@ -28,41 +27,39 @@ func (r reply) reference(t *testing.T) string {
 
 func TestAPushedRequestIsAnsweredOnceForItsClient(t *testing.T) {
 	t.Parallel()
-	for _, engine := range storagetest.Engines {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
-			browser := servertest.Browser(t)
-			verifier := oauth2.GenerateVerifier()
-			inner := without(acmePortal.request(verifier), "client_id")
-			uri := acmePortal.post(t, s, pushPath, inner).reference(t)
-			asks := func(a app, uri string) url.Values { return url.Values{"client_id": {a.id}, "request_uri": {uri}} }
-			refusedHere(t, servertest.Get(t, browser, authorizeURL(s, asks(dashboard, uri))), "request_uri")
-			// Nothing beside it counts (RFC 9126, section 4).
-			beside := with(asks(acmePortal, uri), "state", "another", "scope", "nonsense", "redirect_uri", "https://evil.example/cb")
-			code := granted(t, s, browser, acmePortal, beside)
-			acmePortal.post(t, s, tokenPath, acmePortal.redemption(code, verifier)).tokens(t)
-			refusedHere(t, servertest.Get(t, browser, authorizeURL(s, asks(acmePortal, uri))), "request_uri")
+	onNodes(t, func(t *testing.T, s *servertest.Server, next func() *servertest.Server) {
+		browser := servertest.Browser(t)
+		verifier := oauth2.GenerateVerifier()
+		inner := without(acmePortal.request(verifier), "client_id")
+		uri := acmePortal.post(t, s, pushPath, inner).reference(t)
+		asks := func(a app, uri string) url.Values { return url.Values{"client_id": {a.id}, "request_uri": {uri}} }
+		refusedHere(t, servertest.Get(t, browser, authorizeURL(s, asks(dashboard, uri))), "request_uri")
+		// Nothing beside it counts (RFC 9126, section 4).
+		beside := with(asks(acmePortal, uri), "state", "another", "scope", "nonsense", "redirect_uri", "https://evil.example/cb")
+		code := granted(t, s, browser, acmePortal, beside)
+		acmePortal.post(t, s, tokenPath, acmePortal.redemption(code, verifier)).tokens(t)
+		refusedHere(t, servertest.Get(t, browser, authorizeURL(s, asks(acmePortal, uri))), "request_uri")
 
-			for range roundsOf(t, 1) {
-				uri = acmePortal.post(t, s, pushPath, inner).reference(t)
-				var codes int
-				for _, page := range atOnce(20, func() *servertest.Page { return servertest.Get(t, browser, authorizeURL(s, asks(acmePortal, uri))) }) {
-					if to := page.Location(); to != nil && to.Query().Get("code") != "" {
-						codes++
-						continue
-					}
-					refusedHere(t, page, "request_uri")
+		for range roundsOf(t, 1) {
+			uri = acmePortal.post(t, s, pushPath, inner).reference(t)
+			var codes int
+			for _, page := range atOnce(20, func() *servertest.Page {
+				return servertest.Get(t, browser, authorizeURL(next(), asks(acmePortal, uri)))
+			}) {
+				if to := page.Location(); to != nil && to.Query().Get("code") != "" {
+					codes++
+					continue
 				}
-				if codes != 1 {
-					t.Fatalf("%d of 20 at once had a code, want 1", codes)
-				}
+				refusedHere(t, page, "request_uri")
 			}
-			mobile := acmeMobile.post(t, s, pushPath, acmeMobile.request(verifier)).reference(t)
-			granted(t, s, browser, acmeMobile, asks(acmeMobile, mobile))
-			isNotInPlain(t, s, mobile)
-		})
-	}
+			if codes != 1 {
+				t.Fatalf("%d of 20 at once had a code, want 1", codes)
+			}
+		}
+		mobile := acmeMobile.post(t, s, pushPath, acmeMobile.request(verifier)).reference(t)
+		granted(t, s, browser, acmeMobile, asks(acmeMobile, mobile))
+		isNotInPlain(t, s, mobile)
+	})
 }
 
 // isNotInPlain requires that the database does not hold a reference.

@@ -49,27 +49,23 @@ func TestARefreshTokenThatIsReusedEndsItsFamily(t *testing.T) {
 
 func TestTwoHonestTabsRefreshAtOnce(t *testing.T) {
 	t.Parallel()
-	for _, engine := range storagetest.Engines {
-		t.Run("TK-05 "+engine, func(t *testing.T) {
-			t.Parallel()
-			s := servertest.Start(t, servertest.Options{DatabaseURL: storagetest.Migrated(t, engine)})
-			got := acmePortal.tokens(t, s, servertest.Browser(t))
-			for round := range roundsOf(t, 100) {
-				token := got.Refresh
-				replies := atOnce(2, func() reply { return acmePortal.refresh(t, s, token) })
-				got = replies[0].tokens(t)
-				if again := replies[1].tokens(t); again.Refresh != got.Refresh {
-					t.Fatalf("round %d: two successors of one token", round)
-				}
-				if round%10 == 0 { // and once more, as if the answer was lost
-					if again := acmePortal.refresh(t, s, token).tokens(t); again.Refresh != got.Refresh {
-						t.Fatalf("round %d: the repeated answer has another successor", round)
-					}
+	onNodes(t, func(t *testing.T, s *servertest.Server, next func() *servertest.Server) {
+		got := acmePortal.tokens(t, s, servertest.Browser(t))
+		for round := range roundsOf(t, 100) {
+			token := got.Refresh
+			replies := atOnce(2, func() reply { return acmePortal.refresh(t, next(), token) })
+			got = replies[0].tokens(t)
+			if again := replies[1].tokens(t); again.Refresh != got.Refresh {
+				t.Fatalf("TK-05 round %d: two successors of one token", round)
+			}
+			if round%10 == 0 { // and once more, as if the answer was lost
+				if again := acmePortal.refresh(t, next(), token).tokens(t); again.Refresh != got.Refresh {
+					t.Fatalf("TK-05 round %d: the repeated answer has another successor", round)
 				}
 			}
-			alive(t, s, got.Access, true)
-		})
-	}
+		}
+		alive(t, s, got.Access, true)
+	})
 }
 
 func TestARefreshTokenIsGoodForItsOwnClientAndScope(t *testing.T) {

@@ -54,7 +54,7 @@ func TestRacesHaveOneWinner(t *testing.T) {
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			nodes := raceNodes(t, engine)
+			nodes := raceNodes(t, engine, true)
 			for _, r := range races() {
 				t.Run(r.name, func(t *testing.T) {
 					t.Parallel()
@@ -80,11 +80,26 @@ func roundsOf(t *testing.T, usual int) int {
 	return n
 }
 
-// raceNodes starts one server on SQLite, and on PostgreSQL two on one database.
-func raceNodes(t *testing.T, engine string) []*servertest.Server {
+// onNodes runs a test on each engine: on its first server, and with what says whom of
+// all of them to ask next.
+func onNodes(t *testing.T, fn func(t *testing.T, s *servertest.Server, next func() *servertest.Server)) {
+	t.Helper()
+	for _, engine := range storagetest.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			nodes := raceNodes(t, engine, false)
+			var turn atomic.Int64
+			fn(t, nodes[0], func() *servertest.Server { return nodes[int(turn.Add(1))%len(nodes)] })
+		})
+	}
+}
+
+// raceNodes starts one server on SQLite, and on PostgreSQL two on one database, with the
+// sample data or without.
+func raceNodes(t *testing.T, engine string, empty bool) []*servertest.Server {
 	t.Helper()
 	database := storagetest.Migrated(t, engine)
-	first := servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: true})
+	first := servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: empty})
 	nodes := []*servertest.Server{first}
 	if engine == "postgres" {
 		var listen string
