@@ -40,10 +40,10 @@ func TestAPushedRequestIsAnsweredOnceForItsClient(t *testing.T) {
 		acmePortal.post(t, s, tokenPath, acmePortal.redemption(code, verifier)).tokens(t)
 		refusedHere(t, servertest.Get(t, browser, authorizeURL(s, asks(acmePortal, uri))), "request_uri")
 
-		for range roundsOf(t, 1) {
+		for round := range roundsOf(t, 1) {
 			uri = acmePortal.post(t, s, pushPath, inner).reference(t)
 			var codes int
-			for _, page := range atOnce(20, func() *servertest.Page {
+			for _, page := range atOnce(crowd(round), func() *servertest.Page {
 				return servertest.Get(t, browser, authorizeURL(next(), asks(acmePortal, uri)))
 			}) {
 				if to := page.Location(); to != nil && to.Query().Get("code") != "" {
@@ -53,7 +53,7 @@ func TestAPushedRequestIsAnsweredOnceForItsClient(t *testing.T) {
 				refusedHere(t, page, "request_uri")
 			}
 			if codes != 1 {
-				t.Fatalf("%d of 20 at once had a code, want 1", codes)
+				t.Fatalf("%d of %d at once had a code, want 1", codes, crowd(round))
 			}
 		}
 		mobile := acmeMobile.post(t, s, pushPath, acmeMobile.request(verifier)).reference(t)

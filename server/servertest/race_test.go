@@ -94,6 +94,9 @@ func onNodes(t *testing.T, fn func(t *testing.T, s *servertest.Server, next func
 	}
 }
 
+// crowd is how many ask at once in a round: many wait in line, and two meet most closely.
+func crowd(round int) int { return []int{50, 2, 4, 8, 3}[round%5] }
+
 // raceNodes starts one server on SQLite, and on PostgreSQL two on one database, with the
 // sample data or without.
 func raceNodes(t *testing.T, engine string, empty bool) []*servertest.Server {
