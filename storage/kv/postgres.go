@@ -22,7 +22,8 @@ const (
 
 // The table is not logged: no statement waits for a disk, and a crash of PostgreSQL empties it.
 // The row with the empty key says since when it has been there. {now} is the server's clock in
-// microseconds, one for all of a statement.
+// microseconds, one for all of a statement; {turn} is the same clock when the row is had, which
+// others may have held for a while.
 const (
 	sinceHolds = "(SELECT until FROM holds WHERE key = '')"
 
@@ -40,11 +41,12 @@ const (
 	// This is [Rate.spend]: $2 is what n cost, $3 the burst, both in microseconds.
 	spendHold = `INSERT INTO holds AS h (key, until, taken)
 		VALUES ($1, {now} + CASE WHEN {cost} <= $3 THEN GREATEST(0, {cost}) ELSE 0 END, {cost} <= $3)
-		ON CONFLICT (key) DO UPDATE SET
-			until = CASE WHEN {cost} <= 0 OR GREATEST(h.until, {now}) + {cost} <= {now} + $3
-				THEN GREATEST({now}, GREATEST(h.until, {now}) + {cost}) ELSE h.until END,
-			taken = {cost} <= 0 OR GREATEST(h.until, {now}) + {cost} <= {now} + $3
-		RETURNING GREATEST(0, until - {now}), taken, ` + sinceHolds
+		ON CONFLICT (key) DO UPDATE SET (until, taken) = (
+			SELECT CASE WHEN b.fits THEN GREATEST(b.now, b.later) ELSE h.until END, b.fits
+			FROM (SELECT c.now, GREATEST(h.until, c.now) + {cost} AS later,
+					{cost} <= 0 OR GREATEST(h.until, c.now) + {cost} <= c.now + $3 AS fits
+				FROM (SELECT {turn} AS now) AS c) AS b)
+		RETURNING GREATEST(0, until - {turn}), taken, ` + sinceHolds
 
 	deleteHolds = "DELETE FROM holds WHERE key = ANY($1) AND key <> ''"
 
@@ -224,8 +226,12 @@ func (s *shared) sweepSlice(ctx context.Context) (int64, error) {
 
 // at puts the clock into a statement, and the type of a parameter.
 func at(statement string) string {
-	const now = "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)"
-	return strings.NewReplacer("{now}", now, "{cost}", "CAST($2 AS BIGINT)").Replace(statement)
+	clock := func(function string) string {
+		return "CAST(EXTRACT(EPOCH FROM " + function + "()) * 1000000 AS BIGINT)"
+	}
+	return strings.NewReplacer(
+		"{now}", clock("statement_timestamp"), "{turn}", clock("clock_timestamp"), "{cost}", "CAST($2 AS BIGINT)",
+	).Replace(statement)
 }
 
 // keyOf is what a key is kept under: of one length, whatever somebody sent.
