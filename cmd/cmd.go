@@ -11,6 +11,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -40,16 +41,17 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := &heeding{Writer: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := cmp.Or(root.ExecuteContext(ctx), out.err)
 	if err == nil {
 		return exitOK
 	}
 	if errors.Is(err, errDrift) {
 		return exitDrift
 	}
-	a.note("authy: %s", strings.ReplaceAll(err.Error(), "\n", "\nauthy: "))
+	a.note("authy: %s", strings.ReplaceAll(told(ctx, err), "\n", "\nauthy: "))
 	if misuse, ok := errors.AsType[usageError](err); ok {
 		a.note("Run '%s --help' for usage.", misuse.command)
 		if misuse.command == "authy plan" {
@@ -58,6 +60,26 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// told is what is said of an error: where a signal has ended ctx, that it was the signal.
+func told(ctx context.Context, err error) string {
+	if ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		return err.Error()
+	}
+	return strings.ReplaceAll(err.Error(), context.Canceled.Error(), "stopped by Ctrl-C or SIGTERM")
+}
+
+// heeding keeps the first error of writing, which cobra does not heed.
+type heeding struct {
+	io.Writer
+	err error
+}
+
+func (h *heeding) Write(p []byte) (int, error) {
+	n, err := h.Writer.Write(p)
+	h.err = cmp.Or(h.err, err)
+	return n, err
 }
 
 // untilSignaled returns what ends at the first Ctrl-C or SIGTERM. A second one,

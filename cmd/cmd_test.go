@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,42 @@ func TestEveryCommandHasHelpWithExamples(t *testing.T) {
 	visit(a.root())
 	if seen < 20 {
 		t.Errorf("commands seen = %d, want all of them", seen)
+	}
+}
+
+// full is a disk without room.
+type full struct{}
+
+var errFull = errors.New("no space left on device")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestWhatCannotBeWrittenIsAFailure(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"--help"}, {"user", "--help"}, {"version"}} {
+		var said strings.Builder
+		if code := Main(args, strings.NewReader(""), full{}, &said); code != exitFailure {
+			t.Errorf("authy %q ended with %d, want %d", args, code, exitFailure)
+		}
+		if !strings.Contains(said.String(), errFull.Error()) {
+			t.Errorf("authy %q said %q, want why", args, &said)
+		}
+	}
+}
+
+func TestACommandThatASignalStoppedSaysSo(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := fmt.Errorf("read table events: %w", context.Canceled)
+	if got := told(ctx, stopped); got != "read table events: context canceled" {
+		t.Errorf("without a signal: %q", got)
+	}
+	cancel()
+	if got := told(ctx, stopped); got != "read table events: stopped by Ctrl-C or SIGTERM" {
+		t.Errorf("with a signal: %q", got)
+	}
+	if got := told(ctx, errFull); got != errFull.Error() {
+		t.Errorf("of something else: %q", got)
 	}
 }
 
