@@ -3,6 +3,7 @@
 package faultbench
 
 import (
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -81,5 +82,69 @@ func (b *bench) stopFor(span time.Duration) {
 	}
 	if took := time.Since(went); took > 2*time.Second {
 		b.t.Errorf("the first four answers took %s", took)
+	}
+}
+
+// R-08 on two nodes: one that stood still honours none of what the other has ended meanwhile. The
+// requests wait for it in the kernel, so that it has them before the news.
+func TestR08ANodeThatStoodStillHonoursNothingThatWasEnded(t *testing.T) {
+	t.Parallel()
+	spans, many := []time.Duration{3 * time.Second}, 20
+	if long {
+		spans, many = []time.Duration{3 * time.Second, 10 * time.Second, time.Minute}, 80
+	}
+	database := storagetest.Migrated(t, "postgres")
+	b := newBench(t, start(t, setup{engine: "postgres", database: database}))
+	still := start(t, setup{engine: "postgres", database: database, publicURL: b.node.url})
+	for _, span := range spans {
+		b.endMeanwhile(still, span, many)
+	}
+}
+
+// endMeanwhile ends sessions that another node remembers while it is stopped.
+func (b *bench) endMeanwhile(still *process, span time.Duration, many int) {
+	b.t.Helper()
+	w := b.worker(0)
+	if err := w.register(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	mine := make([]call, many)
+	for i := range mine {
+		a, err := w.do(b.t.Context(), w.login(w.me.email, w.me.password))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		w.me.sessions = append(w.me.sessions, a.text("token"))
+		mine[i] = call{kind: "me there", method: "GET", path: still.url + api + "/auth/me", token: a.text("token")}
+		for range 2 { // the second is answered from memory
+			if _, err := w.do(b.t.Context(), mine[i]); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+
+	still.signal(syscall.SIGSTOP)
+	var asked sync.WaitGroup
+	for range mine {
+		if err := w.logout(b.t.Context()); err != nil {
+			b.t.Error(err)
+		}
+	}
+	<-time.After(span - time.Second)
+	for _, me := range mine {
+		asked.Go(func() {
+			me.fails = true
+			if _, err := w.do(b.t.Context(), me); err != nil {
+				b.t.Errorf("a session that was ended while its node stood still for %s: %v", span, err)
+			}
+		})
+	}
+	<-time.After(time.Second)
+	still.signal(syscall.SIGCONT)
+	asked.Wait()
+	if _, err := w.do(b.t.Context(), call{
+		kind: "me there", method: "GET", path: still.url + api + "/auth/me", token: w.me.token(),
+	}); err != nil {
+		b.t.Errorf("a session that goes on: %v", err)
 	}
 }
