@@ -43,21 +43,21 @@ func (e *postgresEngine) announce(ctx context.Context, sqlTx *sql.Tx, changed []
 }
 
 // listen drops what other nodes change. While it cannot hear them nothing is
-// cached, so that an old record is never served; and when it cannot even connect,
-// nobody waits for PostgreSQL until it can.
+// cached, so that an old record is never served; and when PostgreSQL does not even
+// answer, nobody waits for it until it does.
 func (e *postgresEngine) listen(ctx context.Context) {
-	for ctx.Err() == nil {
-		conn, err := e.call(ctx)
-		if err == nil {
-			e.lines.answer()
-			err = e.heed(ctx, conn)
-			if ctx.Err() == nil {
-				slog.WarnContext(ctx, "database news lost, reading every record anew until it is back", "err", err)
-			}
-		} else if ctx.Err() == nil && !e.lines.isDown() {
+	for last := ""; ctx.Err() == nil; {
+		wasDown := e.lines.isDown()
+		heard, err := e.heed(ctx)
+		isDown := e.lines.isDown()
+		switch {
+		case ctx.Err() != nil || isDown && wasDown:
+		case isDown:
 			slog.ErrorContext(ctx, "database does not answer, refusing what needs it until it does", "err", err)
-			e.lines.hangUp()
+		case heard || err.Error() != last:
+			slog.WarnContext(ctx, "database news lost, reading every record anew until it is back", "err", err)
 		}
+		last = err.Error()
 		pause := listenAgain
 		if errors.Is(err, errDeaf) {
 			pause = deafAgain
@@ -69,14 +69,31 @@ func (e *postgresEngine) listen(ctx context.Context) {
 	}
 }
 
-// heed keeps records for as long as what others change is heard on a connection.
-func (e *postgresEngine) heed(ctx context.Context, conn *pgx.Conn) error {
+// heed keeps records for as long as what others change is heard, and says whether it was.
+func (e *postgresEngine) heed(ctx context.Context) (heard bool, err error) {
+	conn, err := e.call(ctx)
+	switch {
+	case err == nil || refuses(err):
+		e.lines.answer()
+	case ctx.Err() == nil:
+		e.lines.hangUp()
+	}
+	if err != nil {
+		return false, err
+	}
 	if err := e.hearsItself(ctx, conn); err != nil {
-		return errors.Join(err, hangUp(ctx, conn))
+		return false, errors.Join(err, hangUp(ctx, conn))
 	}
 	e.cache.resume()
 	defer e.cache.suspend()
-	return e.hear(ctx, conn)
+	return true, e.hear(ctx, conn)
+}
+
+// refuses says whether PostgreSQL is there, and has refused one more connection, as when it has
+// no more of them: those that there are go on. What starts or stops has none.
+func refuses(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code[:2] != "57"
 }
 
 // call makes the connection that listens.

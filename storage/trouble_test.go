@@ -3,6 +3,8 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,6 +80,62 @@ func TestACommitWithoutAnAnswerIsWholeOrAbsent(t *testing.T) {
 	if there == 0 {
 		t.Errorf("of %d none was committed: the test cuts too early", unknown)
 	}
+}
+
+// A pooler between keeps notifications back: what others change is seen all the same.
+func TestNothingIsRememberedWhereNoNewsComeThrough(t *testing.T) {
+	t.Parallel()
+	url := storagetest.Migrated(t, "postgres")
+	relayed, relay := storagetest.Behind(t, url)
+	relay.KeepNewsBack(true)
+	db, other := again(t, relayed), again(t, url)
+	w := newWorld(t, other)
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, err := db.Session(t.Context(), w.session.ID); err != nil {
+			t.Fatal(err)
+		}
+		if db.IsCaching() || db.Holds(storage.SessionKey+w.session.ID) {
+			t.Fatal("records are remembered, and no news of them comes")
+		}
+	}
+	err := other.Update(t.Context(), func(tx *storage.Tx) error {
+		_, err := tx.RevokeSessions(t.Context(), w.user.ID, "", "all", noon)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := db.Session(t.Context(), w.session.ID); err == nil && s.RevokedAt.IsZero() {
+		t.Error("a session that another node has ended goes on")
+	}
+}
+
+// PostgreSQL that refuses one more connection takes nobody those that there are.
+func TestADatabaseThatHasNoMoreConnectionsGoesOnWithThose(t *testing.T) {
+	t.Parallel()
+	at := storagetest.Migrated(t, "postgres")
+	db := again(t, at)
+	eventually(t, 5*time.Second, "caching", db.IsCaching)
+	ask := func() error { _, err := db.UserByEmail(t.Context(), "nobody"); return err }
+	if err := ask(); !errors.Is(err, storage.ErrNotFound) {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	u.Path = "/postgres"
+	storagetest.Exec(t, u.String(), `ALTER DATABASE "`+name+`" ALLOW_CONNECTIONS false`,
+		`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '`+name+`' AND application_name LIKE '% news'`)
+	eventually(t, 5*time.Second, "the news lost", func() bool { return !db.IsCaching() })
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if err := ask(); !errors.Is(err, storage.ErrNotFound) {
+			t.Fatalf("a look-up without one more connection: %v", err)
+		}
+	}
+	storagetest.Exec(t, u.String(), `ALTER DATABASE "`+name+`" ALLOW_CONNECTIONS true`)
+	eventually(t, 5*time.Second, "caching again", db.IsCaching)
 }
 
 func TestADatabaseThatIsCutAllTheTimeStillServes(t *testing.T) {

@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"bufio"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/url"
@@ -21,6 +23,7 @@ type Relay struct {
 	mu      sync.Mutex
 	mute    bool        // passes nothing on, and says nothing
 	refuse  bool        // hangs up on whoever connects
+	deaf    bool        // keeps notifications of PostgreSQL back
 	cut     string      // when the server has been sent this, its answer is not passed on
 	reached *exchange   // where it has been sent that
 	open    []*exchange // what it passes between
@@ -63,6 +66,10 @@ func (r *Relay) Mute(mute bool) { r.set(func() { r.mute = mute }) }
 // Refuse has the relay hang up on whoever connects, or not.
 func (r *Relay) Refuse(refuse bool) { r.set(func() { r.refuse = refuse }) }
 
+// KeepNewsBack has the relay pass no notifications of PostgreSQL on to those who connect from now
+// on, as a pooler does that hands connections on after each transaction.
+func (r *Relay) KeepNewsBack(deaf bool) { r.set(func() { r.deaf = deaf }) }
+
 // CutAfter has the relay hang up instead of passing the answer on when the server has been sent
 // a text, once.
 func (r *Relay) CutAfter(text string) { r.set(func() { r.cut, r.reached = text, nil }) }
@@ -102,7 +109,7 @@ func (r *Relay) accept() {
 		}
 		one := &exchange{client, server}
 		r.mu.Lock()
-		refuse := r.refuse
+		refuse, deaf := r.refuse, r.deaf
 		if !refuse {
 			r.open = append(r.open, one)
 		}
@@ -111,9 +118,13 @@ func (r *Relay) accept() {
 			one.end()
 			continue
 		}
+		said := io.Reader(server)
+		if deaf {
+			said = &withoutNews{from: bufio.NewReader(server)}
+		}
 		dead := new(bool) // for good, in both directions
 		r.running.Go(func() { r.pass(one, dead, client, server, true) })
-		r.running.Go(func() { r.pass(one, dead, server, client, false) })
+		r.running.Go(func() { r.pass(one, dead, said, client, false) })
 	}
 }
 
@@ -136,6 +147,31 @@ func (r *Relay) pass(one *exchange, dead *bool, from io.Reader, to io.Writer, as
 			}
 		}
 	}
+}
+
+// withoutNews is what PostgreSQL says but for notifications, message by message.
+type withoutNews struct {
+	from *bufio.Reader
+	rest []byte
+}
+
+func (w *withoutNews) Read(p []byte) (int, error) {
+	for len(w.rest) == 0 {
+		head := make([]byte, 5) // a letter, and the length of what follows it
+		if _, err := io.ReadFull(w.from, head); err != nil {
+			return 0, err
+		}
+		body := make([]byte, binary.BigEndian.Uint32(head[1:])-4)
+		if _, err := io.ReadFull(w.from, body); err != nil {
+			return 0, err
+		}
+		if head[0] != 'A' { // NotificationResponse
+			w.rest = append(head, body...)
+		}
+	}
+	n := copy(p, w.rest)
+	w.rest = w.rest[n:]
+	return n, nil
 }
 
 // What a relay does with what it reads.
