@@ -31,6 +31,24 @@ func (db *DB) Age(ctx context.Context, now time.Time) (time.Duration, error) {
 // with the values that do.
 var forgetful = map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
+// IsDeaf says whether notifications of PostgreSQL do not come through to this node, which then
+// remembers no record. It waits until that is known, and for two seconds at most.
+func (db *DB) IsDeaf(ctx context.Context) bool {
+	e, ok := db.engine.(*postgresEngine)
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for !e.echoed.Load() && !e.deaf.Load() && ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(listenAgain / 4):
+		}
+	}
+	return e.deaf.Load()
+}
+
 // Forgets returns the settings by which the database may lose what it has
 // acknowledged, or be damaged, when its machine fails: "fsync = off". SQLite has none
 // that are not this package's own.

@@ -59,6 +59,7 @@ type postgresEngine struct {
 	noRoom atomic.Bool // the last that was written found none
 	barred atomic.Bool // the claim of this server was lost
 	echoed atomic.Bool // the listener has heard itself
+	deaf   atomic.Bool // and has not, the last time it tried
 	doubts atomic.Bool // a COMMIT failed, and may have been done or be done yet
 	tally  tally
 	ears   ears

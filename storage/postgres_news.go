@@ -59,7 +59,7 @@ func (e *postgresEngine) listen(ctx context.Context) {
 		}
 		last = err.Error()
 		pause := listenAgain
-		if errors.Is(err, errDeaf) {
+		if e.deaf.Store(errors.Is(err, errDeaf)); e.deaf.Load() {
 			pause = deafAgain
 		}
 		select {
@@ -84,6 +84,7 @@ func (e *postgresEngine) heed(ctx context.Context) (heard bool, err error) {
 	if err := e.hearsItself(ctx, conn); err != nil {
 		return false, errors.Join(err, hangUp(ctx, conn))
 	}
+	e.deaf.Store(false)
 	e.cache.resume()
 	defer e.cache.suspend()
 	return true, e.hear(ctx, conn)

@@ -98,6 +98,9 @@ func TestNothingIsRememberedWhereNoNewsComeThrough(t *testing.T) {
 			t.Fatal("records are remembered, and no news of them comes")
 		}
 	}
+	if !db.IsDeaf(t.Context()) || other.IsDeaf(t.Context()) {
+		t.Error("which node is deaf is not told")
+	}
 	err := other.Update(t.Context(), func(tx *storage.Tx) error {
 		_, err := tx.RevokeSessions(t.Context(), w.user.ID, "", "all", noon)
 		return err

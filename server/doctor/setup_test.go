@@ -252,6 +252,11 @@ var breakages = map[string]breakage{
 		}
 		storagetest.Exec(st.t, c.Database.URL.Reveal(), "ALTER DATABASE "+strings.TrimPrefix(u.Path, "/")+" SET synchronous_commit = off")
 	}, nil},
+	"a pooler keeps the news of PostgreSQL back": {"database_news", "pool by session", func(st *site, c *config.Config) {
+		behind, relay := storagetest.Behind(st.t, c.Database.URL.Reveal())
+		relay.KeepNewsBack(true)
+		c.Database.URL = config.Secret(behind)
+	}, nil},
 	"the proxy is not trusted": {"proxy", "add “127.0.0.1”", func(_ *site, c *config.Config) {
 		c.TrustedProxies, c.ForwardAuth = nil, nil
 	}, nil},
@@ -387,7 +392,7 @@ func TestEachBrokenSetUpHasExactlyOneFinding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			st := newSite(t)
-			if b.finding == "database_settings" {
+			if strings.HasPrefix(b.finding, "database_") {
 				st.engine = "postgres"
 			}
 			s := st.start(func(c *config.Config) {

@@ -13,12 +13,18 @@ func (s *Service) database(ctx context.Context) ([]Finding, error) {
 		return one("database", "The database does not answer, or cannot be written to: %s. Until that is mended nobody can "+
 			"sign in; the log says since when.", err.Error()), nil
 	}
+	var found []Finding
+	if s.DB.IsDeaf(ctx) {
+		found = one("database_news", "Notifications of PostgreSQL do not come through: a pooler between hands connections on after each "+
+			"transaction. Nodes remember nothing, and “migrate copy” and “restore” cannot see whether a server runs. Have "+
+			"database.url lead to PostgreSQL itself, or have the pooler pool by session.")
+	}
 	forgets, err := s.DB.Forgets(ctx)
 	if err != nil || len(forgets) == 0 {
-		return nil, err
+		return found, err
 	}
-	return one("database_settings", "PostgreSQL is set to %s: what authy has said is done can be lost when its machine fails. "+
-		"Set that to on, in postgresql.conf or by ALTER SYSTEM, ALTER DATABASE or ALTER ROLE.", strings.Join(forgets, ", ")), nil
+	return append(found, bad("database_settings", "PostgreSQL is set to %s: what authy has said is done can be lost when its machine fails. "+
+		"Set that to on, in postgresql.conf or by ALTER SYSTEM, ALTER DATABASE or ALTER ROLE.", strings.Join(forgets, ", "))), nil
 }
 
 // store looks at Redis, where attempts are counted.
