@@ -189,6 +189,41 @@ func TestAnAnswerByFormComesInOnce(t *testing.T) {
 	v.page(servertest.Post(t, v.browser, s.URL+back.Path, fields), 400, "begun in another browser")
 }
 
+// FE-01: what a provider has answered signs one in, however often it comes at the same time.
+func TestOneAnswerOfAProviderRacesForOneSession(t *testing.T) {
+	t.Parallel()
+	onNodes(t, func(t *testing.T, s *servertest.Server, next func() *servertest.Server) {
+		addProvider(t, s, servertest.NewStubOIDC(t), "stub", "")
+		v := newVisitor(t, s)
+		v.join(v.via("stub"), "full_name", "Pat")
+		pat := userID(t, s, "pat@example.com")
+		for round := range roundsOf(t, 5) {
+			v := newVisitor(t, s)
+			back, err := url.Parse(v.there(v.depart(v.post("/external/stub/start"))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := 0
+			for _, page := range atOnce(crowd(round), func() *servertest.Page {
+				return servertest.Get(t, v.browser, next().URL+back.RequestURI())
+			}) {
+				if to := page.Location(); to != nil && to.Path == "/account" {
+					in++
+					continue
+				}
+				v.page(page, 400, "begun in another browser")
+			}
+			sessions, _, err := s.Sessions.List(t.Context(), pat, "", 3)
+			if err != nil || in != 1 || len(sessions) != 2 {
+				t.Fatalf("%d of %d came in, and there are %d sessions, %v; want 1 and 2", in, crowd(round), len(sessions), err)
+			}
+			if err := s.Sessions.Revoke(t.Context(), audit.Shell(), sessions[0].ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}, toStubs)
+}
+
 func TestTheSecondFactorHoldsByWayOfAProvider(t *testing.T) {
 	t.Parallel()
 	s, stub := withStub(t, func(o *provider.Options) {

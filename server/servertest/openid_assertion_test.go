@@ -279,6 +279,28 @@ func TestAClientAssertionWorksOnce(t *testing.T) {
 	}
 }
 
+func TestOneAssertionRacesForOneToken(t *testing.T) {
+	t.Parallel()
+	onNodes(t, func(t *testing.T, s *servertest.Server, next func() *servertest.Server) {
+		a := newKeyApp(t, s, "asserts", "ES256")
+		for round := range roundsOf(t, 5) {
+			form := asserting(nobodysToken, a.sign(t, a.claims(s)))
+			let := 0
+			for _, r := range atOnce(crowd(round), func() reply { return send(t, next(), tokenPath, form, nil) }) {
+				if r.status == http.StatusUnauthorized {
+					refusedClient(t, r)
+					continue
+				}
+				r.let(t, "one of them")
+				let++
+			}
+			if let != 1 {
+				t.Fatalf("TK-37 %d of %d were let in, want 1", let, crowd(round))
+			}
+		}
+	})
+}
+
 func TestAClientWithAKeyGetsItsTokens(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -82,12 +82,14 @@ func roundsOf(t *testing.T, usual int) int {
 
 // onNodes runs a test on each engine: on its first server, and with what says whom of
 // all of them to ask next.
-func onNodes(t *testing.T, fn func(t *testing.T, s *servertest.Server, next func() *servertest.Server)) {
+func onNodes(
+	t *testing.T, fn func(t *testing.T, s *servertest.Server, next func() *servertest.Server), configure ...func(*config.Config),
+) {
 	t.Helper()
 	for _, engine := range storagetest.Engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			nodes := raceNodes(t, engine, false)
+			nodes := raceNodes(t, engine, false, configure...)
 			var turn atomic.Int64
 			fn(t, nodes[0], func() *servertest.Server { return nodes[int(turn.Add(1))%len(nodes)] })
 		})
@@ -99,16 +101,24 @@ func crowd(round int) int { return []int{50, 2, 4, 8, 3}[round%5] }
 
 // raceNodes starts one server on SQLite, and on PostgreSQL two on one database, with the
 // sample data or without.
-func raceNodes(t *testing.T, engine string, empty bool) []*servertest.Server {
+func raceNodes(t *testing.T, engine string, empty bool, configure ...func(*config.Config)) []*servertest.Server {
 	t.Helper()
 	database := storagetest.Migrated(t, engine)
-	first := servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: empty})
+	change := func(c *config.Config) {
+		for _, one := range configure {
+			one(c)
+		}
+	}
+	first := servertest.Start(t, servertest.Options{DatabaseURL: database, Empty: empty, Configure: change})
 	nodes := []*servertest.Server{first}
 	if engine == "postgres" {
 		var listen string
 		second := servertest.Start(t, servertest.Options{
 			DatabaseURL: database, Empty: true,
-			Configure: func(c *config.Config) { listen, c.PublicURL = c.Listen, first.URL },
+			Configure: func(c *config.Config) {
+				change(c)
+				listen, c.PublicURL = c.Listen, first.URL
+			},
 		})
 		nodes = append(nodes, &servertest.Server{Services: second.Services, URL: "http://" + listen})
 	}
