@@ -225,6 +225,7 @@ func risks(c *Config) []risk {
 			"whoever reaches " + c.Metrics.Listen + " sees how many sign in and fail."})
 	}
 	list = append(list, registrationRisks(c.OpenID)...)
+	list = append(list, forwardRisks(c.ForwardAuth)...)
 	return append(list, mailRisks(c.Mail)...)
 }
 

@@ -114,6 +114,40 @@ func forwardProblems(c *Config) (list []problem) {
 	return list
 }
 
+// forwardRisks returns a sentence for each rule that decides nothing about one of its hosts, as a
+// rule before it is about all that it is about.
+func forwardRisks(rules []*ForwardRule) (list []risk) {
+	for i, r := range rules {
+		for _, host := range r.Hosts {
+			before := slices.IndexFunc(rules[:i], func(b *ForwardRule) bool { return slices.Contains(b.Hosts, host) && b.covers(r) })
+			if before < 0 {
+				continue
+			}
+			key := forwardSection + "." + strconv.Itoa(i+1)
+			list = append(list, risk{key + ".hosts", fmt.Sprintf("%s decides nothing about %s: %s.%d before it is about all of that, and the "+
+				"first rule counts. Put it before that one, or take it away.", key, host, forwardSection, before+1)})
+		}
+	}
+	return list
+}
+
+// covers says whether the paths and methods of another rule are among those of r.
+func (r *ForwardRule) covers(other *ForwardRule) bool {
+	all := func(paths Words) bool { return len(paths) == 0 || slices.Contains(paths, "/") }
+	among := func(path string) bool {
+		return slices.ContainsFunc(r.Paths, func(one string) bool {
+			one = strings.TrimSuffix(one, "/")
+			return path == one || strings.HasPrefix(path, one+"/")
+		})
+	}
+	each := func(words Words, is func(string) bool) bool {
+		return !slices.ContainsFunc(words, func(one string) bool { return !is(one) })
+	}
+	return (all(r.Paths) || !all(other.Paths) && each(other.Paths, among)) &&
+		(len(r.Methods) == 0 || len(other.Methods) > 0 &&
+			each(other.Methods, func(one string) bool { return slices.Contains(r.Methods, one) }))
+}
+
 // each is what is wrong with the first of words that a check refuses.
 func each(words Words, check func(string) error) error {
 	for _, word := range words {

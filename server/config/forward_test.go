@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,5 +107,40 @@ func TestWhatARuleOfForwardAuthGetsWrongIsNamed(t *testing.T) {
 	got = refuse(t, proxied, nil, "AUTHY_FORWARD_AUTH_1_WHO=public")
 	if !strings.Contains(got, "unknown variable AUTHY_FORWARD_AUTH_1_WHO") {
 		t.Errorf("a rule in the environment: %s", got)
+	}
+}
+
+func TestARuleThatNeverDecidesIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	rule := func(more string) string {
+		return "[[forward_auth]]\nhosts = [\"app.example.com\"]\nwho = [\"signed-in\"]\n" + more + "\n"
+	}
+	for name, c := range map[string]struct {
+		first, second string
+		warned        bool
+	}{
+		"all before a path":           {"", `paths = ["/admin"]`, true},
+		"the root before a path":      {`paths = ["/"]`, `paths = ["/admin"]`, true},
+		"twice the same":              {"", "", true},
+		"a path before one below it":  {`paths = ["/admin/"]`, `paths = ["/admin/users"]`, true},
+		"all methods before one":      {"", `methods = ["GET"]`, true},
+		"a method before itself":      {`methods = ["GET", "HEAD"]`, `methods = ["GET"]`, true},
+		"a path before all":           {`paths = ["/admin"]`, "", false},
+		"a path before one beside it": {`paths = ["/admin"]`, `paths = ["/admins"]`, false},
+		"a path before two":           {`paths = ["/admin"]`, `paths = ["/admin/users", "/api"]`, false},
+		"a path before the root":      {`paths = ["/admin"]`, `paths = ["/"]`, false},
+		"a method before all":         {`methods = ["GET"]`, "", false},
+		"a method before another":     {`methods = ["GET"]`, `methods = ["GET", "POST"]`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, report := load(t, proxied+rule(c.first)+rule(c.second), nil)
+			warned := slices.ContainsFunc(report.Warnings(), func(text string) bool {
+				return strings.HasPrefix(text, "forward_auth.2 decides nothing about app.example.com: forward_auth.1 before it")
+			})
+			if warned != c.warned {
+				t.Errorf("warned is %v of %q, want %v", warned, report.Warnings(), c.warned)
+			}
+		})
 	}
 }
