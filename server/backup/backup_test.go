@@ -315,6 +315,31 @@ func TestAKilledBackupLeavesNothingThatLooksLikeOne(t *testing.T) {
 	}
 }
 
+// Who stops a backup has no failure to look into, and nothing to clear away.
+func TestABackupThatIsStoppedIsNoFailure(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "sqlite", "")
+	service := backup.New(s.db, s.Config, storagetest.Files(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if m, err := service.Make(ctx, audit.Shell(), backup.Options{Unencrypted: true}); m != nil || !errors.Is(err, context.Canceled) {
+		t.Fatalf("a backup that was stopped = %+v, %v", m, err)
+	}
+	state, err := service.State(t.Context(), audit.Shell())
+	if err != nil || !state.FailedAt.IsZero() || len(state.Files) > 0 {
+		t.Errorf("after it the state is %+v, %v; want neither a failure nor a file", state, err)
+	}
+	dir := s.Backup.Dir
+	s.Backup.Dir = filepath.Join(s.DataDir, "secret.key", "backups") // below a file
+	if m, err := service.Make(t.Context(), audit.Shell(), backup.Options{Unencrypted: true}); m != nil || err == nil {
+		t.Fatalf("a backup below a file = %+v, %v", m, err)
+	}
+	s.Backup.Dir = dir
+	if state, err = service.State(t.Context(), audit.Shell()); err != nil || state.FailedAt.IsZero() {
+		t.Errorf("after a backup that failed the state is %+v, %v", state, err)
+	}
+}
+
 func TestADirectoryMayHaveAnyName(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "sqlite", "")

@@ -89,6 +89,9 @@ func (s *Service) make(ctx context.Context, by audit.Actor, o Options) (*Made, e
 	}
 	defer s.running.Unlock()
 	m, err := s.makeFile(ctx, o)
+	if ctx.Err() != nil && m == nil {
+		return nil, err // it was stopped, which is no failure to look into
+	}
 	if err != nil {
 		event := audit.Event{
 			Action: failed, Failed: true, TargetKind: "backup", Details: map[string]string{"error": audit.Cut(err.Error(), 300)},
