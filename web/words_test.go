@@ -222,7 +222,7 @@ func (s said) returned(file string, f *ast.FuncDecl) {
 }
 
 // weakness is what the risk of a setting looks like.
-var weakness = regexp.MustCompile(`^[a-z_.]+ (is|holds) .+\.$`)
+var weakness = regexp.MustCompile(`^[a-z_.]+(%d)? (is|holds|decides) .+\.$`)
 
 // inSettings finds what settings are for, and why they are weak choices.
 func (s said) inSettings(t *testing.T) {

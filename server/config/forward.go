@@ -123,9 +123,8 @@ func forwardRisks(rules []*ForwardRule) (list []risk) {
 			if before < 0 {
 				continue
 			}
-			key := forwardSection + "." + strconv.Itoa(i+1)
-			list = append(list, risk{key + ".hosts", fmt.Sprintf("%s decides nothing about %s: %s.%d before it is about all of that, and the "+
-				"first rule counts. Put it before that one, or take it away.", key, host, forwardSection, before+1)})
+			list = append(list, risk{forwardSection + "." + strconv.Itoa(i+1) + ".hosts", fmt.Sprintf("forward_auth.%d decides nothing about "+
+				"%s: forward_auth.%d comes first, and is about all of that. Put it before that one, or take it away.", i+1, host, before+1)})
 		}
 	}
 	return list

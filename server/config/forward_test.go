@@ -136,7 +136,7 @@ func TestARuleThatNeverDecidesIsWarnedOf(t *testing.T) {
 			t.Parallel()
 			_, report := load(t, proxied+rule(c.first)+rule(c.second), nil)
 			warned := slices.ContainsFunc(report.Warnings(), func(text string) bool {
-				return strings.HasPrefix(text, "forward_auth.2 decides nothing about app.example.com: forward_auth.1 before it")
+				return strings.HasPrefix(text, "forward_auth.2 decides nothing about app.example.com: forward_auth.1 comes first")
 			})
 			if warned != c.warned {
 				t.Errorf("warned is %v of %q, want %v", warned, report.Warnings(), c.warned)
