@@ -11,7 +11,6 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -44,7 +43,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &heeding{Writer: stdout}
 	root.SetOut(out)
 	root.SetErr(stderr)
-	err := cmp.Or(root.ExecuteContext(ctx), out.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.err
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -78,7 +80,9 @@ type heeding struct {
 
 func (h *heeding) Write(p []byte) (int, error) {
 	n, err := h.Writer.Write(p)
-	h.err = cmp.Or(h.err, err)
+	if h.err == nil {
+		h.err = err
+	}
 	return n, err
 }
 
