@@ -54,7 +54,7 @@ func (f *ownerFlags) owner(ctx context.Context, s *server.Services) (o token.Own
 	if err == nil {
 		o.UserID = u.ID
 	}
-	return o, err
+	return o, about(f.email, err)
 }
 
 // tokenOut is an API token as programs see it.
@@ -224,7 +224,7 @@ func (a *app) revokeTokenCommand() *cobra.Command {
 				if err == nil {
 					a.note("Revoked the API token %s: it opens nothing any more.", args[0])
 				}
-				return err
+				return about(args[0], err)
 			})
 		},
 	}

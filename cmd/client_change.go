@@ -78,6 +78,7 @@ func (a *app) switchClientCommand(on bool) *cobra.Command {
 
 func (a *app) rotateSecretCommand() *cobra.Command {
 	var fromStdin, asJSON bool
+	var y confirmation
 	rotation := registry.Rotation{}
 	c := &cobra.Command{
 		Use:   "rotate-secret CLIENT_ID",
@@ -85,12 +86,17 @@ func (a *app) rotateSecretCommand() *cobra.Command {
 		Long: `Replace a client's secret. The new one is made, and printed alone on standard
 output, unless you give it. The old one works beside it for a day, so that
 nothing fails meanwhile; with --overlap 0 it ends at once, which is right for
-one that has leaked.`,
+one that has leaked, and is asked about.`,
 		Example: `  authy client rotate-secret acme-portal-001
-  authy client rotate-secret --overlap 0 acme-portal-001
+  authy client rotate-secret --overlap 0 --yes acme-portal-001
   authy client rotate-secret --secret-stdin acme-portal-001 < secret`,
 		Args: takes("CLIENT_ID"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
+			if rotation.Overlap <= 0 {
+				if err := a.mayGo(c, y, "End the secret that "+args[0]+" has at once? Until it has the new one it is refused."); err != nil {
+					return err
+				}
+			}
 			if fromStdin {
 				if rotation.Secret, err = a.secret(c); err != nil {
 					return err
@@ -102,6 +108,7 @@ one that has leaked.`,
 	c.Flags().DurationVar(&rotation.Overlap, "overlap", registry.DefaultOverlap, "`HOW LONG` the old secret works too")
 	c.Flags().BoolVar(&fromStdin, "secret-stdin", false, "read the secret from the first line of standard input")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	y.add(c)
 	return c
 }
 
@@ -109,7 +116,7 @@ func (a *app) rotateSecret(ctx context.Context, id string, rotation registry.Rot
 	return a.with(ctx, func(s *server.Services) error {
 		client, secret, err := s.Clients.RotateSecret(ctx, audit.Shell(), "", id, rotation)
 		if err != nil {
-			return err
+			return about(id, err)
 		}
 		if end := client.OldSecretExpiresAt; end.IsZero() {
 			a.note("Replaced the secret of %s. The old one no longer works.", id)
@@ -155,7 +162,7 @@ func (a *app) deleteClient(ctx context.Context, id string, y confirmation) error
 			return err
 		}
 		if err := s.Clients.Delete(ctx, audit.Shell(), "", id); err != nil {
-			return err
+			return about(id, err)
 		}
 		a.note("Deleted the client %s: its tokens are dead.", id)
 		return nil

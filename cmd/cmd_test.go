@@ -23,7 +23,7 @@ import (
 
 // destroys are the names of commands after which something is gone for good.
 var destroys = map[string]bool{
-	"delete": true, "down": true, "panic": true, "remove": true, "reset": true, "restore": true, "retire": true, "rollback": true,
+	"delete": true, "disable-totp": true, "down": true, "panic": true, "remove-passkeys": true, "rotate-secret": true, "unlink": true, "remove": true, "reset": true, "restore": true, "retire": true, "rollback": true,
 }
 
 func TestEveryCommandHasHelpWithExamples(t *testing.T) {

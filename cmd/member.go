@@ -203,7 +203,7 @@ func (a *app) withMember(
 	return a.withOrg(ctx, args[0], func(s *server.Services, o *org.Organization) error {
 		user, err := s.Accounts.Find(ctx, args[1])
 		if err != nil {
-			return err
+			return about(args[1], err)
 		}
 		return do(s, o, user)
 	})

@@ -247,7 +247,7 @@ func (a *app) withOrg(
 	return a.with(ctx, func(s *server.Services) error {
 		o, err := s.Orgs.Find(ctx, slugOrID)
 		if err != nil {
-			return err
+			return about(slugOrID, err)
 		}
 		return do(s, o)
 	})

@@ -91,7 +91,7 @@ in: they are suspended, say. Otherwise 'authy org member role' does it.`,
 			return a.withOrg(ctx, args[0], func(s *server.Services, o *org.Organization) error {
 				user, err := s.Accounts.Find(ctx, args[1])
 				if err != nil {
-					return err
+					return about(args[1], err)
 				}
 				p, err := s.Orgs.Rescue(ctx, audit.Shell(), o.ID, user.ID)
 				if err != nil {

@@ -111,3 +111,11 @@ func yesOrNo(b bool) string {
 	}
 	return "no"
 }
+
+// about says what an error is about, where it does not say so itself.
+func about(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -156,12 +156,17 @@ func (a *app) confirm(ctx context.Context, y confirmation, question string) erro
 	return errDeclined
 }
 
-// ifConfirmed asks whether to go ahead, and opens the services for do if so.
-func (a *app) ifConfirmed(c *cobra.Command, y confirmation, question string, do func(*server.Services) error) error {
+// mayGo asks whether to go ahead, and refuses where nobody can be asked.
+func (a *app) mayGo(c *cobra.Command, y confirmation, question string) error {
 	if err := a.canConfirm(c, y); err != nil {
 		return err
 	}
-	if err := a.confirm(c.Context(), y, printable(question)); err != nil {
+	return a.confirm(c.Context(), y, question)
+}
+
+// ifConfirmed asks whether to go ahead, and opens the services for do if so.
+func (a *app) ifConfirmed(c *cobra.Command, y confirmation, question string, do func(*server.Services) error) error {
+	if err := a.mayGo(c, y, question); err != nil {
 		return err
 	}
 	return a.with(c.Context(), do)

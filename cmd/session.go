@@ -106,7 +106,7 @@ func userID(ctx context.Context, s *server.Services, emailOrID string) (string, 
 	}
 	u, err := s.Accounts.Find(ctx, emailOrID)
 	if err != nil {
-		return "", err
+		return "", about(emailOrID, err)
 	}
 	return u.ID, nil
 }
@@ -156,7 +156,7 @@ applications have been given stays; with --all it ends, too, as by
 			}
 			return a.with(c.Context(), func(s *server.Services) error {
 				if err := s.Sessions.Revoke(c.Context(), audit.Shell(), args[0]); err != nil {
-					return err
+					return about(args[0], err)
 				}
 				a.note("Ended the session %s.", args[0])
 				return nil

@@ -234,7 +234,7 @@ object, it is the file's again. KIND is ` + strings.Join(state.Kinds, ", ") + `.
 				if err == nil {
 					a.note("The file %s no longer sets the %s %s.", file, args[0], args[1])
 				}
-				return err
+				return about(args[0]+" "+args[1], err)
 			})
 		},
 	}

@@ -266,7 +266,7 @@ func (a *app) withUser(
 	return a.with(ctx, func(s *server.Services) error {
 		user, err := s.Accounts.Find(ctx, emailOrID)
 		if err != nil {
-			return err
+			return about(emailOrID, err)
 		}
 		return do(s, user)
 	})

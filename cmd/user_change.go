@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -14,8 +15,9 @@ import (
 type userChange struct {
 	verb, short, long string
 	do                func(*account.Service, context.Context, audit.Actor, string) error
-	// done says what happened and what the user notices; %[1]s is the address.
-	done string
+	// question asks whether to go ahead, "" where all can be made good again; done says what
+	// happened and what the user notices. %[1]s is the address.
+	question, done string
 }
 
 var userChanges = []userChange{
@@ -67,7 +69,8 @@ that it is: applications may trust it.`,
 		long: `Take the authenticator of a user away who has lost it and has no recovery codes
 left. Make sure that it is they who ask: afterwards the password alone signs
 them in. Their sessions and the access of applications end at once.`,
-		do: (*account.Service).ResetTOTP,
+		do:       (*account.Service).ResetTOTP,
+		question: "Take the authenticator and the recovery codes of %[1]s away, for good?",
 		done: "Took the authenticator and the recovery codes of %[1]s away: signed out everywhere,\n" +
 			"and the password alone signs them in until they set up another.",
 	},
@@ -78,13 +81,15 @@ them in. Their sessions and the access of applications end at once.`,
 sure that it is they who ask: unless they have an authenticator app, too, the
 password alone signs them in afterwards. Their sessions and the access of
 applications end at once.`,
-		do:   (*account.Service).ResetPasskeys,
-		done: "Took the passkeys of %[1]s away: signed out everywhere, and they sign in by password.",
+		do:       (*account.Service).ResetPasskeys,
+		question: "Take the passkeys of %[1]s away, for good?",
+		done:     "Took the passkeys of %[1]s away: signed out everywhere, and they sign in by password.",
 	},
 }
 
 func (a *app) changeUserCommand(change userChange) *cobra.Command {
-	return &cobra.Command{
+	y := confirmation{yes: change.question == ""}
+	c := &cobra.Command{
 		Use:     change.verb + " EMAIL-or-ID",
 		Short:   change.short,
 		Long:    change.long,
@@ -92,7 +97,13 @@ func (a *app) changeUserCommand(change userChange) *cobra.Command {
 		Args:    takes("EMAIL-or-ID"),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
+			if err := a.canConfirm(c, y); err != nil {
+				return err
+			}
 			return a.withUser(ctx, args[0], func(s *server.Services, u *account.User) error {
+				if err := a.confirm(ctx, y, fmt.Sprintf(change.question, u.Email)); err != nil {
+					return err
+				}
 				if err := change.do(s.Accounts, ctx, audit.Shell(), u.ID); err != nil {
 					return err
 				}
@@ -101,6 +112,11 @@ func (a *app) changeUserCommand(change userChange) *cobra.Command {
 			})
 		},
 	}
+	if change.question != "" {
+		y.add(c)
+		c.Example += "\n  authy user " + change.verb + " --yes bob@example.com"
+	}
+	return c
 }
 
 func (a *app) deleteUserCommand() *cobra.Command {

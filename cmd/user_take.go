@@ -14,14 +14,19 @@ import (
 )
 
 func (a *app) unlinkUserCommand() *cobra.Command {
-	return &cobra.Command{
+	var y confirmation
+	c := &cobra.Command{
 		Use:   "unlink EMAIL-or-ID PROVIDER",
 		Short: "Take a linked account of a user away",
 		Long: `Take a linked account of a user away: they can no longer sign in from that
 provider, which is named by its slug. What is the last way in stays.`,
-		Example: `  authy user unlink bob@example.com google`,
-		Args:    takes("EMAIL-or-ID", "PROVIDER"),
+		Example: `  authy user unlink bob@example.com google
+  authy user unlink --yes bob@example.com google`,
+		Args: takes("EMAIL-or-ID", "PROVIDER"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.canConfirm(c, y); err != nil {
+				return err
+			}
 			return a.withUser(c.Context(), args[0], func(s *server.Services, u *account.User) error {
 				linked, err := s.Accounts.Identities(c.Context(), u.ID)
 				if err != nil {
@@ -30,6 +35,10 @@ provider, which is named by its slug. What is the last way in stays.`,
 				linked = slices.DeleteFunc(linked, func(l account.Linked) bool { return l.Provider.Slug != args[1] })
 				if len(linked) == 0 {
 					return fmt.Errorf("%s has no account linked by %s", u.Email, args[1])
+				}
+				question := fmt.Sprintf("Unlink %s from %s? They can link it again, if they get in otherwise.", u.Email, args[1])
+				if err := a.confirm(c.Context(), y, question); err != nil {
+					return err
 				}
 				for _, l := range linked {
 					if err := s.Accounts.UnlinkFor(c.Context(), audit.Shell(), u.ID, l.ID); err != nil {
@@ -41,6 +50,8 @@ provider, which is named by its slug. What is the last way in stays.`,
 			})
 		},
 	}
+	y.add(c)
+	return c
 }
 
 func (a *app) removeAppCommand() *cobra.Command {

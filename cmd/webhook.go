@@ -168,21 +168,29 @@ func (a *app) updateWebhook(
 func (a *app) rotateWebhookCommand() *cobra.Command {
 	grace := webhook.DefaultGrace
 	var asJSON bool
+	var y confirmation
 	c := &cobra.Command{
 		Use:   "rotate SLUG",
 		Short: "Give a webhook a new secret",
 		Long: `Give a webhook a new secret, and print it alone on standard output, this once. For a
 while both secrets sign, so that the receiver can change over: give it the new one
-meanwhile. If the old one has leaked, end it at once with --grace 0s.`,
+meanwhile. If the old one has leaked, end it at once with --grace 0s, which is asked
+about.`,
 		Example: `  authy webhook rotate siem
-  authy webhook rotate siem --grace 0s`,
+  authy webhook rotate siem --grace 0s --yes`,
 		Args: takes("SLUG"),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
+			if grace <= 0 {
+				question := "End the secret that the webhook " + args[0] + " has at once? Until the receiver has the new one it trusts nothing."
+				if err := a.mayGo(c, y, question); err != nil {
+					return err
+				}
+			}
 			return a.with(ctx, func(s *server.Services) error {
 				h, secret, err := s.Webhooks.Rotate(ctx, audit.Shell(), args[0], grace)
 				if err != nil {
-					return err
+					return about(args[0], err)
 				}
 				if h.PreviousUntil.IsZero() {
 					a.note("The webhook %s has a new secret; the old one signs no more. It is shown this once:", h.Slug)
@@ -196,6 +204,7 @@ meanwhile. If the old one has leaked, end it at once with --grace 0s.`,
 	}
 	c.Flags().DurationVar(&grace, "grace", grace, "`HOW LONG` the old secret signs, too, at most 168h")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	y.add(c)
 	return c
 }
 
@@ -214,7 +223,7 @@ func (a *app) removeWebhookCommand() *cobra.Command {
 				if err == nil {
 					a.note("Removed the webhook %s.", args[0])
 				}
-				return err
+				return about(args[0], err)
 			})
 		},
 	}

@@ -315,7 +315,8 @@ func TestAKilledBackupLeavesNothingThatLooksLikeOne(t *testing.T) {
 	}
 }
 
-// Who stops a backup has no failure to look into, and nothing to clear away.
+// Who stops a backup has no failure to look into, and nothing to clear away; one that is made elsewhere is none of
+// the directory's.
 func TestABackupThatIsStoppedIsNoFailure(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "sqlite", "")
@@ -337,6 +338,14 @@ func TestABackupThatIsStoppedIsNoFailure(t *testing.T) {
 	s.Backup.Dir = dir
 	if state, err = service.State(t.Context(), audit.Shell()); err != nil || state.FailedAt.IsZero() {
 		t.Errorf("after a backup that failed the state is %+v, %v", state, err)
+	}
+	for _, to := range []string{filepath.Join(s.DataDir, "by-hand.backup"), ""} {
+		if _, err := service.Make(t.Context(), audit.Shell(), backup.Options{Unencrypted: true, To: to}); err != nil {
+			t.Fatal(err)
+		}
+		if state, err = service.State(t.Context(), audit.Shell()); err != nil || state.MadeAt.IsZero() != (to != "") {
+			t.Errorf("after a backup to %q the last of the directory was made at %v, %v", to, state.MadeAt, err)
+		}
 	}
 }
 

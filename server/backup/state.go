@@ -26,6 +26,8 @@ type State struct {
 	Encryption string // one of the above, "" where nothing is set and none can be made
 	Running    bool
 	Files      []Kept
+	// MadeAt is when the last was made under a name of its own, as those in the directory are.
+	MadeAt time.Time
 	// FailedAt and Failure are of the last attempt, where it came to nothing.
 	FailedAt time.Time
 	Failure  string
@@ -70,6 +72,9 @@ func (s *Service) State(ctx context.Context, by audit.Actor) (*State, error) {
 			last = e.At.Time
 		}
 		sizes[e.TargetID] = detail(&e, "bytes")
+		if _, _, own := readName(e.TargetID); own && state.MadeAt.IsZero() {
+			state.MadeAt = e.At.Time
+		}
 	}
 	for _, f := range files {
 		state.Files = append(state.Files, Kept{f, sizes[f.Name] == strconv.FormatInt(f.Size, 10)})

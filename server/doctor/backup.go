@@ -48,9 +48,9 @@ func overdue(state *backup.State, last time.Time, age time.Duration, sqlite bool
 		since = time.Since(last)
 	}
 	switch {
-	case state.Every > 0 && !last.IsZero() && len(state.Files) == 0:
+	case state.Every > 0 && !state.MadeAt.IsZero() && len(state.Files) == 0:
 		return one("backup", "A backup was made at %s, but there is none in %s any more: is the disk mounted, and does backup.dir "+
-			"name it?", moment(last), state.Dir)
+			"name it?", moment(state.MadeAt), state.Dir)
 	case state.Every > 0 && since > late*state.Every && last.IsZero():
 		return one("backup", "No backup was ever made, and backup.every is %s: does the server run, and what does its log say?",
 			state.Every.String())

@@ -490,6 +490,7 @@ func TestWhetherABackupIsOverdue(t *testing.T) {
 		"new, with none yet":               {day, nil, 0, time.Hour, true, ""},
 		"old, with none":                   {day, nil, 0, 3 * day, true, "No backup was ever made, and"},
 		"gone":                             {day, nil, time.Hour, 3 * day, true, "is the disk mounted"},
+		"by hand, elsewhere":               {day, nil, time.Hour, 3 * day, true, ""},
 		"no schedule, new":                 {0, nil, 0, day, true, ""},
 		"no schedule, old":                 {0, nil, 0, 8 * day, true, "No backup was ever made: set"},
 		"no schedule, by hand":             {0, there, 20 * day, 100 * day, true, ""},
@@ -503,7 +504,11 @@ func TestWhetherABackupIsOverdue(t *testing.T) {
 			if c.last > 0 {
 				last = now.Add(-c.last)
 			}
-			got := doctor.Overdue(&backup.State{Every: c.every, Files: c.files, Dir: "/b"}, last, c.age, c.sqlite)
+			state := &backup.State{Every: c.every, Files: c.files, Dir: "/b", MadeAt: last}
+			if strings.HasSuffix(name, "elsewhere") {
+				state.MadeAt = time.Time{}
+			}
+			got := doctor.Overdue(state, last, c.age, c.sqlite)
 			if len(got) > 1 || (len(got) == 1) != (c.want != "") || len(got) == 1 && !strings.Contains(got[0].String(), c.want) {
 				t.Errorf("found %v, want %q", got, c.want)
 			}
