@@ -3,8 +3,10 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,7 +42,7 @@ func (l *loader) readFile(file string, env environment) bool {
 	data = WithoutMark(data)
 	values := map[string]any{}
 	if err := toml.Unmarshal(data, &values); err != nil {
-		l.failSyntax(file, err)
+		l.fail("%w", SyntaxError(file, data, err))
 		return false
 	}
 	for _, e := range listEntries(data) {
@@ -49,15 +51,24 @@ func (l *loader) readFile(file string, env environment) bool {
 	return true
 }
 
-func (l *loader) failSyntax(file string, err error) {
-	var at *toml.DecodeError
-	if !errors.As(err, &at) {
-		l.fail("%s: %w", file, err)
-		return
+// SyntaxError says where in data, which is what file holds, there is no TOML, and what to write where
+// a text has no quotes.
+func SyntaxError(file string, data []byte, err error) error {
+	at, ok := errors.AsType[*toml.DecodeError](err)
+	if !ok {
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	line, column := at.Position()
-	l.fail("%s:%d:%d: %s", file, line, column, strings.TrimPrefix(at.Error(), "toml: "))
+	said := fmt.Sprintf("%s:%d:%d: %s", file, line, column, strings.TrimPrefix(at.Error(), "toml: "))
+	lines := strings.Split(string(data), "\n")
+	if found := bare.FindStringSubmatch(lines[min(max(line, 1), len(lines))-1]); found != nil {
+		said += fmt.Sprintf("; a text is written %s = \"…\", in quotes, as are spans of time and addresses", found[1])
+	}
+	return errors.New(said)
 }
+
+// bare is a line whose value is not in quotes, and neither a list nor a table.
+var bare = regexp.MustCompile(`^\s*([A-Za-z0-9_.-]+)\s*=\s*[^\s"'\[{#]`)
 
 func (l *loader) readEntry(file string, e entry, values map[string]any) {
 	key, origin := e.key(), file+":"+strconv.Itoa(e.line)

@@ -64,6 +64,20 @@ func TestASyntaxErrorIsNamedWithLineAndColumn(t *testing.T) {
 	}
 }
 
+func TestATextWithoutQuotesIsToldHowToBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"secret_key = hunter2", "  secret_key=127.0.0.1:80", "secret_key = 24h", "secret_key = Hunter"} {
+		got := refuse(t, "[security]\n"+line+"\n", nil)
+		if !strings.Contains(got, "authy.toml:2:") || !strings.Contains(got, `; a text is written secret_key = "…", in quotes`) ||
+			strings.Contains(got, "unter") {
+			t.Errorf("the message for %q is %q", line, got)
+		}
+	}
+	if got := refuse(t, "[security]\nsecret_key = \"open\n", nil); strings.Contains(got, "in quotes") {
+		t.Errorf("the message for quotes that do not end is %q", got)
+	}
+}
+
 func TestABrokenFileRaisesNoFurtherDoubts(t *testing.T) {
 	t.Parallel()
 	got := refuse(t, "security.insecure_http = tru", nil, "AUTHY_PUBLIC_URL=http://id.example.com")

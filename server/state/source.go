@@ -110,7 +110,7 @@ func Parse(path string, data []byte) (*Document, error) {
 	s := &source{file: path, at: map[string]position{}}
 	values := map[string]any{}
 	if err := toml.Unmarshal(data, &values); err != nil {
-		return nil, s.syntax(err)
+		return nil, config.SyntaxError(path, data, err)
 	}
 	s.locate(data)
 	d := &Document{source: s}
@@ -122,15 +122,6 @@ func Parse(path string, data []byte) (*Document, error) {
 		return nil, err
 	}
 	return d, nil
-}
-
-func (s *source) syntax(err error) error {
-	at, ok := errors.AsType[*toml.DecodeError](err)
-	if !ok {
-		return fmt.Errorf("%s: %w", s.file, err)
-	}
-	line, column := at.Position()
-	return fmt.Errorf("%s:%d:%d: %s", s.file, line, column, strings.TrimPrefix(at.Error(), "toml: "))
 }
 
 // locate notes where each key of a valid document is.
