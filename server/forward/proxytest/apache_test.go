@@ -27,7 +27,6 @@ var tlsLine = regexp.MustCompile(`(?m)^ *SSL.*\n`)
 
 func TestApacheAsInTheDocument(t *testing.T) {
 	t.Parallel()
-	program := needs(t, "apache2", "apache")
 	s, listen := servertest.Start(t, servertest.Options{Configure: func(c *config.Config) {
 		c.Outbound.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} // for the logout
 	}}), freePort(t)
@@ -44,29 +43,10 @@ func TestApacheAsInTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "authy-apache") // t.TempDir is closed to www-data
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // a directory of the test's
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	lines := []string{"ServerName localhost", "Listen " + listen, "PidFile " + dir + "/pid", "ErrorLog /dev/stderr", "DocumentRoot " + dir}
-	for _, name := range []string{"mpm_event", "authn_core", "authz_core", "authz_user", "headers", "proxy", "proxy_http", "auth_openidc"} {
-		lines = append(lines, "LoadModule "+name+"_module "+modules+"mod_"+name+".so")
-	}
-	if os.Geteuid() == 0 {
-		lines = append(lines, "User www-data", "Group www-data")
-	}
 	site := replaced(t, tlsLine.ReplaceAllString(snippet(t, "Apache", "apache"), ""), "<VirtualHost *:443>", "<VirtualHost "+listen+">",
 		"https://id.example.com", s.URL, "https://app.example.com", app, "127.0.0.1:8080", application(t),
 		"the secret that authy client create has printed", secret)
-	file := filepath.Join(dir, "httpd.conf")
-	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"+site), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	starts(t, listen, program, "-X", "-f", file)
+	runsApache(t, listen, site, "authz_user", "auth_openidc")
 	browser := browserBy(t, pages{})
 	if page := fetch(t, browser, "GET", app+"/page"); told(page) != nil {
 		t.Errorf("a stranger gets in: %s", page.Body)
@@ -123,4 +103,30 @@ type pages struct{}
 // RoundTrip implements [http.RoundTripper].
 func (pages) RoundTrip(r *http.Request) (*http.Response, error) {
 	return through{http.DefaultTransport.(*http.Transport)}.RoundTrip(r)
+}
+
+// runsApache starts an Apache with a site, in plain http, and the modules that it needs beside those of every proxy.
+func runsApache(t *testing.T, listen, site string, modulesToo ...string) {
+	t.Helper()
+	program := needs(t, "apache2", "apache")
+	dir, err := os.MkdirTemp("", "authy-apache") // t.TempDir is closed to www-data
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // a directory of the test's
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lines := []string{"ServerName localhost", "Listen " + listen, "PidFile " + dir + "/pid", "ErrorLog /dev/stderr", "DocumentRoot " + dir}
+	for _, name := range append([]string{"mpm_event", "authn_core", "authz_core", "headers", "proxy", "proxy_http"}, modulesToo...) {
+		lines = append(lines, "LoadModule "+name+"_module "+modules+"mod_"+name+".so")
+	}
+	if os.Geteuid() == 0 {
+		lines = append(lines, "User www-data", "Group www-data")
+	}
+	file := filepath.Join(dir, "httpd.conf")
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"+site), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	starts(t, listen, program, "-X", "-f", file)
 }

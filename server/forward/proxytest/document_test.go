@@ -35,6 +35,11 @@ const document = "../../../docs/forward-auth.md"
 // snippet returns the first block of code of the document in a language, after a headline.
 func snippet(t *testing.T, headline, language string) string {
 	t.Helper()
+	return snippetOf(t, document, headline, language)
+}
+
+func snippetOf(t *testing.T, document, headline, language string) string {
+	t.Helper()
 	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
@@ -317,14 +322,21 @@ func TestNginxAsInTheDocument(t *testing.T) {
 // startsNginx starts the nginx of the document, with more that differs, in front of s.
 func startsNginx(t *testing.T, s *servertest.Server, pairs ...string) (listen string) {
 	t.Helper()
-	program := needs(t, "nginx", "nginx")
-	dir, listen := t.TempDir(), freePort(t)
-	cert, key := certificate(t, dir)
+	listen = freePort(t)
+	cert, key := certificate(t, t.TempDir())
 	servers := replaced(t, snippet(t, "nginx", "nginx"), slices.Concat(pairs, []string{
 		"listen 443 ssl", "listen " + listen + " ssl",
 		"/etc/ssl/example.com.pem", cert, "/etc/ssl/example.com.key", key,
 		"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t),
 	})...)
+	runsNginx(t, listen, servers)
+	return listen
+}
+
+// runsNginx starts an nginx with servers, one of which listens.
+func runsNginx(t *testing.T, listen, servers string) {
+	t.Helper()
+	program, dir := needs(t, "nginx", "nginx"), t.TempDir()
 	conf := "daemon off;\nmaster_process off;\npid " + dir + "/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		conf += kind + "_temp_path " + dir + "/" + kind + ";\n"
@@ -334,25 +346,13 @@ func startsNginx(t *testing.T, s *servertest.Server, pairs ...string) (listen st
 		t.Fatal(err)
 	}
 	starts(t, listen, program, "-p", dir, "-e", "stderr", "-c", file)
-	return listen
 }
 
 func TestCaddyAsInTheDocument(t *testing.T) {
 	t.Parallel()
-	program := needs(t, "caddy", "caddy")
-	s, dir, listen := documented(t), t.TempDir(), freePort(t)
-	cert, key := certificate(t, dir)
-	_, port, _ := net.SplitHostPort(listen)
-	own := "tls " + cert + " " + key + "\n\tbind 127.0.0.1\n"
-	sites := replaced(t, "\n"+snippet(t, "Caddy", "caddyfile"), "\nid.example.com {\n", "\nid.example.com {\n\t"+own,
-		"app.example.com {\n", "app.example.com {\n\t"+own,
-		"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t))
-	file := filepath.Join(dir, "Caddyfile")
-	options := "{\n\tadmin off\n\tauto_https disable_redirects\n\thttps_port " + port + "\n}\n"
-	if err := os.WriteFile(file, []byte(options+sites), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	starts(t, listen, program, "run", "--config", file, "--adapter", "caddyfile")
+	s, listen := documented(t), freePort(t)
+	runsCaddy(t, listen, replaced(t, snippet(t, "Caddy", "caddyfile"),
+		"127.0.0.1:5000", s.Config.Listen, "127.0.0.1:8080", application(t)))
 	keepsToItsHost(t, listen)
 	// A WebSocket goes on.
 	_, body := sends(t, listen, "GET /public HTTP/1.1\nHost: app.example.com\nUpgrade: websocket\nConnection: Remote-User,Upgrade\nConnection: remote-jwt")
@@ -360,6 +360,21 @@ func TestCaddyAsInTheDocument(t *testing.T) {
 		t.Errorf("a WebSocket arrives as %s", body)
 	}
 	holds(t, s, listen)
+}
+
+// runsCaddy starts a Caddy with sites, which have a certificate of the test's.
+func runsCaddy(t *testing.T, listen, sites string) {
+	t.Helper()
+	program, dir := needs(t, "caddy", "caddy"), t.TempDir()
+	cert, key := certificate(t, dir)
+	_, port, _ := net.SplitHostPort(listen)
+	sites = replaced(t, sites, ".example.com {\n", ".example.com {\n\ttls "+cert+" "+key+"\n\tbind 127.0.0.1\n")
+	file := filepath.Join(dir, "Caddyfile")
+	options := "{\n\tadmin off\n\tauto_https disable_redirects\n\thttps_port " + port + "\n}\n"
+	if err := os.WriteFile(file, []byte(options+sites), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	starts(t, listen, program, "run", "--config", file, "--adapter", "caddyfile")
 }
 
 func TestTraefikAsInTheDocument(t *testing.T) {
@@ -441,8 +456,21 @@ func TestHAProxyAsInTheDocument(t *testing.T) {
 // startsHAProxy starts the HAProxy of the document in front of an authy.
 func startsHAProxy(t *testing.T, authy string) (listen string) {
 	t.Helper()
-	program := needs(t, "haproxy", "haproxy")
 	dir, listen := t.TempDir(), freePort(t)
+	script := filepath.Join(dir, "authy.lua")
+	lua := replaced(t, snippet(t, "HAProxy", "lua"), "127.0.0.1:5000", authy)
+	if err := os.WriteFile(script, []byte(lua), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runsHAProxy(t, listen, replaced(t, snippet(t, "HAProxy", "haproxy"), "/etc/haproxy/authy.lua", script,
+		"127.0.0.1:5000", authy, "127.0.0.1:8080", application(t)))
+	return listen
+}
+
+// runsHAProxy starts an HAProxy by a file whose certificate is the test's.
+func runsHAProxy(t *testing.T, listen, text string) {
+	t.Helper()
+	program, dir := needs(t, "haproxy", "haproxy"), t.TempDir()
 	cert, key := certificate(t, dir)
 	both := filepath.Join(dir, "both.pem")
 	var pair []byte
@@ -453,17 +481,14 @@ func startsHAProxy(t *testing.T, authy string) (listen string) {
 		}
 		pair = append(pair, text...)
 	}
-	script, file := filepath.Join(dir, "authy.lua"), filepath.Join(dir, "haproxy.cfg")
+	file := filepath.Join(dir, "haproxy.cfg")
 	for path, text := range map[string]string{
-		both: string(pair), script: replaced(t, snippet(t, "HAProxy", "lua"), "127.0.0.1:5000", authy),
-		file: replaced(t, snippet(t, "HAProxy", "haproxy"), "/etc/haproxy/authy.lua", script,
-			"bind :443 ssl crt /etc/ssl/example.com.both.pem", "bind "+listen+" ssl crt "+both,
-			"127.0.0.1:5000", authy, "127.0.0.1:8080", application(t)),
+		both: string(pair),
+		file: replaced(t, text, "bind :443 ssl crt /etc/ssl/example.com.both.pem", "bind "+listen+" ssl crt "+both),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	starts(t, listen, program, "-db", "-f", file)
-	return listen
 }
