@@ -74,6 +74,7 @@ has each step, what to change at applications, and the way back.`,
 }
 
 func (a *app) importGatehouse(ctx context.Context, from string, o importer.Options, asJSON bool) error {
+	a.warnOfPassword("--from", from)
 	records, err := gatehouse.Read(ctx, from)
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)

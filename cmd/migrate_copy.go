@@ -57,6 +57,8 @@ func (a *app) migrateCopy(ctx context.Context, from, to string, asJSON bool) err
 	if from != "" {
 		a.settings["database.url"] = from
 	}
+	a.warnOfPassword("--from", from)
+	a.warnOfPassword("--to", to)
 	c, _, err := a.configure(ctx, slog.LevelError) // below it is read anew, and warned of
 	switch {
 	case err != nil:

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"authy/server"
+	"authy/server/config"
 )
 
 // maxLine is the longest line read from standard input, in bytes.
@@ -170,4 +171,12 @@ func (a *app) ifConfirmed(c *cobra.Command, y confirmation, question string, do 
 		return err
 	}
 	return a.with(c.Context(), do)
+}
+
+// warnOfPassword says that a password in the URL of a flag is seen by others.
+func (a *app) warnOfPassword(flag, url string) {
+	if config.HasPassword(url) {
+		a.note("Every user of this machine can read the password in %s while this runs: leave it out, and set PGPASSWORD or "+
+			"PGPASSFILE.", flag)
+	}
 }

@@ -93,6 +93,10 @@ func (l *loader) readFlags(flags Flags) {
 			continue
 		}
 		l.set(s, flags[key], origin)
+		if HasPassword(flags[key]) {
+			l.warn("%s has a password in it, which every user of this machine can read while it runs: set %s_FILE to a file "+
+				"with the URL.", origin, s.envName())
+		}
 	}
 }
 

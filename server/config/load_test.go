@@ -229,3 +229,23 @@ func TestSettingsMaskSecrets(t *testing.T) {
 		}
 	}
 }
+
+func TestAPasswordOnTheCommandLineIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	for url, warned := range map[string]bool{
+		"postgres://authy:hunter2@db/authy":            true,
+		"postgres://authy@db/authy?password=hunter2":   true,
+		"postgres://authy@db/authy?passfile=/run/pass": false,
+		"postgres://authy@db/authy":                    false,
+		"sqlite:///var/lib/authy/authy.db":             false,
+	} {
+		_, r := load(t, "", config.Flags{"database.url": url})
+		got := strings.Join(r.Warnings(), " ")
+		if (got != "") != warned || strings.Contains(got, "hunter2") || warned && !strings.Contains(got, "set AUTHY_DATABASE_URL_FILE") {
+			t.Errorf("%s: warned %q, want %v", url, got, warned)
+		}
+		if _, r := load(t, "database.url = '"+url+"'", nil); len(r.Warnings()) > 0 {
+			t.Errorf("%s in a file: %q", url, r.Warnings())
+		}
+	}
+}

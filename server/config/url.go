@@ -197,6 +197,16 @@ func checkPasswordURL(text string) error {
 
 const masked = "xxxxx"
 
+// HasPassword says whether there is a password in a URL.
+func HasPassword(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	_, has := u.User.Password()
+	return has || u.Query().Has("password") || u.Query().Has("sslpassword")
+}
+
 // MaskURL returns a URL with any password in it replaced, be it in its query. Of what is not
 // understood it returns nothing: it may hold a password anywhere.
 func MaskURL(text string) string {
