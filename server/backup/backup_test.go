@@ -315,8 +315,8 @@ func TestAKilledBackupLeavesNothingThatLooksLikeOne(t *testing.T) {
 	}
 }
 
-// Who stops a backup has no failure to look into, and nothing to clear away; one that is made elsewhere is none of
-// the directory's.
+// Who stops a backup has no failure to look into, and nothing to clear away; one that is made
+// elsewhere is none of the directory's.
 func TestABackupThatIsStoppedIsNoFailure(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "sqlite", "")

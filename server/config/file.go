@@ -51,8 +51,8 @@ func (l *loader) readFile(file string, env environment) bool {
 	return true
 }
 
-// SyntaxError says where in data, which is what file holds, there is no TOML, and what to write where
-// a text has no quotes.
+// SyntaxError says where in data, which is what file holds, there is no TOML, and what to write
+// where a text has no quotes.
 func SyntaxError(file string, data []byte, err error) error {
 	at, ok := errors.AsType[*toml.DecodeError](err)
 	if !ok {

@@ -72,7 +72,8 @@ type flood struct {
 
 const floodClient = "flood"
 
-// givenBack is a little less than what it takes until an account that is locked can be tried again, once.
+// givenBack is a little less than what it takes until an account that is locked can be tried again,
+// once.
 const givenBack = 80 * time.Second
 
 // floodTables are where strangers can leave something behind.
@@ -280,8 +281,8 @@ func (f *flood) realUsers() *realUsers {
 	return r
 }
 
-// guess goes on guessing at a locked account, oftener than a guess is given back: a flood may last for
-// longer than the lock, and one that was forgotten lets ten guesses through at once.
+// guess goes on guessing at a locked account, oftener than a guess is given back: a flood may last
+// for longer than the lock, and one that was forgotten lets ten guesses through at once.
 func (f *flood) guess(p *person) *realUsers {
 	ctx, cancel := context.WithCancel(f.t.Context())
 	r := &realUsers{cancel: cancel}

@@ -105,7 +105,8 @@ func (pages) RoundTrip(r *http.Request) (*http.Response, error) {
 	return through{http.DefaultTransport.(*http.Transport)}.RoundTrip(r)
 }
 
-// runsApache starts an Apache with a site, in plain http, and the modules that it needs beside those of every proxy.
+// runsApache starts an Apache with a site, in plain http, and the modules that it needs beside
+// those of every proxy.
 func runsApache(t *testing.T, listen, site string, modulesToo ...string) {
 	t.Helper()
 	program := needs(t, "apache2", "apache")
