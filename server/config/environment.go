@@ -6,9 +6,12 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"authy/storage/disk"
 )
 
 const (
@@ -93,7 +96,26 @@ func (l *loader) readVariable(s setting, name string, env environment) {
 			return
 		}
 		l.set(s, value, origin)
+		if _, secret := s.field(l.config).(*Secret); secret && isOpenToAll(path) {
+			l.warn("%s: every user of the machine can read %s, which has %s in it: run chmod o-rwx on it.", origin, path, s.key)
+		}
 	}
+}
+
+// isOpenToAll says whether every user of the machine may read or write a file. What a container is
+// given is not looked at: it is mounted readable for all (/run/secrets, or by a link to a directory
+// whose name begins with two dots), and nobody else is in there.
+func isOpenToAll(path string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || strings.HasPrefix(real, "/run/secrets/") || strings.Contains(filepath.ToSlash(real), "/..") {
+		return false
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return false
+	}
+	open, err := disk.Shared(real, info, 0o007)
+	return err == nil && open
 }
 
 // ReadValue returns what a small file holds, such as a secret, without the line end.

@@ -1,6 +1,9 @@
 package config_test
 
 import (
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -10,6 +13,48 @@ import (
 )
 
 const goodKey = "0f5a2c7e91b34d68a0c2e4f617283940"
+
+func TestASecretInAFileThatEverybodyCanReadIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are not what counts there")
+	}
+	mounted := filepath.Join(t.TempDir(), "..2026_11_27")
+	if err := os.Mkdir(mounted, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		dir    string
+		mode   os.FileMode
+		warned bool
+	}{
+		"for all":        {t.TempDir(), 0o644, true},
+		"to be written":  {t.TempDir(), 0o602, true},
+		"for the owner":  {t.TempDir(), 0o600, false},
+		"for a group":    {t.TempDir(), 0o640, false},
+		"in a container": {mounted, 0o644, false},
+	} {
+		path := filepath.Join(c.dir, "key")
+		if err := os.WriteFile(path, []byte("a secret key that is long enough for all of this"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		_, r := load(t, "", nil, "AUTHY_SECURITY_SECRET_KEY_FILE="+path)
+		want := "environment AUTHY_SECURITY_SECRET_KEY_FILE: every user of the machine can read " + path
+		if got := strings.Join(r.Warnings(), " "); strings.HasPrefix(got, want) != c.warned || !c.warned && got != "" {
+			t.Errorf("%s: warned %q, want %v", name, got, c.warned)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "listen")
+	if err := os.WriteFile(path, []byte("127.0.0.1:1"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, r := load(t, "", nil, "AUTHY_LISTEN_FILE="+path); len(r.Warnings()) > 0 {
+		t.Errorf("of what is no secret: %q", r.Warnings())
+	}
+}
 
 func TestAValueCanComeFromAFile(t *testing.T) {
 	t.Parallel()
