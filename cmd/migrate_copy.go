@@ -27,8 +27,8 @@ forward on the way. Every row is read again at the target, and its tables have
 the same number of rows and the same sum of them.
 
 The copy is there as a whole or not at all. One that was interrupted leaves nothing
-that a server would use, and is simply run again, from its beginning. Every server must be stopped; the source
-is only read, and stays.`,
+that a server would use, and is simply run again, from its beginning. Every
+server must be stopped; the source is only read, and stays.`,
 		Example: `  authy migrate copy --to postgres://authy@db/authy
   authy migrate copy --from postgres://authy@db/authy --to sqlite:///var/lib/authy/authy.db`,
 		Args: takes(),
