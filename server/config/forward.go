@@ -139,12 +139,10 @@ func (r *ForwardRule) covers(other *ForwardRule) bool {
 			return path == one || strings.HasPrefix(path, one+"/")
 		})
 	}
-	each := func(words Words, is func(string) bool) bool {
-		return !slices.ContainsFunc(words, func(one string) bool { return !is(one) })
-	}
-	return (all(r.Paths) || !all(other.Paths) && each(other.Paths, among)) &&
-		(len(r.Methods) == 0 || len(other.Methods) > 0 &&
-			each(other.Methods, func(one string) bool { return slices.Contains(r.Methods, one) }))
+	apart := func(path string) bool { return !among(path) }
+	untaken := func(method string) bool { return !slices.Contains(r.Methods, method) }
+	return (all(r.Paths) || !all(other.Paths) && !slices.ContainsFunc(other.Paths, apart)) &&
+		(len(r.Methods) == 0 || len(other.Methods) > 0 && !slices.ContainsFunc(other.Methods, untaken))
 }
 
 // each is what is wrong with the first of words that a check refuses.
